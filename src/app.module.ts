@@ -1,0 +1,14 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { CustomersModule } from './customers/customers.module.js';
+import { MetersModule } from './meters/meters.module.js';
+import { PlatformModule, type PlatformOptions } from './platform/platform.module.js';
+
+@Module({})
+export class AppModule {
+  static with(options: PlatformOptions): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [PlatformModule.with(options), CustomersModule, MetersModule],
+    };
+  }
+}

@@ -1,0 +1,28 @@
+/** Who pays. */
+export interface Customer {
+  readonly id: string;
+  /** The caller's own name for the customer, unique. */
+  readonly key: string;
+  readonly name: string;
+  readonly email: string | null;
+  readonly currency: string;
+  readonly timeZone: string;
+  readonly stripeCustomerId: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+/** A subject belongs to one customer for a span of time, `[startsAt, endsAt)`. */
+export interface CustomerSubject {
+  readonly subject: string;
+  readonly customerId: string;
+  /** Null: since the first event that was ever sent. */
+  readonly startsAt: Date | null;
+  /** Null: until it is given to somebody else. */
+  readonly endsAt: Date | null;
+}
+
+export type CustomerChanges = Partial<
+  Pick<Customer, 'name' | 'email' | 'timeZone' | 'stripeCustomerId' | 'metadata'>
+>;

@@ -1,0 +1,28 @@
+import { Big } from 'big.js';
+
+export type Decimal = Big;
+
+/** Digits before and after the point that a quantity or price may have: those of numeric(38, 12). */
+export const MAX_INTEGER_DIGITS = 26;
+export const MAX_QUANTITY_SCALE = 12;
+
+/** Plain decimal notation only: `0.1.2`, `1e3`, `+1`, `.5` and ` 1` are no decimals. */
+const DECIMAL = new RegExp(`^-?\\d{1,${MAX_INTEGER_DIGITS}}(?:\\.\\d{1,${MAX_QUANTITY_SCALE}})?$`);
+
+/** Whether the text is a decimal of at most 26 digits before and 12 after the point. */
+export function isDecimal(text: unknown): text is string {
+  return typeof text === 'string' && DECIMAL.test(text);
+}
+
+/**
+ * The exact number that a decimal text stands for, of any length (sums outgrow one event's limits).
+ * Throws when it is no number.
+ */
+export function decimal(text: string | bigint): Decimal {
+  return new Big(text.toString());
+}
+
+/** Plain notation without exponent and without trailing zeros: `0.0004`, `1234`, never `1e-7`. */
+export function formatDecimal(value: Decimal): string {
+  return value.eq(0) ? '0' : value.toFixed();
+}

@@ -1,0 +1,76 @@
+import { DateTime, IANAZone } from 'luxon';
+
+/** RFC 3339 date-time: the offset is required, a fraction of any length allowed. */
+const RFC_3339 =
+  /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+
+const MICROSECOND_DIGITS = 6;
+
+/** An instant to the microsecond, which is what PostgreSQL keeps. */
+export interface PreciseInstant {
+  /** Milliseconds since 1970, UTC, rounded down. */
+  readonly epochMs: number;
+  /** ISO 8601 in UTC with at most six digits of a second's fraction; longer ones are cut, never rounded up into the next hour. */
+  readonly iso: string;
+}
+
+/**
+ * Reads an RFC 3339 date-time. A leap second (`:60`) counts as the last microsecond of its minute.
+ *
+ * @returns null when the text is no date-time, or names a day or hour that does not exist
+ */
+export function parseInstant(text: string): PreciseInstant | null {
+  const match = RFC_3339.exec(text);
+  if (match === null) {
+    return null;
+  }
+  const [, year, month, day, hour, minute, second, fraction = '', sign, offHour, offMinute] = match;
+  const isLeapSecond = second === '60';
+  const seconds = isLeapSecond ? 59 : Number(second);
+  const micros = isLeapSecond
+    ? '999999'
+    : fraction.slice(0, MICROSECOND_DIGITS).padEnd(MICROSECOND_DIGITS, '0');
+  if (Number(hour) > 23 || Number(minute) > 59 || seconds > 59) {
+    return null;
+  }
+  const local = new Date(0);
+  local.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+  if (local.getUTCMonth() !== Number(month) - 1 || local.getUTCDate() !== Number(day)) {
+    return null;
+  }
+  const offset = offsetMs(sign, offHour, offMinute);
+  if (offset === null || year === '0000') {
+    return null;
+  }
+  const wholeSecond = local.setUTCHours(Number(hour), Number(minute), seconds) - offset;
+  const iso = new Date(wholeSecond).toISOString();
+  return {
+    epochMs: wholeSecond + Number(micros.slice(0, 3)),
+    iso: `${iso.slice(0, -5)}.${micros}Z`,
+  };
+}
+
+function offsetMs(sign: string | undefined, hours = '00', minutes = '00'): number | null {
+  if (Number(hours) > 23 || Number(minutes) > 59) {
+    return null;
+  }
+  const size = (Number(hours) * 60 + Number(minutes)) * 60_000;
+  return sign === '-' ? -size : size;
+}
+
+/** Whether the name is a time zone of the IANA database that this runtime knows. */
+export function isTimeZone(name: unknown): name is string {
+  return (
+    typeof name === 'string' && /^(?:UTC|[A-Za-z_]+\/.+)$/.test(name) && IANAZone.isValidZone(name)
+  );
+}
+
+/** ISO 8601 with the offset that the zone has at that instant. */
+export function formatInstant(instant: Date, timeZone = 'UTC'): string {
+  const zoned = DateTime.fromJSDate(instant, { zone: timeZone });
+  const text = zoned.toISO({ suppressMilliseconds: true });
+  if (text === null) {
+    throw new RangeError(`Cannot show an instant in '${timeZone}'`);
+  }
+  return text;
+}

@@ -1,0 +1,83 @@
+import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { RequireScope } from '../platform/access/scope.js';
+import { PageQuery, type PageResponse, readCursor, toPageResponse } from '../platform/http/page.js';
+import { CreateMeterDto, MeterResponse, UpdateMeterDto } from './create-meter.dto.js';
+import { type Aggregation, type Meter } from './meter.js';
+import { MetersReader } from './meters.reader.js';
+import { MetersService, type NewMeter } from './meters.service.js';
+
+@Controller('api/v1/meters')
+export class MetersController {
+  constructor(
+    private readonly meters: MetersService,
+    private readonly reader: MetersReader,
+  ) {}
+
+  /** Create a meter. Its definition cannot be changed later. */
+  @Post()
+  @RequireScope('configure')
+  async create(@Body() body: CreateMeterDto): Promise<MeterResponse> {
+    return toResponse(await this.meters.create(toInput(body)));
+  }
+
+  /** List meters, newest first. */
+  @Get()
+  @RequireScope('read')
+  async list(@Query() query: PageQuery): Promise<PageResponse<MeterResponse>> {
+    const before = readCursor(query.cursor, 1)?.[0] ?? null;
+    return toPageResponse(await this.reader.list(query.limit, before), toResponse);
+  }
+
+  /** One meter, by id or key. */
+  @Get(':id')
+  @RequireScope('read')
+  async get(@Param('id') id: string): Promise<MeterResponse> {
+    return toResponse(await this.reader.get(id));
+  }
+
+  /** Change the name or the description. */
+  @Patch(':id')
+  @RequireScope('configure')
+  async update(@Param('id') id: string, @Body() body: UpdateMeterDto): Promise<MeterResponse> {
+    return toResponse(await this.meters.describe(id, body.name ?? null, body.description ?? null));
+  }
+}
+
+function toInput(body: CreateMeterDto): NewMeter {
+  const groups = Object.entries(body.group_by ?? {}).map(([key, property]) => ({ key, property }));
+  return {
+    key: body.key,
+    name: body.name,
+    description: body.description ?? '',
+    unit: body.unit ?? 'unit',
+    eventType: body.event_type,
+    aggregation: toAggregation(body),
+    filters: (body.filters ?? []).map(({ property, op, value }) => ({ property, op, value })),
+    groupBy: groups.sort((left, right) => (left.key < right.key ? -1 : 1)),
+    countsFrom: typeof body.counts_from === 'string' ? new Date(body.counts_from) : null,
+  };
+}
+
+function toAggregation(body: CreateMeterDto): Aggregation {
+  return body.aggregation === 'sum' && body.value_property !== undefined
+    ? { kind: 'sum', valueProperty: body.value_property }
+    : { kind: 'count' };
+}
+
+function toResponse(meter: Meter): MeterResponse {
+  const { aggregation } = meter;
+  return {
+    id: meter.id,
+    key: meter.key,
+    name: meter.name,
+    description: meter.description,
+    unit: meter.unit,
+    event_type: meter.eventType,
+    aggregation: aggregation.kind,
+    value_property: aggregation.kind === 'sum' ? aggregation.valueProperty : null,
+    filters: [...meter.filters],
+    group_by: Object.fromEntries(meter.groupBy.map(({ key, property }) => [key, property])),
+    counts_from: meter.countsFrom?.toISOString() ?? null,
+    created_at: meter.createdAt.toISOString(),
+  };
+}

@@ -1,0 +1,30 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../kernel/clock.js';
+import { notFound } from '../kernel/errors.js';
+import { newId } from '../kernel/ids.js';
+import { type Meter } from './meter.js';
+import { MetersStore } from './meters.store.js';
+
+export type NewMeter = Omit<Meter, 'id' | 'number' | 'createdAt'>;
+
+@Injectable()
+export class MetersService {
+  constructor(
+    private readonly store: MetersStore,
+    private readonly clock: Clock,
+  ) {}
+
+  /** A new meter. Metering finds it by itself and counts what was stored before, too. */
+  async create(input: NewMeter): Promise<Meter> {
+    return await this.store.insert({ ...input, id: newId('mtr'), createdAt: this.clock.now() });
+  }
+
+  /** Changes what may change: the name and the description; null leaves them. */
+  async describe(idOrKey: string, name: string | null, description: string | null): Promise<Meter> {
+    const meter = await this.store.describe(idOrKey, name, description);
+    if (meter === null) {
+      throw notFound('meter', idOrKey);
+    }
+    return meter;
+  }
+}

@@ -1,0 +1,30 @@
+import { ArrayNotEmpty, IsArray, IsIn } from 'class-validator';
+import { IsStorableText } from '../http/validators.js';
+import { type Scope, SCOPES } from './scope.js';
+
+export class CreateApiKeyDto {
+  /** What the key is for. */
+  @IsStorableText(200)
+  name: string;
+
+  /** What it may do; `admin` may do everything. */
+  @IsArray()
+  @ArrayNotEmpty()
+  @IsIn(SCOPES, { each: true })
+  scopes: Scope[];
+}
+
+export class ApiKeyResponse {
+  id: string;
+  name: string;
+  /** The first characters of the token, to tell keys apart. */
+  hint: string;
+  scopes: string[];
+  created_at: string;
+  revoked_at: string | null;
+}
+
+export class CreatedApiKeyResponse extends ApiKeyResponse {
+  /** Send it as `Authorization: Bearer <token>`; it is never shown again. */
+  token: string;
+}

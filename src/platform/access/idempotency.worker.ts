@@ -1,0 +1,34 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { Clock } from '../../kernel/clock.js';
+import { CONFIG, type Config } from '../config.js';
+import { Poller } from '../jobs/poller.js';
+import { Log } from '../log.js';
+import { IdempotencyStore } from './idempotency.store.js';
+
+const TICK_MS = 600_000;
+/** Longer than any client retries; Stripe's newer API keeps its own as long. */
+const KEEP_MS = 30 * 86_400_000;
+const BATCH = 1_000;
+
+/** Forgets recorded answers after thirty days. */
+@Injectable()
+export class IdempotencyWorker extends Poller {
+  constructor(
+    @Inject(CONFIG) config: Config,
+    log: Log,
+    private readonly store: IdempotencyStore,
+    private readonly clock: Clock,
+  ) {
+    super('idempotency', config, log);
+  }
+
+  @Interval(TICK_MS)
+  tick(): void {
+    this.look();
+  }
+
+  protected override async runOnce(): Promise<number> {
+    return await this.store.prune(new Date(this.clock.now().getTime() - KEEP_MS), BATCH);
+  }
+}

@@ -1,0 +1,195 @@
+/*
+ * The only reader of the environment. Everything is read and checked once, and all faults are
+ * reported together, so that an operator mends a deployment in one go.
+ */
+import { isIP } from 'node:net';
+
+/** Nest's token for the settings. */
+export const CONFIG = Symbol('CONFIG');
+
+export type Role = 'all' | 'api' | 'worker';
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** Undefined: the service runs its own PostgreSQL in `dataDir`. */
+  readonly databaseUrl: string | undefined;
+  readonly dataDir: string;
+  readonly adminKey: string | undefined;
+  readonly role: Role;
+  readonly logLevel: string;
+  readonly ingest: {
+    readonly maxAgeSeconds: number;
+    readonly maxAheadSeconds: number;
+    readonly maxBodyBytes: number;
+    readonly maxQueueBytes: number;
+    readonly maxWaitMs: number;
+  };
+  readonly stripe: {
+    readonly secretKey: string | undefined;
+    readonly webhookSecrets: readonly string[];
+    readonly apiBase: URL | undefined;
+    readonly timeoutMs: number;
+    readonly pollSeconds: number;
+  };
+  readonly webhooks: {
+    readonly allowedCidrs: readonly string[];
+    readonly timeoutMs: number;
+  };
+}
+
+/** What a setting is called, what it is when not set, and what it does; README's table says the same. */
+export const SETTINGS = {
+  HOST: '127.0.0.1',
+  PORT: '3000',
+  DATABASE_URL: undefined,
+  METERLINE_DATA_DIR: '.meterline',
+  METERLINE_ADMIN_KEY: undefined,
+  METERLINE_ROLE: 'all',
+  LOG_LEVEL: 'info',
+  // Gateways that buffer through an outage send late; Stripe's meters take 35 days as well.
+  INGEST_MAX_AGE_SECONDS: '3024000',
+  INGEST_MAX_AHEAD_SECONDS: '300',
+  INGEST_MAX_BODY_BYTES: '20971520',
+  INGEST_MAX_QUEUE_BYTES: '67108864',
+  INGEST_MAX_WAIT_MS: '10000',
+  STRIPE_SECRET_KEY: undefined,
+  STRIPE_WEBHOOK_SECRETS: undefined,
+  STRIPE_API_BASE: undefined,
+  STRIPE_TIMEOUT_MS: '20000',
+  STRIPE_POLL_SECONDS: '60',
+  WEBHOOK_ALLOWED_CIDRS: undefined,
+  WEBHOOK_TIMEOUT_MS: '10000',
+} as const satisfies Record<string, string | undefined>;
+
+type Setting = keyof typeof SETTINGS;
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+/** Short keys can be guessed; `openssl rand -hex 16` makes 32 characters. */
+const MIN_ADMIN_KEY_LENGTH = 32;
+
+/** All settings that are wrong, in one error. */
+export class ConfigError extends Error {
+  constructor(readonly faults: readonly string[]) {
+    super(`The configuration is wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+class Reader {
+  readonly faults: string[] = [];
+
+  constructor(private readonly env: NodeJS.ProcessEnv) {}
+
+  text(name: Setting): string | undefined {
+    const value = this.env[name]?.trim();
+    return value === undefined || value === '' ? SETTINGS[name] : value;
+  }
+
+  required(name: Setting): string {
+    return this.text(name) ?? '';
+  }
+
+  whole(name: Setting, min: number, max: number): number {
+    const text = this.required(name);
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < min || value > max) {
+      this.faults.push(`${name}: '${text}' is not a whole number from ${min} to ${max}`);
+    }
+    return value;
+  }
+
+  oneOf<T extends string>(name: Setting, allowed: readonly T[]): T {
+    const text = this.required(name);
+    const found = allowed.find((value) => value === text);
+    if (found === undefined) {
+      this.faults.push(`${name}: '${text}' is none of ${allowed.join(', ')}`);
+    }
+    return found ?? (text as T);
+  }
+
+  list(name: Setting): string[] {
+    const entries = (this.text(name) ?? '').split(',').map((entry) => entry.trim());
+    return entries.filter((entry) => entry !== '');
+  }
+
+  url(name: Setting, protocols: readonly string[]): URL | undefined {
+    const text = this.text(name);
+    if (text === undefined) {
+      return undefined;
+    }
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url === undefined || !protocols.includes(url.protocol)) {
+      this.faults.push(`${name}: not a URL that starts with ${protocols.join(' or ')}//`);
+    }
+    return url;
+  }
+
+  check(name: Setting, isRight: boolean, fault: string): void {
+    if (!isRight) {
+      this.faults.push(`${name}: ${fault}`);
+    }
+  }
+}
+
+/**
+ * Reads and checks the settings.
+ *
+ * @throws ConfigError with every fault, none of them showing a secret
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const reader = new Reader(env);
+  const adminKey = reader.text('METERLINE_ADMIN_KEY');
+  reader.check(
+    'METERLINE_ADMIN_KEY',
+    adminKey === undefined || adminKey.length >= MIN_ADMIN_KEY_LENGTH,
+    `must have at least ${MIN_ADMIN_KEY_LENGTH} characters`,
+  );
+  reader.url('DATABASE_URL', ['postgres:', 'postgresql:']);
+  const allowedCidrs = reader.list('WEBHOOK_ALLOWED_CIDRS');
+  for (const cidr of allowedCidrs) {
+    reader.check('WEBHOOK_ALLOWED_CIDRS', isCidr(cidr), `'${cidr}' is no CIDR such as 10.0.0.0/8`);
+  }
+  const config: Config = {
+    host: reader.required('HOST'),
+    port: reader.whole('PORT', 0, 65_535),
+    databaseUrl: reader.text('DATABASE_URL'),
+    dataDir: reader.required('METERLINE_DATA_DIR'),
+    adminKey,
+    role: reader.oneOf<Role>('METERLINE_ROLE', ['all', 'api', 'worker']),
+    logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS),
+    ingest: readIngest(reader),
+    stripe: readStripe(reader),
+    webhooks: { allowedCidrs, timeoutMs: reader.whole('WEBHOOK_TIMEOUT_MS', 100, 30_000) },
+  };
+  if (reader.faults.length > 0) {
+    throw new ConfigError(reader.faults);
+  }
+  return Object.freeze(config);
+}
+
+function readIngest(reader: Reader): Config['ingest'] {
+  return {
+    maxAgeSeconds: reader.whole('INGEST_MAX_AGE_SECONDS', 60, 10 * 366 * 86_400),
+    maxAheadSeconds: reader.whole('INGEST_MAX_AHEAD_SECONDS', 0, 86_400),
+    maxBodyBytes: reader.whole('INGEST_MAX_BODY_BYTES', 1_024, 2 ** 28),
+    maxQueueBytes: reader.whole('INGEST_MAX_QUEUE_BYTES', 1_024, 2 ** 32),
+    maxWaitMs: reader.whole('INGEST_MAX_WAIT_MS', 0, 600_000),
+  };
+}
+
+function readStripe(reader: Reader): Config['stripe'] {
+  return {
+    secretKey: reader.text('STRIPE_SECRET_KEY'),
+    webhookSecrets: reader.list('STRIPE_WEBHOOK_SECRETS'),
+    apiBase: reader.url('STRIPE_API_BASE', ['http:', 'https:']),
+    timeoutMs: reader.whole('STRIPE_TIMEOUT_MS', 100, 80_000),
+    pollSeconds: reader.whole('STRIPE_POLL_SECONDS', 1, 86_400),
+  };
+}
+
+function isCidr(text: string): boolean {
+  const [address = '', bits = ''] = text.split('/');
+  const family = isIP(address);
+  return family !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
+}

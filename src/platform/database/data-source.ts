@@ -1,0 +1,61 @@
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client } from 'pg';
+import { DataSource } from 'typeorm';
+
+/** Nest's token for the address of the database. */
+export const DATABASE_URL = Symbol('DATABASE_URL');
+
+/** For everything but ingest, which has a pool of its own. */
+const POOL_SIZE = 20;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** A statement longer than this is a fault; rebuilds and exports raise it for themselves. */
+const STATEMENT_TIMEOUT_MS = 60_000;
+/** Of all replicas, one migrates; the number is arbitrary but must never change. */
+const MIGRATION_LOCK = 7_263_001;
+
+const MIGRATIONS = path.join(
+  path.dirname(fileURLToPath(import.meta.url)),
+  '../../../migrations/*.js',
+);
+
+/** TypeORM's connection to the database: pool, transactions and migrations; statements are written in stores. */
+export function createDataSource(url: string): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url,
+    migrations: [MIGRATIONS],
+    migrationsTransactionMode: 'each',
+    migrationsTableName: 'migrations',
+    synchronize: false,
+    applicationName: 'meterline',
+    poolSize: POOL_SIZE,
+    connectTimeoutMS: CONNECT_TIMEOUT_MS,
+    extra: { statement_timeout: STATEMENT_TIMEOUT_MS },
+  });
+}
+
+/**
+ * Brings the schema up to date. Replicas that start together wait for the one that migrates.
+ *
+ * @returns the names of the migrations that ran now
+ */
+export async function migrate(url: string): Promise<string[]> {
+  const guard = new Client({ connectionString: url, application_name: 'meterline' });
+  await guard.connect();
+  try {
+    await guard.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    const dataSource = createDataSource(url);
+    dataSource.setOptions({ extra: { statement_timeout: 0 } });
+    await dataSource.initialize();
+    try {
+      const done = await dataSource.runMigrations();
+      return done.map((migration) => migration.name);
+    } finally {
+      await dataSource.destroy();
+    }
+  } finally {
+    // Ending the session lets the lock go.
+    await guard.end();
+  }
+}

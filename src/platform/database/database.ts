@@ -1,0 +1,99 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { type DataSource, type EntityManager } from 'typeorm';
+import { isRetryable } from './pg-errors.js';
+
+/** How often a transaction that lost a race (40001, 40P01, 55P03) is run again. */
+const MAX_ATTEMPTS = 5;
+
+/**
+ * The one way to PostgreSQL for all but the hot path. A transaction is ambient: whatever a store
+ * does inside `transaction()` joins it, across features, without a handle being passed around. So
+ * an API request with an Idempotency-Key, its effect and its recorded answer commit together.
+ */
+export class Database {
+  private readonly current = new AsyncLocalStorage<EntityManager>();
+
+  constructor(readonly dataSource: DataSource) {}
+
+  /** The rows that a statement answers; runs in the ambient transaction if there is one. */
+  async query<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+    const manager = this.current.getStore() ?? this.dataSource.manager;
+    const result: unknown = await manager.query(sql, [...parameters]);
+    return rowsOf(result) as Row[];
+  }
+
+  /** Runs the steps in one transaction, or as part of the one that is already under way. */
+  async transaction<Result>(run: () => Promise<Result>): Promise<Result> {
+    if (this.current.getStore() !== undefined) {
+      return await run();
+    }
+    return await this.retrying(
+      async () =>
+        await this.dataSource.transaction(async (manager) => await this.current.run(manager, run)),
+    );
+  }
+
+  /**
+   * Runs the steps in one REPEATABLE READ transaction whose snapshot was taken while the advisory
+   * lock was held exclusively: it sees everything of those who hold the lock shared and committed,
+   * and nothing of those who come after. The lock itself is held for an instant only.
+   */
+  async snapshotBehindLock<Result>(lock: number, run: () => Promise<Result>): Promise<Result> {
+    if (this.current.getStore() !== undefined) {
+      throw new Error('A snapshot behind a lock cannot be taken inside another transaction');
+    }
+    return await this.retrying(async () => await this.withSnapshot(lock, run));
+  }
+
+  /** Throws when a transaction is under way: calls to the outside must never be made in one. */
+  assertNoTransaction(): void {
+    if (this.current.getStore() !== undefined) {
+      throw new Error('A call to the outside was about to be made inside a transaction');
+    }
+  }
+
+  private async withSnapshot<Result>(lock: number, run: () => Promise<Result>): Promise<Result> {
+    const runner = this.dataSource.createQueryRunner();
+    try {
+      // The lock belongs to a transaction of its own, so that no fault can leave it held.
+      await this.dataSource.transaction(async (holder) => {
+        await holder.query('SELECT pg_advisory_xact_lock($1)', [lock]);
+        await runner.startTransaction('REPEATABLE READ');
+        // The first statement of the transaction takes its snapshot.
+        await runner.query('SELECT 1');
+      });
+      const result = await this.current.run(runner.manager, run);
+      await runner.commitTransaction();
+      return result;
+    } catch (error) {
+      if (runner.isTransactionActive) {
+        await runner.rollbackTransaction();
+      }
+      throw error;
+    } finally {
+      await runner.release();
+    }
+  }
+
+  private async retrying<Result>(attempt: () => Promise<Result>): Promise<Result> {
+    for (let count = 1; ; count += 1) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (count >= MAX_ATTEMPTS || !isRetryable(error)) {
+          throw error;
+        }
+      }
+    }
+  }
+}
+
+/** TypeORM answers UPDATE and DELETE with `[rows, count]` and everything else with rows. */
+function rowsOf(result: unknown): unknown[] {
+  const isPair =
+    Array.isArray(result) &&
+    result.length === 2 &&
+    Array.isArray(result[0]) &&
+    typeof result[1] === 'number';
+  return (isPair ? result[0] : result) as unknown[];
+}

@@ -1,0 +1,50 @@
+/** The codes of PostgreSQL that stores tell apart (PostgreSQL documentation, appendix A). */
+export const PgCode = {
+  uniqueViolation: '23505',
+  foreignKeyViolation: '23503',
+  exclusionViolation: '23P01',
+  serializationFailure: '40001',
+  deadlockDetected: '40P01',
+  lockNotAvailable: '55P03',
+} as const;
+
+interface PgError {
+  readonly code: string;
+  readonly constraint?: string;
+}
+
+/** The error as the driver gave it, whether or not TypeORM wrapped it; null when it is none of PostgreSQL's. */
+export function pgError(error: unknown): PgError | null {
+  const candidate: unknown =
+    error instanceof Error && 'driverError' in error ? error.driverError : error;
+  const isPgError =
+    candidate instanceof Error &&
+    'code' in candidate &&
+    typeof candidate.code === 'string' &&
+    'severity' in candidate;
+  return isPgError ? (candidate as unknown as PgError) : null;
+}
+
+/** Whether the error is this breach of this named constraint. */
+export function violates(error: unknown, constraint: string): boolean {
+  return pgError(error)?.constraint === constraint;
+}
+
+/**
+ * Whether PostgreSQL refused a value itself (class 22, or a limit of class 54): sending the same
+ * row again can never succeed.
+ */
+export function isUnstorable(error: unknown): boolean {
+  const code = pgError(error)?.code ?? '';
+  return code.startsWith('22') || code.startsWith('54');
+}
+
+/** Whether the same transaction may succeed when it is run again at once. */
+export function isRetryable(error: unknown): boolean {
+  const code = pgError(error)?.code;
+  return (
+    code === PgCode.serializationFailure ||
+    code === PgCode.deadlockDetected ||
+    code === PgCode.lockNotAvailable
+  );
+}

@@ -1,0 +1,87 @@
+import { Type } from 'class-transformer';
+import { IsInt, IsOptional, Max, Min } from 'class-validator';
+import { invalidField } from '../../kernel/errors.js';
+import { IsStorableText } from './validators.js';
+
+export const MAX_PAGE_SIZE = 200;
+const DEFAULT_PAGE_SIZE = 50;
+const MAX_CURSOR_LENGTH = 1_000;
+
+/** What every list takes; lists with filters extend it. */
+export class PageQuery {
+  /** How many rows at most. */
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(MAX_PAGE_SIZE)
+  limit: number = DEFAULT_PAGE_SIZE;
+
+  /** `next_cursor` of the page before. */
+  @IsOptional()
+  @IsStorableText(MAX_CURSOR_LENGTH)
+  cursor?: string;
+}
+
+/** One page of a list; `nextCursor` is null on the last one. */
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly nextCursor: string | null;
+}
+
+/**
+ * Cuts a page from rows of which one more than `limit` was asked for.
+ *
+ * @param position the columns that the list is ordered by, of the last row shown
+ */
+export function toPage<Row, Item>(
+  rows: readonly Row[],
+  limit: number,
+  position: (row: Row) => readonly string[],
+  toItem: (row: Row) => Item,
+): Page<Item> {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  const nextCursor = rows.length > limit && last !== undefined ? encode(position(last)) : null;
+  return { items: shown.map(toItem), nextCursor };
+}
+
+function encode(position: readonly string[]): string {
+  return Buffer.from(JSON.stringify(position)).toString('base64url');
+}
+
+/**
+ * The position that a cursor stands for; null without a cursor.
+ *
+ * @throws DomainError when the text is no cursor of `length` columns
+ */
+export function readCursor(cursor: string | undefined, length: number): readonly string[] | null {
+  if (cursor === undefined) {
+    return null;
+  }
+  const fault = invalidField('cursor', 'invalid_cursor', 'is not a next_cursor of this list');
+  let position: unknown;
+  try {
+    position = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+  } catch (error) {
+    throw Object.assign(fault, { cause: error });
+  }
+  if (!Array.isArray(position) || position.length !== length) {
+    throw fault;
+  }
+  return position.map(String);
+}
+
+/** The answer of a list: `{ data, next_cursor }`. */
+export interface PageResponse<Item> {
+  readonly data: readonly Item[];
+  readonly next_cursor: string | null;
+}
+
+/** The page as the API shows it. */
+export function toPageResponse<Item, Shown>(
+  page: Page<Item>,
+  toResponse: (item: Item) => Shown,
+): PageResponse<Shown> {
+  return { data: page.items.map(toResponse), next_cursor: page.nextCursor };
+}

@@ -1,0 +1,96 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
+import { type FastifyReply, type FastifyRequest } from 'fastify';
+import { DomainError, type ErrorKind, type FieldError } from '../../kernel/errors.js';
+import { type Log } from '../log.js';
+
+const STATUS: Readonly<Record<ErrorKind, number>> = {
+  invalid: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  too_large: 413,
+  unsupported: 415,
+  unavailable: 503,
+};
+
+/** How long a sender should wait before it comes back after a 503. */
+const RETRY_AFTER_SECONDS = 2;
+
+interface Problem {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly errors: readonly FieldError[];
+}
+
+/** The one place where a refusal or fault becomes an HTTP answer: RFC 9457 problem details. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly log: Log) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
+    const problem = toProblem(error);
+    if (problem.status >= 500 && problem.code !== 'unavailable') {
+      this.log.problem('request.failed', error, { method: request.method, path: request.url });
+    }
+    if (problem.status === 503) {
+      void reply.header('retry-after', RETRY_AFTER_SECONDS);
+    }
+    if (problem.status === 401) {
+      void reply.header('www-authenticate', 'Bearer');
+    }
+    void reply
+      .status(problem.status)
+      .header('content-type', 'application/problem+json; charset=utf-8')
+      .send(
+        JSON.stringify({
+          type: 'about:blank',
+          title: problem.code.replaceAll('_', ' '),
+          status: problem.status,
+          code: problem.code,
+          detail: problem.detail,
+          ...(problem.errors.length > 0 && { errors: problem.errors }),
+        }),
+      );
+  }
+}
+
+function toProblem(error: unknown): Problem {
+  if (error instanceof DomainError) {
+    const { code, message, errors } = error;
+    return { status: STATUS[error.kind], code, detail: message, errors };
+  }
+  const status = statusOf(error);
+  const detail =
+    error instanceof Error && status < 500 ? error.message : 'Something went wrong here.';
+  return { status, code: codeOf(status), detail, errors: [] };
+}
+
+/** Nest's own exceptions (unknown route) and Fastify's (body too large, bad media type) carry a status. */
+function statusOf(error: unknown): number {
+  if (error instanceof HttpException) {
+    return error.getStatus();
+  }
+  const hasStatus =
+    error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number';
+  return hasStatus ? (error.statusCode as number) : 500;
+}
+
+const CODES: Readonly<Record<number, string>> = {
+  400: 'invalid_request',
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'not_found',
+  408: 'timeout',
+  413: 'too_large',
+  415: 'unsupported_media_type',
+  503: 'unavailable',
+};
+
+function codeOf(status: number): string {
+  return CODES[status] ?? (status < 500 ? 'invalid_request' : 'internal_error');
+}

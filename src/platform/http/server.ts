@@ -1,0 +1,93 @@
+/* How HTTP is spoken: body limits, parsing, decompression, errors, documentation. */
+import fastifyCompress from '@fastify/compress';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { DomainError } from '../../kernel/errors.js';
+import { type Config } from '../config.js';
+import { type Log } from '../log.js';
+import { setUpDocumentation } from './documentation.js';
+import { ProblemFilter } from './problem.filter.js';
+import { createValidationPipe } from './validation.pipe.js';
+
+/** Configuration is small; only ingest and Stripe's webhooks may be larger, and they say so. */
+const MAX_BODY_BYTES = 1_048_576;
+/** A sender that takes longer to send one request than this is cut off. */
+const REQUEST_TIMEOUT_MS = 120_000;
+
+/** For `@RouteConfig`: the route gets the body's bytes as they came, and reads them itself. */
+export const RAW_BODY = { rawBody: true } as const;
+
+/** Fastify, set up so that requests under way are answered while it closes. */
+export function createAdapter(config: Config): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 500 },
+  });
+  const instance = adapter.getInstance<FastifyInstance>();
+  // Raw routes take large bodies; Nest's decorators cannot say so per route.
+  instance.addHook('onRoute', (route) => {
+    const routeConfig: { rawBody?: boolean } = route.config ?? {};
+    if (routeConfig.rawBody === true) {
+      route.bodyLimit = config.ingest.maxBodyBytes;
+    }
+  });
+  return adapter;
+}
+
+/** What every route has in common. */
+export async function setUpHttp(app: NestFastifyApplication, log: Log): Promise<void> {
+  app.useGlobalFilters(new ProblemFilter(log));
+  app.useGlobalPipes(createValidationPipe());
+  const instance = app.getHttpAdapter().getInstance();
+  await app.register(fastifyCompress, {
+    globalCompression: false,
+    globalDecompression: true,
+    requestEncodings: ['gzip', 'deflate', 'br'],
+    onUnsupportedRequestEncoding: (encoding: string) =>
+      new DomainError(
+        'unsupported',
+        'unsupported_encoding',
+        `The content encoding '${encoding}' is none of gzip, deflate, br.`,
+      ),
+    onInvalidRequestPayload: (encoding: string) =>
+      new DomainError('invalid', 'invalid_encoding', `The body is not valid ${encoding}.`),
+  });
+  instance.removeAllContentTypeParsers();
+  instance.addContentTypeParser('*', { parseAs: 'buffer' }, parseBody);
+  setUpDocumentation(app);
+}
+
+async function parseBody(request: FastifyRequest, body: Buffer): Promise<unknown> {
+  if ((request.routeOptions.config as { rawBody?: boolean }).rawBody === true) {
+    return body;
+  }
+  const type = request.headers['content-type'] ?? '';
+  if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(type)) {
+    throw new DomainError(
+      'unsupported',
+      'unsupported_media_type',
+      `The content type must be application/json, not '${type}'.`,
+    );
+  }
+  return await Promise.resolve(parseJson(body));
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body), refusePrototype);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'not JSON';
+    throw new DomainError('invalid', 'invalid_json', `The body is no JSON: ${reason}`, {
+      cause: error,
+    });
+  }
+}
+
+function refusePrototype(this: unknown, key: string, value: unknown): unknown {
+  if (key === '__proto__') {
+    throw new SyntaxError('the key __proto__ is not allowed');
+  }
+  return value;
+}

@@ -1,0 +1,57 @@
+import { type BeforeApplicationShutdown } from '@nestjs/common';
+import { type Config } from '../config.js';
+import { type Log } from '../log.js';
+
+/**
+ * The loop around a `runOnce` that does one bounded piece of work. A tick or a signal only says
+ * "look now"; the work itself is in the database, so losing a signal costs a tick's time and nothing
+ * else. Never runs twice at once in one process.
+ */
+export abstract class Poller implements BeforeApplicationShutdown {
+  private running: Promise<void> | null = null;
+  private again = false;
+  private isStopped = false;
+
+  constructor(
+    private readonly name: string,
+    private readonly config: Config,
+    private readonly log: Log,
+  ) {}
+
+  /** One bounded piece of work; answers how much was done, 0 when there was nothing to do. */
+  protected abstract runOnce(): Promise<number>;
+
+  /** Looks for work now, or once more if it is looking already. */
+  look(): void {
+    if (this.isStopped || this.config.role === 'api') {
+      return;
+    }
+    if (this.running !== null) {
+      this.again = true;
+      return;
+    }
+    this.running = this.drain().finally(() => {
+      this.running = null;
+    });
+  }
+
+  /** Lets the piece of work under way end, and starts no other. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.isStopped = true;
+    await this.running;
+  }
+
+  private async drain(): Promise<void> {
+    let done = 0;
+    do {
+      this.again = false;
+      try {
+        done = await this.runOnce();
+      } catch (error) {
+        // The next tick tries again; what was not committed is still there.
+        this.log.problem('worker.failed', error, { worker: this.name });
+        done = 0;
+      }
+    } while ((done > 0 || this.again) && !this.isStopped);
+  }
+}

@@ -1,0 +1,41 @@
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { ScheduleModule } from '@nestjs/schedule';
+import { type DataSource } from 'typeorm';
+import { Clock } from '../kernel/clock.js';
+import { AccessModule } from './access/access.module.js';
+import { CONFIG, type Config } from './config.js';
+import { Database } from './database/database.js';
+import { DATABASE_URL } from './database/data-source.js';
+import { HealthController } from './http/health.controller.js';
+import { Metrics } from './http/metrics.js';
+import { Log } from './log.js';
+import { SystemClock } from './system-clock.js';
+
+export interface PlatformOptions {
+  readonly config: Config;
+  readonly log: Log;
+  readonly dataSource: DataSource;
+  readonly databaseUrl: string;
+}
+
+/** What every feature stands on. */
+@Global()
+@Module({})
+export class PlatformModule {
+  static with({ config, log, dataSource, databaseUrl }: PlatformOptions): DynamicModule {
+    return {
+      module: PlatformModule,
+      imports: [ScheduleModule.forRoot(), AccessModule],
+      controllers: [HealthController],
+      providers: [
+        { provide: CONFIG, useValue: config },
+        { provide: DATABASE_URL, useValue: databaseUrl },
+        { provide: Log, useValue: log },
+        { provide: Database, useValue: new Database(dataSource) },
+        { provide: Clock, useClass: SystemClock },
+        Metrics,
+      ],
+      exports: [CONFIG, DATABASE_URL, Log, Database, Clock, Metrics],
+    };
+  }
+}

@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto';
+import { Client } from 'pg';
+import { createDataSource } from '../../src/platform/database/data-source.js';
+import { Database } from '../../src/platform/database/database.js';
+
+const TEMPLATE = 'meterline_test_template';
+
+export interface TestDatabase {
+  readonly url: string;
+  readonly database: Database;
+  /** Closes all connections and drops the database; its name is printed when `isKept`. */
+  drop(isKept?: boolean): Promise<void>;
+}
+
+async function onServer(sql: string): Promise<void> {
+  const client = new Client({ connectionString: process.env['METERLINE_TEST_SERVER'] });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+/** An empty, migrated database of its own, cloned from the template in some 30 ms. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const name = `meterline_test_${randomBytes(6).toString('hex')}`;
+  await onServer(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
+  const address = new URL(process.env['METERLINE_TEST_SERVER'] ?? '');
+  address.pathname = `/${name}`;
+  const dataSource = await createDataSource(address.href).initialize();
+  return {
+    url: address.href,
+    database: new Database(dataSource),
+    drop: async (isKept = false) => {
+      await dataSource.destroy();
+      if (isKept) {
+        console.error(`Kept for a look: database ${name}`);
+      } else {
+        await onServer(`DROP DATABASE ${name} WITH (FORCE)`);
+      }
+    },
+  };
+}
