@@ -1,14 +1,22 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CustomersModule } from './customers/customers.module.js';
+import { EventsModule } from './events/events.module.js';
 import { MetersModule } from './meters/meters.module.js';
 import { PlatformModule, type PlatformOptions } from './platform/platform.module.js';
+import { UsageModule } from './usage/usage.module.js';
 
 @Module({})
 export class AppModule {
   static with(options: PlatformOptions): DynamicModule {
     return {
       module: AppModule,
-      imports: [PlatformModule.with(options), CustomersModule, MetersModule],
+      imports: [
+        PlatformModule.with(options),
+        CustomersModule,
+        MetersModule,
+        EventsModule,
+        UsageModule,
+      ],
     };
   }
 }

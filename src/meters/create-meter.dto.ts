@@ -7,6 +7,7 @@ import {
   ValidateBy,
   ValidateIf,
   ValidateNested,
+  type ValidationArguments,
 } from 'class-validator';
 import { isDecimal } from '../kernel/decimal.js';
 import { IsInstantText, IsKey, isStorable, IsStorableText } from '../platform/http/validators.js';
@@ -14,7 +15,8 @@ import { FILTER_OPERATORS, type FilterOperator } from './meter.js';
 import { parsePropertyPath, PROPERTY_PATH_RULE } from './property-path.js';
 
 const MAX_FILTERS = 20;
-const MAX_GROUPS = 8;
+/** With a subject they are the key of a rollup, which an index has to hold. */
+const MAX_GROUPS = 5;
 const MAX_VALUE_LENGTH = 256;
 const GROUP_KEY = /^[a-z][a-z0-9_]{0,62}$/;
 
@@ -35,7 +37,7 @@ const IsFilterValue = (): PropertyDecorator =>
     name: 'isFilterValue',
     validator: {
       validate: (value, args) => {
-        const { op } = args?.object as MeterFilterDto;
+        const op = (args?.object as MeterFilterDto | undefined)?.op ?? 'eq';
         const isNumber =
           typeof value === 'number' && Number.isFinite(value) && isDecimal(String(value));
         const isText =
@@ -46,6 +48,9 @@ const IsFilterValue = (): PropertyDecorator =>
         `must be text of at most ${MAX_VALUE_LENGTH} characters, a number or a boolean; for ${ORDERED.join(', ')} a number`,
     },
   });
+
+const isSum = (args: ValidationArguments | undefined): boolean =>
+  (args?.object as CreateMeterDto | undefined)?.aggregation === 'sum';
 
 const IsGroupBy = (): PropertyDecorator =>
   ValidateBy({
@@ -107,12 +112,8 @@ export class CreateMeterDto {
   @ValidateBy({
     name: 'isValueProperty',
     validator: {
-      validate: (value, args) =>
-        (args?.object as CreateMeterDto).aggregation === 'sum' && parsePropertyPath(value) !== null,
-      defaultMessage: (args) =>
-        (args?.object as CreateMeterDto).aggregation === 'sum'
-          ? PROPERTY_PATH_RULE
-          : 'is not used by a count',
+      validate: (value, args) => isSum(args) && parsePropertyPath(value) !== null,
+      defaultMessage: (args) => (isSum(args) ? PROPERTY_PATH_RULE : 'is not used by a count'),
     },
   })
   value_property?: string;

@@ -53,7 +53,7 @@ function toInput(body: CreateMeterDto): NewMeter {
     eventType: body.event_type,
     aggregation: toAggregation(body),
     filters: (body.filters ?? []).map(({ property, op, value }) => ({ property, op, value })),
-    groupBy: groups.sort((left, right) => (left.key < right.key ? -1 : 1)),
+    groupBy: groups.toSorted((left, right) => (left.key < right.key ? -1 : 1)),
     countsFrom: typeof body.counts_from === 'string' ? new Date(body.counts_from) : null,
   };
 }

@@ -2,6 +2,7 @@
 import fastifyCompress from '@fastify/compress';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyRequest } from 'fastify';
+import qs from 'qs';
 import { DomainError } from '../../kernel/errors.js';
 import { type Config } from '../config.js';
 import { type Log } from '../log.js';
@@ -14,16 +15,17 @@ const MAX_BODY_BYTES = 1_048_576;
 /** A sender that takes longer to send one request than this is cut off. */
 const REQUEST_TIMEOUT_MS = 120_000;
 
-/** For `@RouteConfig`: the route gets the body's bytes as they came, and reads them itself. */
-export const RAW_BODY = { rawBody: true } as const;
-
 /** Fastify, set up so that requests under way are answered while it closes. */
 export function createAdapter(config: Config): FastifyAdapter {
   const adapter = new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     return503OnClosing: false,
-    routerOptions: { maxParamLength: 500 },
+    routerOptions: {
+      maxParamLength: 500,
+      // `filter[region]=eu` is an object of one level.
+      querystringParser: (text) => qs.parse(text, { depth: 1 }),
+    },
   });
   const instance = adapter.getInstance<FastifyInstance>();
   // Raw routes take large bodies; Nest's decorators cannot say so per route.

@@ -1,0 +1,147 @@
+import { Body, Controller, Get, Header, Headers, HttpCode, Post, Query } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { ApiBody, ApiConsumes, ApiOkResponse } from '@nestjs/swagger';
+import { parse, stringify } from 'lossless-json';
+import { NaturallyIdempotent } from '../platform/access/idempotency.interceptor.js';
+import { RequireScope } from '../platform/access/scope.js';
+import { PageQuery, type PageResponse, readCursor, toPageResponse } from '../platform/http/page.js';
+import { RAW_BODY } from '../platform/http/raw-body.js';
+import { type EventFilter } from './events.store.js';
+import { EventsReader } from './events.reader.js';
+import { EventsService, type Receipt } from './events.service.js';
+import {
+  ConflictResponse,
+  ConflictsResponse,
+  IngestResponse,
+  ListEventsQuery,
+  RejectionResponse,
+  StoredEventResponse,
+  StoredEventsResponse,
+  UsageEventBody,
+} from './ingest-events.dto.js';
+import { JSON_TYPES, NDJSON_TYPE } from './read-body.js';
+import { type ConflictingEvent, type RejectedEvent, type StoredEvent } from './stored-event.js';
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+@Controller('api/v1/events')
+export class EventsController {
+  constructor(
+    private readonly events: EventsService,
+    private readonly reader: EventsReader,
+  ) {}
+
+  /**
+   * Send usage events: one, an array, or NDJSON. The answer comes after they are stored and says for
+   * each what became of it. Sending the same request again is always safe.
+   */
+  @Post()
+  @HttpCode(200)
+  @RequireScope('ingest')
+  @RouteConfig(RAW_BODY)
+  @NaturallyIdempotent()
+  @ApiConsumes(...JSON_TYPES, NDJSON_TYPE)
+  @ApiBody({ type: [UsageEventBody] })
+  async ingest(
+    @Body() body: Buffer | undefined,
+    @Headers('content-type') contentType: string | undefined,
+  ): Promise<IngestResponse> {
+    return toIngestResponse(
+      await this.events.ingest(body ?? Buffer.alloc(0), contentType ?? 'application/json'),
+    );
+  }
+
+  /** List stored events, the last received first. */
+  @Get()
+  @RequireScope('read')
+  @Header('content-type', JSON_TYPE)
+  @ApiOkResponse({ type: StoredEventsResponse })
+  async list(@Query() query: ListEventsQuery): Promise<string> {
+    const page = await this.reader.list(toFilter(query), query.limit, readCursor(query.cursor, 3));
+    return toExactJson(toPageResponse(page, toEventResponse));
+  }
+
+  /** List events whose identity was taken by another body. */
+  @Get('conflicts')
+  @RequireScope('read')
+  @Header('content-type', JSON_TYPE)
+  @ApiOkResponse({ type: ConflictsResponse })
+  async conflicts(@Query() query: PageQuery): Promise<string> {
+    const before = readCursor(query.cursor, 1)?.[0] ?? null;
+    const page = await this.reader.listConflicts(query.limit, before);
+    return toExactJson(toPageResponse(page, toConflictResponse));
+  }
+
+  /** List events that were refused, and why. */
+  @Get('rejected')
+  @RequireScope('read')
+  async rejected(@Query() query: PageQuery): Promise<PageResponse<RejectionResponse>> {
+    const before = readCursor(query.cursor, 1)?.[0] ?? null;
+    return toPageResponse(
+      await this.reader.listRejections(query.limit, before),
+      toRejectionResponse,
+    );
+  }
+}
+
+/** JSON in which the numbers of events keep every digit. */
+function toExactJson(response: unknown): string {
+  return stringify(response) ?? 'null';
+}
+
+function toIngestResponse(receipts: Receipt[]): IngestResponse {
+  const count = (status: Receipt['status']): number =>
+    receipts.reduce((sum, receipt) => sum + (receipt.status === status ? 1 : 0), 0);
+  return {
+    accepted: count('accepted'),
+    duplicates: count('duplicate'),
+    conflicts: count('conflict'),
+    rejected: count('rejected'),
+    results: receipts,
+  };
+}
+
+function toFilter(query: ListEventsQuery): EventFilter {
+  return {
+    subjects: query.subject === undefined ? null : [query.subject],
+    source: query.source ?? null,
+    type: query.type ?? null,
+    from: query.from === undefined ? null : new Date(query.from),
+    to: query.to === undefined ? null : new Date(query.to),
+  };
+}
+
+function toEventResponse(event: StoredEvent): StoredEventResponse {
+  return {
+    id: event.id,
+    source: event.source,
+    type: event.type,
+    subject: event.subject,
+    time: event.time,
+    data: parse(event.data),
+    extensions: event.extensions === null ? null : parse(event.extensions),
+    received_at: event.receivedAt.toISOString(),
+  };
+}
+
+function toConflictResponse(conflict: ConflictingEvent): ConflictResponse {
+  return {
+    id: conflict.id,
+    source: conflict.source,
+    event_id: conflict.eventId,
+    event: parse(conflict.event),
+    received_at: conflict.receivedAt.toISOString(),
+  };
+}
+
+function toRejectionResponse(rejection: RejectedEvent): RejectionResponse {
+  return {
+    id: rejection.id,
+    source: rejection.source,
+    event_id: rejection.eventId,
+    code: rejection.code,
+    detail: rejection.detail,
+    payload: rejection.payload,
+    received_at: rejection.receivedAt.toISOString(),
+  };
+}

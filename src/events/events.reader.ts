@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../platform/database/database.js';
+import { type Page } from '../platform/http/page.js';
+import { CUT_OFF_LOCK } from './cut-off.js';
+import { type EventFilter, EventsStore } from './events.store.js';
+import { IngestQueue } from './ingest-queue.js';
+import { type ConflictingEvent, type RejectedEvent, type StoredEvent } from './stored-event.js';
+
+/** What other features may ask about stored events. */
+@Injectable()
+export class EventsReader {
+  constructor(
+    private readonly store: EventsStore,
+    private readonly queue: IngestQueue,
+    private readonly database: Database,
+  ) {}
+
+  async list(
+    filter: EventFilter,
+    limit: number,
+    before: readonly string[] | null,
+  ): Promise<Page<StoredEvent>> {
+    return await this.store.list(filter, limit, before);
+  }
+
+  async listConflicts(limit: number, before: string | null): Promise<Page<ConflictingEvent>> {
+    return await this.store.listConflicts(limit, before);
+  }
+
+  async listRejections(limit: number, before: string | null): Promise<Page<RejectedEvent>> {
+    return await this.store.listRejections(limit, before);
+  }
+
+  /** Calls back after every flush here that stored something. */
+  onStored(listener: () => void): void {
+    this.queue.onStored(listener);
+  }
+
+  /**
+   * Runs the steps in one transaction that sees exactly the events of the batches up to the cut-off:
+   * all of them are committed, and none will be added to them.
+   */
+  async atCutOff<Result>(run: (cutOffBatch: bigint) => Promise<Result>): Promise<Result> {
+    return await this.database.snapshotBehindLock(
+      CUT_OFF_LOCK,
+      async () => await run(await this.store.lastBatch()),
+    );
+  }
+}

@@ -1,0 +1,182 @@
+/* Reads what ingest has stored; owns rejected_usage_events. */
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { newId } from '../kernel/ids.js';
+import { Database } from '../platform/database/database.js';
+import { type Page, toPage } from '../platform/http/page.js';
+import { type ConflictingEvent, type RejectedEvent, type StoredEvent } from './stored-event.js';
+
+interface EventRow {
+  readonly batch_id: string;
+  readonly received_at: Date;
+  readonly source: string;
+  readonly id: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly time: string;
+  readonly data: string;
+  readonly extensions: string | null;
+}
+
+interface ConflictRow {
+  readonly id: string;
+  readonly source: string;
+  readonly event_id: string;
+  readonly event: string;
+  readonly received_at: Date;
+}
+
+interface RejectedRow {
+  readonly id: string;
+  readonly source: string | null;
+  readonly event_id: string | null;
+  readonly code: string;
+  readonly detail: string;
+  readonly payload: string;
+  readonly received_at: Date;
+}
+
+export interface EventFilter {
+  readonly subjects: readonly string[] | null;
+  readonly source: string | null;
+  readonly type: string | null;
+  readonly from: Date | null;
+  readonly to: Date | null;
+}
+
+export type NewRejection = Omit<RejectedEvent, 'id' | 'receivedAt'>;
+
+const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
+
+@Injectable()
+export class EventsStore {
+  constructor(private readonly database: Database) {}
+
+  /** Keeps refused events, each payload once. */
+  async insertRejections(rejections: readonly NewRejection[], now: Date): Promise<void> {
+    const column = (read: (rejection: NewRejection) => string | null): (string | null)[] =>
+      rejections.map(read);
+    await this.database.query(
+      `INSERT INTO rejected_usage_events (id, fingerprint, source, event_id, code, detail, payload, received_at)
+       SELECT fresh.*, $8
+       FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+         AS fresh (id, fingerprint, source, event_id, code, detail, payload)
+       ORDER BY fresh.fingerprint
+       ON CONFLICT (fingerprint) DO NOTHING`,
+      [
+        column(() => newId('rej')),
+        column(({ code, payload }) => fingerprint(code, payload)),
+        column(({ source }) => source),
+        column(({ eventId }) => eventId),
+        column(({ code }) => code),
+        column(({ detail }) => detail),
+        column(({ payload }) => payload),
+        now,
+      ],
+    );
+  }
+
+  /** Stored events, the last received first. Index on subject and time, or on batch. */
+  async list(
+    filter: EventFilter,
+    limit: number,
+    before: readonly string[] | null,
+  ): Promise<Page<StoredEvent>> {
+    const rows = await this.database.query<EventRow>(
+      `SELECT events.batch_id, events.received_at, events.source, events.id, events.type, events.subject,
+         to_char(events.time AT TIME ZONE 'UTC', ${ISO}) AS time,
+         events.data::text AS data, events.extensions::text AS extensions
+       FROM usage_events AS events
+       WHERE ($2::text[] IS NULL OR events.subject = ANY ($2))
+         AND ($3::text IS NULL OR events.source = $3)
+         AND ($4::text IS NULL OR events.type = $4)
+         AND ($5::timestamptz IS NULL OR events.time >= $5)
+         AND ($6::timestamptz IS NULL OR events.time < $6)
+         AND ($7::bigint IS NULL OR (events.batch_id, events.source, events.id) < ($7, $8, $9))
+       ORDER BY events.batch_id DESC, events.source DESC, events.id DESC
+       LIMIT $1 + 1`,
+      [
+        limit,
+        filter.subjects,
+        filter.source,
+        filter.type,
+        filter.from,
+        filter.to,
+        before?.[0] ?? null,
+        before?.[1] ?? null,
+        before?.[2] ?? null,
+      ],
+    );
+    return toPage(rows, limit, (row) => [row.batch_id, row.source, row.id], fromEventRow);
+  }
+
+  async listConflicts(limit: number, before: string | null): Promise<Page<ConflictingEvent>> {
+    const rows = await this.database.query<ConflictRow>(
+      `SELECT id, source, event_id, event::text AS event, received_at FROM usage_event_conflicts
+       WHERE $2::text IS NULL OR id < $2
+       ORDER BY id DESC
+       LIMIT $1 + 1`,
+      [limit, before],
+    );
+    return toPage(rows, limit, (row) => [row.id], fromConflictRow);
+  }
+
+  async listRejections(limit: number, before: string | null): Promise<Page<RejectedEvent>> {
+    const rows = await this.database.query<RejectedRow>(
+      `SELECT id, source, event_id, code, detail, payload, received_at FROM rejected_usage_events
+       WHERE $2::text IS NULL OR id < $2
+       ORDER BY id DESC
+       LIMIT $1 + 1`,
+      [limit, before],
+    );
+    return toPage(rows, limit, (row) => [row.id], fromRejectedRow);
+  }
+
+  /** The highest committed batch number in the ambient snapshot; 0 when nothing was ever stored. */
+  async lastBatch(): Promise<bigint> {
+    const rows = await this.database.query<{ last: string }>(
+      'SELECT coalesce(max(id), 0) AS last FROM ingest_batches',
+    );
+    return BigInt(rows[0]?.last ?? 0);
+  }
+}
+
+function fingerprint(code: string, payload: string): string {
+  return createHash('sha256').update(`${code}\0${payload}`).digest('hex').slice(0, 32);
+}
+
+function fromEventRow(row: EventRow): StoredEvent {
+  return {
+    source: row.source,
+    id: row.id,
+    type: row.type,
+    subject: row.subject,
+    time: row.time,
+    data: row.data,
+    extensions: row.extensions,
+    batchId: BigInt(row.batch_id),
+    receivedAt: row.received_at,
+  };
+}
+
+function fromConflictRow(row: ConflictRow): ConflictingEvent {
+  return {
+    id: row.id,
+    source: row.source,
+    eventId: row.event_id,
+    event: row.event,
+    receivedAt: row.received_at,
+  };
+}
+
+function fromRejectedRow(row: RejectedRow): RejectedEvent {
+  return {
+    id: row.id,
+    source: row.source,
+    eventId: row.event_id,
+    code: row.code,
+    detail: row.detail,
+    payload: row.payload,
+    receivedAt: row.received_at,
+  };
+}

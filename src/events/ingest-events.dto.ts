@@ -1,0 +1,101 @@
+import { IsOptional } from 'class-validator';
+import { PageQuery } from '../platform/http/page.js';
+import { IsInstantText, IsStorableText } from '../platform/http/validators.js';
+
+export class ReceiptResponse {
+  index: number;
+  id: string | null;
+  source: string | null;
+  status: 'accepted' | 'duplicate' | 'conflict' | 'rejected';
+  /** Why it was rejected or put aside. */
+  code?: string;
+  detail?: string;
+}
+
+export class IngestResponse {
+  accepted: number;
+  duplicates: number;
+  conflicts: number;
+  rejected: number;
+  /** One for each event, in order. */
+  results: ReceiptResponse[];
+}
+
+/** A CloudEvents 1.0 event; `specversion` may be left out. */
+export class UsageEventBody {
+  /** With `source` the identity of the event: it counts once, for ever. */
+  id: string;
+  source: string;
+  type: string;
+  /** What the gateway knows its consumer by, such as the id of an API key. */
+  subject: string;
+  /** RFC 3339; when it is left out, the time of receipt. */
+  time?: string;
+  /** What is metered. */
+  data?: Record<string, unknown>;
+}
+
+export class ListEventsQuery extends PageQuery {
+  @IsOptional()
+  @IsStorableText(256)
+  subject?: string;
+
+  @IsOptional()
+  @IsStorableText(256)
+  source?: string;
+
+  @IsOptional()
+  @IsStorableText(256)
+  type?: string;
+
+  /** Events of this time or later. */
+  @IsOptional()
+  @IsInstantText()
+  from?: string;
+
+  /** Events before this time. */
+  @IsOptional()
+  @IsInstantText()
+  to?: string;
+}
+
+export class StoredEventResponse {
+  id: string;
+  source: string;
+  type: string;
+  subject: string;
+  time: string;
+  data: unknown;
+  extensions: unknown;
+  received_at: string;
+}
+
+export class ConflictResponse {
+  id: string;
+  source: string;
+  event_id: string;
+  /** The later body; the first one is the event that stands. */
+  event: unknown;
+  received_at: string;
+}
+
+export class StoredEventsResponse {
+  data: StoredEventResponse[];
+  next_cursor: string | null;
+}
+
+export class ConflictsResponse {
+  data: ConflictResponse[];
+  next_cursor: string | null;
+}
+
+export class RejectionResponse {
+  id: string;
+  source: string | null;
+  event_id: string | null;
+  code: string;
+  detail: string;
+  /** As it was sent. */
+  payload: string;
+  received_at: string;
+}

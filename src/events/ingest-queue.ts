@@ -1,0 +1,305 @@
+/*
+ * Group commit: events of whichever requests wait in one queue and are stored together. The queue
+ * is bounded in bytes and in time; a request is answered only when all its events are committed.
+ * What fails for a fault of the database is tried again until its time is up; an event that
+ * PostgreSQL itself refuses is found by halving and refused alone.
+ */
+import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Clock } from '../kernel/clock.js';
+import { DomainError } from '../kernel/errors.js';
+import { CONFIG, type Config } from '../platform/config.js';
+import { isUnstorable } from '../platform/database/pg-errors.js';
+import { Metrics } from '../platform/http/metrics.js';
+import { Log } from '../platform/log.js';
+import { eventKey } from './event-key.js';
+import {
+  FlushError,
+  IngestStore,
+  type KeyedEvent,
+  MAX_FLUSHES,
+  type StoreOutcome,
+} from './ingest.store.js';
+import { type UsageEvent } from './usage-event.js';
+
+/** Beyond this a flush gains nothing more; measured with `npm run bench`. */
+const MAX_FLUSH_EVENTS = 5_000;
+/** While another flush is under way, a small one waits this long for company. */
+const LINGER_MS = 2;
+const SMALL_FLUSH = 500;
+const RETRY_DELAY_MS = 100;
+/** What a queued event costs in memory besides its texts. */
+const EVENT_OVERHEAD_BYTES = 300;
+
+export type EventOutcome = StoreOutcome | 'unstorable';
+
+interface Waiting {
+  readonly events: readonly KeyedEvent[];
+  readonly bytes: number;
+  readonly deadline: number;
+  readonly outcomes: EventOutcome[];
+  /** How many were taken from the queue, and how many have their outcome. */
+  taken: number;
+  done: number;
+  hasFailed: boolean;
+  readonly resolve: (outcomes: EventOutcome[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Item {
+  readonly keyed: KeyedEvent;
+  readonly request: Waiting;
+  readonly index: number;
+}
+
+@Injectable()
+export class IngestQueue implements BeforeApplicationShutdown {
+  private queue: Waiting[] = [];
+  private queuedEvents = 0;
+  private queuedBytes = 0;
+  private flushes = 0;
+  private isScheduled = false;
+  private readonly listeners = new Set<() => void>();
+  private readonly idle = new Set<() => void>();
+  private readonly flushSize;
+
+  constructor(
+    private readonly store: IngestStore,
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly clock: Clock,
+    private readonly log: Log,
+    metrics: Metrics,
+  ) {
+    metrics.gauge(
+      'meterline_ingest_queue_bytes',
+      'Bytes that wait to be stored',
+      () => this.queuedBytes,
+    );
+    this.flushSize = metrics.histogram(
+      'meterline_ingest_flush_events',
+      'Events stored by one transaction',
+      [1, 10, 100, 500, 1_000, 2_000, MAX_FLUSH_EVENTS],
+    );
+  }
+
+  /** Calls back after every flush that stored something: a signal to look, nothing more. */
+  onStored(listener: () => void): void {
+    this.listeners.add(listener);
+  }
+
+  /**
+   * Stores the events.
+   *
+   * @returns what became of each, in order, after all are committed
+   * @throws DomainError `unavailable` when the queue is full, or the database was away too long;
+   *   some of the events may be stored then, and sending all of them again is safe
+   */
+  async submit(events: readonly UsageEvent[]): Promise<EventOutcome[]> {
+    if (events.length === 0) {
+      return [];
+    }
+    const keyed = events.map((event) => ({ event, ...eventKey(event) }));
+    const bytes = events.reduce((sum, event) => sum + sizeOf(event), 0);
+    if (this.queuedBytes > 0 && this.queuedBytes + bytes > this.config.ingest.maxQueueBytes) {
+      throw unavailable('The service has more usage events waiting than it can hold.');
+    }
+    return await new Promise<EventOutcome[]>((resolve, reject) => {
+      const deadline = this.clock.now().getTime() + this.config.ingest.maxWaitMs;
+      const outcomes = Array.from<EventOutcome>({ length: events.length });
+      const progress = { taken: 0, done: 0, hasFailed: false };
+      this.queue.push({ events: keyed, bytes, deadline, outcomes, ...progress, resolve, reject });
+      this.queuedEvents += events.length;
+      this.queuedBytes += bytes;
+      this.schedule();
+    });
+  }
+
+  /** Waits until everything accepted so far has been answered. */
+  async beforeApplicationShutdown(): Promise<void> {
+    if (this.queuedEvents > 0 || this.flushes > 0) {
+      await new Promise<void>((resolve) => this.idle.add(resolve));
+    }
+  }
+
+  /** Starts a flush soon: at once when nothing is under way, else after a moment for company. */
+  private schedule(): void {
+    if (this.isScheduled || this.queuedEvents === 0 || this.flushes >= MAX_FLUSHES) {
+      return;
+    }
+    this.isScheduled = true;
+    const start = (): void => {
+      this.isScheduled = false;
+      this.startFlush();
+    };
+    if (this.flushes === 0 || this.queuedEvents >= SMALL_FLUSH) {
+      setImmediate(start);
+    } else {
+      setTimeout(start, LINGER_MS);
+    }
+  }
+
+  private startFlush(): void {
+    const items = this.take();
+    if (items.length === 0) {
+      return;
+    }
+    this.flushes += 1;
+    this.flushSize.observe(items.length);
+    this.flush(items)
+      .catch((error: unknown) => {
+        fail(items, error);
+      })
+      .finally(() => {
+        this.flushes -= 1;
+        this.settle(items);
+        this.schedule();
+      });
+    this.schedule();
+  }
+
+  private take(): Item[] {
+    const items: Item[] = [];
+    while (items.length < MAX_FLUSH_EVENTS) {
+      const request = this.queue[0];
+      if (request === undefined) {
+        break;
+      }
+      const end = Math.min(request.events.length, request.taken + MAX_FLUSH_EVENTS - items.length);
+      for (let index = request.taken; index < end; index += 1) {
+        items.push({ keyed: request.events[index] as KeyedEvent, request, index });
+      }
+      request.taken = end;
+      if (end === request.events.length) {
+        this.queue.shift();
+      }
+    }
+    this.queuedEvents -= items.length;
+    return items;
+  }
+
+  /** Stores the items, trying again while the database is away and there is time. */
+  private async flush(items: readonly Item[]): Promise<void> {
+    const { first, repeated } = separate(items);
+    await this.storeAll(first);
+    // The same event twice in one flush: the second finds the first one stored.
+    if (repeated.length > 0) {
+      await this.flush(repeated);
+    }
+  }
+
+  private async storeAll(items: readonly Item[]): Promise<void> {
+    for (;;) {
+      const error = await this.tryOnce(items);
+      if (error === null) {
+        return;
+      }
+      if (isUnstorable(error.cause)) {
+        await this.halve(items);
+        return;
+      }
+      const isLate = items.some(({ request }) => request.deadline <= this.clock.now().getTime());
+      this.log.problem('ingest.flush_failed', error, { events: items.length, isLate });
+      if (isLate) {
+        throw unavailable('The database does not answer.', error);
+      }
+      await sleep(RETRY_DELAY_MS);
+    }
+  }
+
+  /** One try; null when it is committed, though its answer may have been lost at first. */
+  private async tryOnce(items: readonly Item[]): Promise<FlushError | null> {
+    const events = items.map((item) => item.keyed);
+    try {
+      record(items, await this.store.flush(events, this.clock.now()));
+      return null;
+    } catch (error) {
+      if (!(error instanceof FlushError)) {
+        throw error;
+      }
+      return (await this.isLostAnswer(items, error)) ? null : error;
+    }
+  }
+
+  private async isLostAnswer(items: readonly Item[], error: FlushError): Promise<boolean> {
+    if (error.batchId === null || error.outcomes === null) {
+      return false;
+    }
+    const hasCommitted = await this.store.hasCommitted(error.batchId).catch(() => false);
+    if (hasCommitted) {
+      record(items, error.outcomes);
+    }
+    return hasCommitted;
+  }
+
+  private async halve(items: readonly Item[]): Promise<void> {
+    if (items.length === 1) {
+      record(items, ['unstorable']);
+      return;
+    }
+    const middle = Math.floor(items.length / 2);
+    await this.storeAll(items.slice(0, middle));
+    await this.storeAll(items.slice(middle));
+  }
+
+  private settle(items: readonly Item[]): void {
+    for (const request of new Set(items.map((item) => item.request))) {
+      if (request.done === request.events.length) {
+        this.queuedBytes -= request.bytes;
+        if (!request.hasFailed) {
+          request.resolve(request.outcomes);
+        }
+      }
+    }
+    for (const listener of this.listeners) {
+      listener();
+    }
+    if (this.queuedEvents === 0 && this.flushes === 0) {
+      for (const resolve of this.idle) {
+        resolve();
+      }
+    }
+  }
+}
+
+/** The first of each key, and the rest. */
+function separate(items: readonly Item[]): { first: Item[]; repeated: Item[] } {
+  const seen = new Set<string>();
+  const first: Item[] = [];
+  const repeated: Item[] = [];
+  for (const item of items) {
+    if (seen.has(item.keyed.key)) {
+      repeated.push(item);
+    } else {
+      seen.add(item.keyed.key);
+      first.push(item);
+    }
+  }
+  return { first, repeated };
+}
+
+function record(items: readonly Item[], outcomes: readonly EventOutcome[]): void {
+  items.forEach(({ request, index }, position) => {
+    request.outcomes[index] = outcomes[position] as EventOutcome;
+    request.done += 1;
+  });
+}
+
+function fail(items: readonly Item[], error: unknown): void {
+  for (const { request, index } of items) {
+    if (request.outcomes[index] === undefined) {
+      request.done += 1;
+      request.hasFailed = true;
+      request.reject(error);
+    }
+  }
+}
+
+function sizeOf(event: UsageEvent): number {
+  const { source, id, type, subject, data, extensions } = event;
+  const texts = [source, id, type, subject, data, extensions ?? ''];
+  return texts.reduce((sum, text) => sum + text.length, EVENT_OVERHEAD_BYTES);
+}
+
+function unavailable(detail: string, cause?: unknown): DomainError {
+  return new DomainError('unavailable', 'unavailable', detail, { cause });
+}

@@ -1,0 +1,288 @@
+/*
+ * The hot path to PostgreSQL: one transaction per flush, on a pool of its own. Owns ingest_batches,
+ * usage_event_keys, usage_events and usage_event_conflicts. Keys go first; only events whose key is
+ * new are copied, so that nothing is ever counted twice. The shared advisory lock, taken before the
+ * batch number and held until commit, is what makes cut-offs exact.
+ */
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Pool, type PoolClient, type QueryResult } from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { pipeline } from 'node:stream/promises';
+import { Readable } from 'node:stream';
+import { newId } from '../kernel/ids.js';
+import { DATABASE_URL } from '../platform/database/data-source.js';
+import { Log } from '../platform/log.js';
+import { copyLine } from './copy-line.js';
+import { CUT_OFF_LOCK } from './cut-off.js';
+import { type EventKey } from './event-key.js';
+import { Partitions } from './partitions.js';
+import { type UsageEvent } from './usage-event.js';
+
+/** Flushes that may be under way at once; more only wait for each other's locks and the disk. */
+export const MAX_FLUSHES = 3;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** A flush takes milliseconds; one that takes this long has lost its connection. */
+const FLUSH_TIMEOUT_MS = 30_000;
+
+const COPY = `COPY usage_events (source, id, type, subject, time, data, extensions, batch_id, received_at) FROM STDIN`;
+
+export type StoreOutcome = 'accepted' | 'duplicate' | 'conflict';
+
+/** An event with its key, ready to be stored; no two of one flush have the same key. */
+export interface KeyedEvent extends EventKey {
+  readonly event: UsageEvent;
+}
+
+/** Whether a flush that failed has committed nevertheless is asked by its batch number. */
+export class FlushError extends Error {
+  constructor(
+    readonly batchId: string | null,
+    readonly outcomes: readonly StoreOutcome[] | null,
+    cause: unknown,
+  ) {
+    super('A flush of usage events failed', { cause });
+    this.name = 'FlushError';
+  }
+}
+
+interface KeyRow {
+  readonly key: string;
+  readonly digest: string;
+  readonly batch_id: string;
+}
+
+@Injectable()
+export class IngestStore implements OnApplicationShutdown {
+  private readonly pool: Pool;
+  private readonly partitions: Partitions;
+
+  constructor(@Inject(DATABASE_URL) url: string, log: Log) {
+    this.pool = new Pool({
+      connectionString: url,
+      max: MAX_FLUSHES + 1,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      application_name: 'meterline',
+      keepAlive: true,
+      statement_timeout: FLUSH_TIMEOUT_MS,
+      query_timeout: FLUSH_TIMEOUT_MS,
+    });
+    this.pool.on('error', (error) => {
+      log.problem('ingest.connection_lost', error);
+    });
+    this.partitions = new Partitions(this.pool);
+  }
+
+  /**
+   * Stores the events in one transaction.
+   *
+   * @returns what became of each, in order; all of it committed
+   * @throws FlushError when it failed, or nobody knows: then `hasCommitted` tells
+   */
+  async flush(events: readonly KeyedEvent[], receivedAt: Date): Promise<StoreOutcome[]> {
+    const progress: { batchId: string | null; outcomes: StoreOutcome[] | null } = {
+      batchId: null,
+      outcomes: null,
+    };
+    let client: PoolClient | null = null;
+    try {
+      await this.partitions.ensure(receivedAt);
+      client = await this.pool.connect();
+      progress.batchId = await begin(client);
+      const outcomes = await this.store(client, events, progress.batchId, receivedAt);
+      progress.outcomes = outcomes;
+      await finish(client, progress.batchId, receivedAt, outcomes);
+      client.release();
+      return outcomes;
+    } catch (error) {
+      await abandon(client);
+      throw new FlushError(progress.batchId, progress.outcomes, error);
+    }
+  }
+
+  /** Whether a flush of which the answer was lost is in the database. */
+  async hasCommitted(batchId: string): Promise<boolean> {
+    const found = await this.pool.query('SELECT FROM ingest_batches WHERE id = $1', [batchId]);
+    return (found.rowCount ?? 0) > 0;
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.pool.end();
+  }
+
+  private async store(
+    client: PoolClient,
+    events: readonly KeyedEvent[],
+    batchId: string,
+    receivedAt: Date,
+  ): Promise<StoreOutcome[]> {
+    const inserted = await insertKeys(client, events, batchId);
+    if (inserted === events.length) {
+      await copy(client, events, batchId, receivedAt);
+      return events.map(() => 'accepted');
+    }
+    const known = await findKnown(client, events, batchId);
+    const fresh = events.filter((event) => !known.has(event.key));
+    if (fresh.length > 0) {
+      await copy(client, fresh, batchId, receivedAt);
+    }
+    const differing = events.filter((event) => {
+      const stored = known.get(event.key);
+      return stored !== undefined && stored.digest !== event.digest;
+    });
+    const conflicts = await findConflicts(client, differing, known, receivedAt);
+    return events.map(({ key }) => {
+      if (!known.has(key)) {
+        return 'accepted';
+      }
+      return conflicts.has(key) ? 'conflict' : 'duplicate';
+    });
+  }
+}
+
+async function begin(client: PoolClient): Promise<string> {
+  const results = (await client.query(
+    `BEGIN; SELECT pg_advisory_xact_lock_shared(${CUT_OFF_LOCK});
+     SELECT nextval('ingest_batches_id_seq') AS id`,
+  )) as unknown as QueryResult<{ id: string }>[];
+  const id = results[2]?.rows[0]?.id;
+  if (id === undefined) {
+    throw new Error('A batch got no number');
+  }
+  return id;
+}
+
+async function finish(
+  client: PoolClient,
+  batchId: string,
+  receivedAt: Date,
+  outcomes: readonly StoreOutcome[],
+): Promise<void> {
+  const count = outcomes.filter((outcome) => outcome === 'accepted').length;
+  if (count === 0) {
+    await client.query('COMMIT');
+    return;
+  }
+  await client.query(
+    `INSERT INTO ingest_batches (id, received_at, event_count) OVERRIDING SYSTEM VALUE
+     VALUES (${batchId}, '${receivedAt.toISOString()}', ${count}); COMMIT`,
+  );
+}
+
+async function abandon(client: PoolClient | null): Promise<void> {
+  if (client === null) {
+    return;
+  }
+  try {
+    await client.query('ROLLBACK');
+    client.release();
+  } catch {
+    // The connection is gone, and with it the transaction unless it had committed.
+    client.release(true);
+  }
+}
+
+/** Inserts the keys that are new, in key order so that two flushes cannot deadlock; answers how many were. */
+async function insertKeys(
+  client: PoolClient,
+  events: readonly KeyedEvent[],
+  batchId: string,
+): Promise<number> {
+  const result = await client.query({
+    name: 'insert-keys',
+    text: `INSERT INTO usage_event_keys (key, digest, batch_id)
+           SELECT fresh.key, fresh.digest, $3
+           FROM unnest($1::uuid[], $2::bigint[]) AS fresh (key, digest)
+           ORDER BY fresh.key
+           ON CONFLICT (key) DO NOTHING`,
+    values: [
+      `{${events.map((event) => event.key).join(',')}}`,
+      `{${events.map((event) => event.digest).join(',')}}`,
+      batchId,
+    ],
+  });
+  return result.rowCount ?? 0;
+}
+
+/** The keys that were stored by others; a new statement, so it sees what a concurrent flush committed. */
+async function findKnown(
+  client: PoolClient,
+  events: readonly KeyedEvent[],
+  batchId: string,
+): Promise<ReadonlyMap<string, KeyRow>> {
+  const result = await client.query<KeyRow>({
+    name: 'find-known-keys',
+    text: `SELECT replace(stored.key::text, '-', '') AS key, stored.digest, stored.batch_id
+           FROM usage_event_keys AS stored
+           WHERE stored.key = ANY ($1::uuid[]) AND stored.batch_id <> $2`,
+    values: [`{${events.map((event) => event.key).join(',')}}`, batchId],
+  });
+  return new Map(result.rows.map((row) => [row.key, row]));
+}
+
+async function copy(
+  client: PoolClient,
+  events: readonly KeyedEvent[],
+  batchId: string,
+  receivedAt: Date,
+): Promise<void> {
+  const tail = `\t${batchId}\t${receivedAt.toISOString()}\n`;
+  let text = '';
+  for (const { event } of events) {
+    text += copyLine(event) + tail;
+  }
+  await pipeline(Readable.from([Buffer.from(text)]), client.query(copyFrom(COPY)));
+}
+
+/**
+ * Of events whose digest differs from the stored one: those whose type, subject or data really do.
+ * The same JSON written in another way is the same event. Real conflicts are kept, once each.
+ */
+async function findConflicts(
+  client: PoolClient,
+  differing: readonly KeyedEvent[],
+  known: ReadonlyMap<string, KeyRow>,
+  receivedAt: Date,
+): Promise<ReadonlySet<string>> {
+  const conflicts = new Set<string>();
+  for (const { event, key, digest } of differing) {
+    const same = await client.query(
+      `SELECT FROM usage_events AS stored
+       WHERE stored.batch_id = $1 AND stored.source = $2 AND stored.id = $3
+         AND stored.type = $4 AND stored.subject = $5 AND stored.data = $6::jsonb`,
+      [known.get(key)?.batch_id, event.source, event.id, event.type, event.subject, event.data],
+    );
+    if (same.rowCount === 0) {
+      conflicts.add(key);
+      await insertConflict(client, event, digest, receivedAt);
+    }
+  }
+  return conflicts;
+}
+
+async function insertConflict(
+  client: PoolClient,
+  event: UsageEvent,
+  digest: string,
+  receivedAt: Date,
+): Promise<void> {
+  await client.query(
+    `INSERT INTO usage_event_conflicts (id, source, event_id, event, digest, received_at)
+     VALUES ($1, $2, $3,
+       jsonb_build_object('type', $4::text, 'subject', $5::text, 'time', $6::text,
+         'data', $7::jsonb, 'extensions', $8::jsonb),
+       $9, $10)
+     ON CONFLICT (source, event_id, digest) DO NOTHING`,
+    [
+      newId('cfl'),
+      event.source,
+      event.id,
+      event.type,
+      event.subject,
+      event.time,
+      event.data,
+      event.extensions,
+      digest,
+      receivedAt,
+    ],
+  );
+}

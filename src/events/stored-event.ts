@@ -1,0 +1,28 @@
+import { type UsageEvent } from './usage-event.js';
+
+/** A usage event as it is kept, with when and in which batch it came. */
+export interface StoredEvent extends UsageEvent {
+  readonly batchId: bigint;
+  readonly receivedAt: Date;
+}
+
+/** A later body under an identity that is taken. */
+export interface ConflictingEvent {
+  readonly id: string;
+  readonly source: string;
+  readonly eventId: string;
+  /** JSON text of what differs: type, subject, time, data, extensions. */
+  readonly event: string;
+  readonly receivedAt: Date;
+}
+
+/** An event that was refused, as it was sent. */
+export interface RejectedEvent {
+  readonly id: string;
+  readonly source: string | null;
+  readonly eventId: string | null;
+  readonly code: string;
+  readonly detail: string;
+  readonly payload: string;
+  readonly receivedAt: Date;
+}

@@ -1,0 +1,100 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../kernel/clock.js';
+import { type Meter } from '../meters/meter.js';
+import { MetersReader } from '../meters/meters.reader.js';
+import { Database } from '../platform/database/database.js';
+import { type Batch, FoldStore } from './fold.store.js';
+
+/** Batches that one fold looks at, and the events after which it stops: keeps transactions short. */
+const MAX_BATCHES = 200;
+const MAX_EVENTS = 50_000;
+
+/** Turns stored events into rollups. Any number of replicas may do so at once. */
+@Injectable()
+export class FoldService {
+  constructor(
+    private readonly store: FoldStore,
+    private readonly meters: MetersReader,
+    private readonly database: Database,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Folds some pending batches for all meters.
+   *
+   * @returns how many batches; 0 when none is pending
+   */
+  async foldOnce(): Promise<number> {
+    await this.registerNewMeters();
+    return await this.database.transaction(async () => {
+      await this.store.holdMeters('shared');
+      const batches = upTo(MAX_EVENTS, await this.store.claimPending(MAX_BATCHES));
+      if (batches.length === 0) {
+        return 0;
+      }
+      const registered = await this.store.registeredMeters();
+      for (const meter of await this.meters.all()) {
+        if (registered.has(meter.number)) {
+          await this.store.foldMeter(meter, batches);
+        }
+      }
+      await this.store.markFolded(batches);
+      return batches.length;
+    });
+  }
+
+  /**
+   * Brings some of the history of a new meter into its rollups.
+   *
+   * @returns how many batches; 0 when no meter lacks any
+   */
+  async backfillOnce(): Promise<number> {
+    return await this.database.transaction(async () => {
+      const backfill = await this.store.claimBackfill();
+      if (backfill === null) {
+        return 0;
+      }
+      const history = upTo(MAX_EVENTS, await this.store.listHistory(backfill, MAX_BATCHES));
+      const last = history.at(-1);
+      if (last === undefined) {
+        await this.store.finishBackfill(backfill.meter, this.clock.now());
+        return 1;
+      }
+      await this.store.foldMeter(await this.meter(backfill.meter), history);
+      await this.store.recordBackfill(backfill.meter, last.id);
+      return history.length;
+    });
+  }
+
+  private async registerNewMeters(): Promise<void> {
+    const registered = await this.store.registeredMeters();
+    const meters = await this.meters.all();
+    const fresh = meters.filter((meter) => !registered.has(meter.number));
+    if (fresh.length === 0) {
+      return;
+    }
+    await this.database.transaction(async () => {
+      await this.store.holdMeters('exclusive');
+      for (const meter of fresh) {
+        await this.store.registerMeter(meter.number);
+      }
+    });
+  }
+
+  private async meter(number: number): Promise<Meter> {
+    const meter = (await this.meters.all()).find((candidate) => candidate.number === number);
+    if (meter === undefined) {
+      throw new Error(`There is no meter number ${number}`);
+    }
+    return meter;
+  }
+}
+
+function upTo(maxEvents: number, batches: readonly Batch[]): Batch[] {
+  let events = 0;
+  return batches.filter((batch, index) => {
+    const isTaken = index === 0 || events + batch.eventCount <= maxEvents;
+    events += batch.eventCount;
+    return isTaken;
+  });
+}

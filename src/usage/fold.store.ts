@@ -1,0 +1,203 @@
+/*
+ * Metering: batches of stored events become hourly rollups, all meters of a batch and its mark in
+ * one transaction, so that an event is in the rollups or in a pending batch and never in both or
+ * neither. Owns usage_rollups, usage_backfills, quarantined_values and the column ingest_batches.fold.
+ */
+import { Injectable } from '@nestjs/common';
+import { type Meter } from '../meters/meter.js';
+import { Database } from '../platform/database/database.js';
+import { compileMeter, Parameters } from './meter-sql.js';
+
+/**
+ * Folds hold it shared while they use the list of meters; registering a meter takes it exclusively
+ * for an instant, so that each batch is either in the meter's history or folded for it live.
+ */
+const METERS_LOCK = 7_263_004;
+
+export interface Batch {
+  readonly id: string;
+  readonly receivedAt: Date;
+  readonly eventCount: number;
+}
+
+export interface Backfill {
+  readonly meter: number;
+  readonly throughFold: string;
+  readonly doneThroughBatch: string;
+}
+
+interface BatchRow {
+  readonly id: string;
+  readonly received_at: Date;
+  readonly event_count: number;
+}
+
+@Injectable()
+export class FoldStore {
+  constructor(private readonly database: Database) {}
+
+  async holdMeters(mode: 'shared' | 'exclusive'): Promise<void> {
+    const suffix = mode === 'shared' ? '_shared' : '';
+    await this.database.query(`SELECT pg_advisory_xact_lock${suffix}($1)`, [METERS_LOCK]);
+  }
+
+  /** The oldest pending batches that nobody else folds, locked until the transaction ends. */
+  async claimPending(limit: number): Promise<Batch[]> {
+    const rows = await this.database.query<BatchRow>(
+      `SELECT id, received_at, event_count FROM ingest_batches
+       WHERE fold IS NULL
+       ORDER BY id
+       LIMIT $1
+       FOR UPDATE SKIP LOCKED`,
+      [limit],
+    );
+    return rows.map(fromRow);
+  }
+
+  /** Marks batches as folded, with a number of their own for this fold. */
+  async markFolded(batches: readonly Batch[]): Promise<void> {
+    await this.database.query(
+      `UPDATE ingest_batches SET fold = next.fold
+       FROM (SELECT nextval('usage_folds') AS fold) AS next
+       WHERE id = ANY ($1::bigint[])`,
+      [batches.map((batch) => batch.id)],
+    );
+  }
+
+  /** The numbers of the meters that batches are folded for. */
+  async registeredMeters(): Promise<ReadonlySet<number>> {
+    const rows = await this.database.query<{ meter: number }>('SELECT meter FROM usage_backfills');
+    return new Set(rows.map((row) => row.meter));
+  }
+
+  /** From now on batches are folded for this meter; what was folded before is its history. Needs the lock. */
+  async registerMeter(meter: number): Promise<void> {
+    await this.database.query(
+      `INSERT INTO usage_backfills (meter, through_fold, done_through_batch)
+       SELECT $1, CASE WHEN is_called THEN last_value ELSE 0 END, 0 FROM usage_folds
+       ON CONFLICT (meter) DO NOTHING`,
+      [meter],
+    );
+  }
+
+  /** A history that is not in the rollups yet, locked until the transaction ends. */
+  async claimBackfill(): Promise<Backfill | null> {
+    const rows = await this.database.query<{
+      meter: number;
+      through_fold: string;
+      done_through_batch: string;
+    }>(
+      `SELECT meter, through_fold, done_through_batch FROM usage_backfills
+       WHERE finished_at IS NULL
+       ORDER BY meter
+       LIMIT 1
+       FOR UPDATE SKIP LOCKED`,
+    );
+    const row = rows[0];
+    return row === undefined
+      ? null
+      : {
+          meter: row.meter,
+          throughFold: row.through_fold,
+          doneThroughBatch: row.done_through_batch,
+        };
+  }
+
+  /** The next batches of a history, in order. */
+  async listHistory(backfill: Backfill, limit: number): Promise<Batch[]> {
+    const rows = await this.database.query<BatchRow>(
+      `SELECT id, received_at, event_count FROM ingest_batches
+       WHERE id > $1 AND fold <= $2
+       ORDER BY id
+       LIMIT $3`,
+      [backfill.doneThroughBatch, backfill.throughFold, limit],
+    );
+    return rows.map(fromRow);
+  }
+
+  async recordBackfill(meter: number, doneThroughBatch: string): Promise<void> {
+    await this.database.query(
+      'UPDATE usage_backfills SET done_through_batch = $2 WHERE meter = $1',
+      [meter, doneThroughBatch],
+    );
+  }
+
+  async finishBackfill(meter: number, now: Date): Promise<void> {
+    await this.database.query('UPDATE usage_backfills SET finished_at = $2 WHERE meter = $1', [
+      meter,
+      now,
+    ]);
+  }
+
+  /**
+   * Adds the batches' events to the meter's rollups, and puts values that it cannot read aside. Rows
+   * are written in key order, so that two folds cannot deadlock.
+   */
+  async foldMeter(meter: Meter, batches: readonly Batch[]): Promise<void> {
+    const parameters = new Parameters();
+    const sql = compileMeter(meter, parameters);
+    const scope = scopeOf(batches, parameters);
+    const number = parameters.add(meter.number);
+    const rows = await this.database.query<{ unreadable: string | null }>(
+      `WITH read AS (
+         SELECT events.subject, date_trunc('hour', events.time, 'UTC') AS hour,
+           ${sql.groups} AS groups, ${sql.value} AS value
+         FROM usage_events AS events
+         WHERE ${scope} AND ${sql.matches}
+         OFFSET 0
+       ), folded AS (
+         SELECT read.subject, read.hour, read.groups, count(read.value) AS event_count,
+           sum(read.value) AS value_sum, count(*) - count(read.value) AS unreadable
+         FROM read
+         GROUP BY read.subject, read.hour, read.groups
+       ), written AS (
+         INSERT INTO usage_rollups AS rollup (subject, meter, hour, groups, event_count, value_sum)
+         SELECT folded.subject, ${number}, folded.hour, folded.groups, folded.event_count, folded.value_sum
+         FROM folded
+         WHERE folded.event_count > 0
+         ORDER BY folded.subject, folded.hour, folded.groups
+         ON CONFLICT (subject, meter, hour, groups) DO UPDATE
+         SET event_count = rollup.event_count + excluded.event_count,
+             value_sum = rollup.value_sum + excluded.value_sum
+       )
+       SELECT sum(folded.unreadable) AS unreadable FROM folded`,
+      parameters.values,
+    );
+    if (BigInt(rows[0]?.unreadable ?? 0) > 0n) {
+      await this.quarantine(meter, batches);
+    }
+  }
+
+  private async quarantine(meter: Meter, batches: readonly Batch[]): Promise<void> {
+    const parameters = new Parameters();
+    const sql = compileMeter(meter, parameters);
+    const scope = scopeOf(batches, parameters);
+    const number = parameters.add(meter.number);
+    await this.database.query(
+      `INSERT INTO quarantined_values (meter, source, event_id, subject, time, batch_id, reason, value)
+       SELECT ${number}, events.source, events.id, events.subject, events.time, events.batch_id,
+         CASE WHEN coalesce(jsonb_typeof(${sql.rawValue}), 'null') = 'null' THEN 'missing'
+              WHEN jsonb_typeof(${sql.rawValue}) = 'number' THEN 'out_of_range'
+              ELSE 'not_a_number' END,
+         ${sql.rawValue}
+       FROM usage_events AS events
+       WHERE ${scope} AND ${sql.matches} AND ${sql.value} IS NULL
+       ORDER BY events.source, events.id
+       ON CONFLICT (meter, source, event_id) DO NOTHING`,
+      parameters.values,
+    );
+  }
+}
+
+/** The events of the batches; the times of receipt let PostgreSQL skip other months' partitions. */
+function scopeOf(batches: readonly Batch[], parameters: Parameters): string {
+  const times = batches.map((batch) => batch.receivedAt.getTime());
+  const ids = parameters.add(batches.map((batch) => batch.id));
+  const first = parameters.add(new Date(Math.min(...times)));
+  const last = parameters.add(new Date(Math.max(...times)));
+  return `events.batch_id = ANY (${ids}::bigint[]) AND events.received_at >= ${first} AND events.received_at <= ${last}`;
+}
+
+function fromRow(row: BatchRow): Batch {
+  return { id: row.id, receivedAt: row.received_at, eventCount: row.event_count };
+}

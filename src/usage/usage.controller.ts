@@ -1,0 +1,49 @@
+import { Controller, Get, Param, Query } from '@nestjs/common';
+import { formatDecimal } from '../kernel/decimal.js';
+import { formatInstant } from '../kernel/instant.js';
+import { RequireScope } from '../platform/access/scope.js';
+import { ReadUsageQuery, UsageResponse } from './read-usage.dto.js';
+import { type UsageAnswer, type UsageRequest, UsageService } from './usage.service.js';
+
+@Controller('api/v1/meters')
+export class UsageController {
+  constructor(private readonly usage: UsageService) {}
+
+  /** Exact usage of a meter: everything that was acknowledged before this request is counted. */
+  @Get(':id/usage')
+  @RequireScope('read')
+  async read(@Param('id') id: string, @Query() query: ReadUsageQuery): Promise<UsageResponse> {
+    return toResponse(await this.usage.ask(toRequest(id, query)), query.group_by ?? []);
+  }
+}
+
+function toRequest(meter: string, query: ReadUsageQuery): UsageRequest {
+  return {
+    meter,
+    customer: query.customer ?? null,
+    subject: query.subject ?? null,
+    from: new Date(query.from),
+    to: new Date(query.to),
+    window: query.window ?? null,
+    timeZone: query.time_zone ?? null,
+    groupBy: query.group_by ?? [],
+    groupFilter: query.filter ?? {},
+  };
+}
+
+function toResponse(answer: UsageAnswer, groupBy: readonly string[]): UsageResponse {
+  const { meter, buckets, timeZone, customers } = answer;
+  return {
+    meter: meter.key,
+    data: answer.rows.map((row) => {
+      const bucket = buckets[row.bucket];
+      return {
+        window_start: bucket === undefined ? '' : formatInstant(bucket.start, timeZone),
+        window_end: bucket === undefined ? '' : formatInstant(bucket.end, timeZone),
+        customer: row.customerId === null ? null : (customers.get(row.customerId)?.key ?? null),
+        group: Object.fromEntries(groupBy.map((key, index) => [key, row.groups[index] ?? null])),
+        quantity: formatDecimal(row.quantity),
+      };
+    }),
+  };
+}

@@ -1,0 +1,19 @@
+import { Module } from '@nestjs/common';
+import { CustomersModule } from '../customers/customers.module.js';
+import { EventsModule } from '../events/events.module.js';
+import { MetersModule } from '../meters/meters.module.js';
+import { FoldService } from './fold.service.js';
+import { FoldStore } from './fold.store.js';
+import { FoldWorker } from './fold.worker.js';
+import { UsageController } from './usage.controller.js';
+import { UsageReader } from './usage.reader.js';
+import { UsageService } from './usage.service.js';
+import { UsageStore } from './usage.store.js';
+
+@Module({
+  imports: [CustomersModule, EventsModule, MetersModule],
+  controllers: [UsageController],
+  providers: [FoldStore, FoldService, FoldWorker, UsageStore, UsageReader, UsageService],
+  exports: [UsageReader],
+})
+export class UsageModule {}

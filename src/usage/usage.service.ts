@@ -1,0 +1,94 @@
+import { Injectable } from '@nestjs/common';
+import { CustomersReader } from '../customers/customers.reader.js';
+import { type Customer } from '../customers/customer.js';
+import { invalidField } from '../kernel/errors.js';
+import { type Interval } from '../kernel/interval.js';
+import { type Meter } from '../meters/meter.js';
+import { MetersReader } from '../meters/meters.reader.js';
+import { type BucketSize, bucketsOf, MAX_BUCKETS } from './buckets.js';
+import { UsageReader } from './usage.reader.js';
+import { type UsageRow, type Whose } from './usage.store.js';
+
+/** A question as callers put it; names may be ids or keys. */
+export interface UsageRequest {
+  readonly meter: string;
+  readonly customer: string | null;
+  readonly subject: string | null;
+  readonly from: Date;
+  readonly to: Date;
+  readonly window: BucketSize | null;
+  readonly timeZone: string | null;
+  readonly groupBy: readonly string[];
+  readonly groupFilter: Readonly<Record<string, string>>;
+}
+
+export interface UsageAnswer {
+  readonly meter: Meter;
+  readonly timeZone: string;
+  readonly buckets: readonly Interval[];
+  readonly rows: readonly UsageRow[];
+  /** The customers that the rows name, by id. */
+  readonly customers: ReadonlyMap<string, Customer>;
+}
+
+@Injectable()
+export class UsageService {
+  constructor(
+    private readonly reader: UsageReader,
+    private readonly meters: MetersReader,
+    private readonly customers: CustomersReader,
+  ) {}
+
+  /** Answers a question, after checking that what it names exists. */
+  async ask(request: UsageRequest): Promise<UsageAnswer> {
+    const meter = await this.meters.get(request.meter);
+    checkGroups(meter, request);
+    if (!(request.from < request.to)) {
+      throw invalidField('to', 'is_after', 'must be after from');
+    }
+    if (request.customer !== null && request.subject !== null) {
+      throw invalidField('subject', 'is_exclusive', 'cannot be combined with customer');
+    }
+    const customer = request.customer === null ? null : await this.namedCustomer(request.customer);
+    const timeZone = request.timeZone ?? customer?.timeZone ?? 'UTC';
+    const span = { start: request.from, end: request.to };
+    const buckets = bucketsOf(span, request.window, timeZone);
+    if (buckets === null) {
+      throw invalidField('window', 'too_many', `would give more than ${MAX_BUCKETS} rows`);
+    }
+    const { groupBy, groupFilter } = request;
+    const whose = whoseOf(customer, request.subject);
+    const rows = await this.reader.read({ meter, whose, buckets, groupBy, groupFilter });
+    const ids = rows.flatMap((row) => (row.customerId === null ? [] : [row.customerId]));
+    return { meter, timeZone, buckets, rows, customers: await this.customers.byIds(ids) };
+  }
+
+  private async namedCustomer(idOrKey: string): Promise<Customer> {
+    const customer = await this.customers.find(idOrKey);
+    if (customer === null) {
+      throw invalidField('customer', 'not_found', `there is no customer '${idOrKey}'`);
+    }
+    return customer;
+  }
+}
+
+function whoseOf(customer: Customer | null, subject: string | null): Whose {
+  if (customer !== null) {
+    return { kind: 'customer', customerId: customer.id };
+  }
+  return subject === null ? { kind: 'customers' } : { kind: 'subject', subject };
+}
+
+function checkGroups(meter: Meter, { groupBy, groupFilter }: UsageRequest): void {
+  const known = meter.groupBy.map((group) => group.key);
+  const named = [
+    ...groupBy.map((key) => ({ field: 'group_by', key })),
+    ...Object.keys(groupFilter).map((key) => ({ field: `filter[${key}]`, key })),
+  ];
+  for (const { field, key } of named) {
+    if (!known.includes(key)) {
+      const detail = `the meter '${meter.key}' has no group '${key}'`;
+      throw invalidField(field, 'unknown_group', detail);
+    }
+  }
+}

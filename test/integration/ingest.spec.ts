@@ -1,0 +1,171 @@
+import { factory } from '../support/factory.js';
+import { type Metering, startMetering } from '../support/metering.js';
+
+describe('ingest', () => {
+  let metering: Metering;
+
+  beforeAll(async () => {
+    metering = await startMetering();
+  });
+
+  afterAll(async () => {
+    await metering.close();
+  });
+
+  const stored = async (source: string): Promise<Record<string, unknown>[]> =>
+    await metering.db.database.query(
+      'SELECT id, type, subject, data::text AS data, extensions, batch_id FROM usage_events WHERE source = $1 ORDER BY id',
+      [source],
+    );
+
+  it('answers for each event, in order', async () => {
+    const source = 'in-order';
+    await metering.send([factory.event({ source, id: 'a' })]);
+    const receipts = await metering.send([
+      factory.event({ source, id: 'b' }),
+      factory.event({ source, id: 'a' }),
+      factory.event({ source, id: 'c', subject: '' }),
+      factory.event({ source, id: 'a', data: { other: 1 } }),
+      factory.event({ source, id: 'd' }),
+    ]);
+    expect(receipts.map(({ index, id, status }) => [index, id, status])).toEqual([
+      [0, 'b', 'accepted'],
+      [1, 'a', 'duplicate'],
+      [2, 'c', 'rejected'],
+      [3, 'a', 'conflict'],
+      [4, 'd', 'accepted'],
+    ]);
+    expect((await stored(source)).map(({ id }) => id)).toEqual(['a', 'b', 'd']);
+  });
+
+  it('counts an event once, within a request and across parallel ones', async () => {
+    const source = 'parallel';
+    const events = Array.from({ length: 50 }, (_, index) =>
+      factory.event({ source, id: `e${index % 25}` }),
+    );
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, async () => await metering.send(events)),
+    );
+    const accepted = answers.flat().filter(({ status }) => status === 'accepted');
+    expect(accepted).toHaveLength(25);
+    expect(answers.flat().filter(({ status }) => status === 'duplicate')).toHaveLength(475);
+    expect(await stored(source)).toHaveLength(25);
+  });
+
+  it('takes a restamped event, and one whose JSON is written otherwise, for the same', async () => {
+    const source = 'restamped';
+    await metering.send(factory.event({ source, id: 'a', data: { x: 1, y: [1.5] } }));
+    const again = await metering.send(
+      factory.event({ source, id: 'a', time: '2026-11-10T11:00:00Z', data: { y: [1.5], x: 1 } }),
+    );
+    expect(again[0]?.status).toBe('duplicate');
+    const body = `{"source":"${source}","id":"a","type":"api.request","subject":"key-1","data":{"x":1.0,"y":[15e-1]}}`;
+    const text = await metering.events.ingest(Buffer.from(body), 'application/json');
+    expect(text[0]?.status).toBe('duplicate');
+  });
+
+  it('keeps the later body of a conflict aside, once', async () => {
+    const source = 'conflicting';
+    await metering.send(factory.event({ source, id: 'a', data: { v: 1 } }));
+    const other = factory.event({ source, id: 'a', data: { v: 2 } });
+    for (const _ of [1, 2]) {
+      expect((await metering.send(other))[0]?.status).toBe('conflict');
+    }
+    const page = await metering.eventsReader.listConflicts(10, null);
+    expect(page.items.filter((item) => item.source === source)).toMatchObject([{ eventId: 'a' }]);
+    expect(await stored(source)).toMatchObject([{ data: '{"v": 1}' }]);
+  });
+
+  it('keeps every digit of a number', async () => {
+    const source = 'digits';
+    const numbers = [
+      '0.1',
+      '12345678901234567890.123456789012',
+      '1e-12',
+      '-0.000000000001',
+      '100000000000000000001',
+    ];
+    for (const [index, number] of numbers.entries()) {
+      const body = `{"source":"${source}","id":"${index}","type":"t","subject":"s","data":{"v":${number}}}`;
+      await metering.events.ingest(Buffer.from(body), 'application/json');
+    }
+    const rows = await metering.db.database.query<{ v: string; same: boolean }>(
+      `SELECT data ->> 'v' AS v, (data -> 'v')::numeric = ($2::numeric[])[id::integer + 1] AS same
+       FROM usage_events WHERE source = $1 ORDER BY id`,
+      [source, numbers],
+    );
+    expect(rows.map(({ same }) => same)).toEqual(numbers.map(() => true));
+    expect(rows[1]?.v).toBe('12345678901234567890.123456789012');
+  });
+
+  it('stores texts that COPY and jsonb treat specially as they are', async () => {
+    const source = 'odd\ttext\\N\n\r';
+    const data = { 'k\\\t': 'v\n\\u0000 \\. "quoted" 😀', nested: { a: ['\\'] } };
+    const receipts = await metering.send(
+      factory.event({ source, id: '\\N', subject: 'a\tb', data }),
+    );
+    expect(receipts[0]?.status).toBe('accepted');
+    const rows = await stored(source);
+    expect(rows).toMatchObject([{ id: '\\N', subject: 'a\tb' }]);
+    expect(JSON.parse(String(rows[0]?.['data']))).toEqual(data);
+  });
+
+  it.each([
+    ['NUL', '{"v":"\\u0000"}', 'invalid_text'],
+    ['half a character', '{"v":"\\ud800"}', 'invalid_text'],
+    ['a number beyond reason', '{"v":1e99999}', 'number_out_of_range'],
+    ['a text', '"x"', 'invalid_data'],
+    ['an array', '[]', 'invalid_data'],
+    ['nesting without end', `${'{"a":'.repeat(40)}1${'}'.repeat(40)}`, 'too_deep'],
+    ['65,537 characters', JSON.stringify({ v: 'x'.repeat(65_537) }), 'event_too_large'],
+  ])(
+    'refuses data that is or holds %s, alone, and keeps it to be seen',
+    async (what, data, code) => {
+      const source = `bad ${what}`;
+      const event = (id: string, text: string): string =>
+        `{"source":"${source}","id":"${id}","type":"t","subject":"s","data":${text}}`;
+      const body = `[${event('good', '{}')},${event('bad', data)}]`;
+      const receipts = await metering.events.ingest(Buffer.from(body), 'application/json');
+      expect(receipts).toMatchObject([{ status: 'accepted' }, { status: 'rejected', code }]);
+      const rejected = await metering.eventsReader.listRejections(200, null);
+      expect(rejected.items.filter((item) => item.source === source)).toMatchObject([
+        { eventId: 'bad', code },
+      ]);
+      expect(await stored(source)).toHaveLength(1);
+    },
+  );
+
+  it.each([
+    ['too old', '2026-10-06T11:59:59Z', 'time_too_old'],
+    ['in the future', '2026-11-10T12:05:00.001Z', 'time_in_future'],
+    ['no time', 'yesterday', 'invalid_time'],
+    ['of a day that does not exist', '2026-02-30T00:00:00Z', 'invalid_time'],
+    ['without offset', '2026-11-10T12:00:00', 'invalid_time'],
+  ])('refuses an event whose time is %s', async (_, time, code) => {
+    expect(await metering.send(factory.event({ time }))).toMatchObject([
+      { status: 'rejected', code },
+    ]);
+  });
+
+  it('finds the one event that PostgreSQL refuses, and stores the others', async () => {
+    // A constraint that only this test knows stands for whatever slips through our own checks.
+    await metering.db.database.query(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        IF NEW.data ? 'poison' THEN RAISE EXCEPTION 'refused' USING ERRCODE = '22000'; END IF;
+        RETURN NEW;
+      END $$`);
+    await metering.db.database.query(
+      'CREATE TRIGGER refuse BEFORE INSERT ON usage_events FOR EACH ROW EXECUTE FUNCTION refuse()',
+    );
+    const source = 'poisoned';
+    const events = Array.from({ length: 20 }, (_, index) =>
+      factory.event({ source, id: `e${index}`, data: index === 13 ? { poison: 1 } : {} }),
+    );
+    const receipts = await metering.send(events);
+    await metering.db.database.query('DROP TRIGGER refuse ON usage_events');
+    expect(receipts.filter(({ status }) => status === 'accepted')).toHaveLength(19);
+    expect(receipts[13]).toMatchObject({ status: 'rejected', code: 'unstorable' });
+    expect(await stored(source)).toHaveLength(19);
+  });
+});

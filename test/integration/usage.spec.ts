@@ -1,0 +1,254 @@
+/*
+ * Aim: the usage read equals a brute-force count, whatever was folded when.
+ * Method: random events, meters and windows; the oracle knows nothing of SQL, rollups or batches.
+ */
+import fc from 'fast-check';
+import { Big } from 'big.js';
+import { type Interval } from '../../src/kernel/interval.js';
+import { type Meter, type MeterFilter } from '../../src/meters/meter.js';
+import { factory } from '../support/factory.js';
+import { type Metering, startMetering } from '../support/metering.js';
+
+interface Sent {
+  readonly subject: string;
+  readonly type: string;
+  readonly time: string;
+  readonly data: { v?: unknown; region?: string; status: number };
+}
+
+const SUBJECTS = ['s1', 's2', 's3', 's4'];
+const HANDED_OVER_AT = new Date('2026-11-09T10:30:00Z');
+
+/** s1 and s2 are a's; s3 is a's until it goes to b; s4 is nobody's. */
+function ownerOf(subject: string, time: Date): string | null {
+  if (subject === 's4') {
+    return null;
+  }
+  return subject === 's3' && time >= HANDED_OVER_AT ? 'b' : 'a';
+}
+
+function usableNumber(value: unknown): Big | null {
+  const text = typeof value === 'number' ? new Big(value).toFixed() : value;
+  return typeof text === 'string' && /^-?\d{1,26}(\.\d{1,12})?$/.test(text) ? new Big(text) : null;
+}
+
+function passes(filter: MeterFilter, data: Record<string, unknown>): boolean {
+  const value = data[filter.property.slice(2)];
+  switch (filter.op) {
+    case 'eq':
+      return value === filter.value;
+    case 'ne':
+      return value !== filter.value;
+    case 'lt':
+      return Number(value) < Number(filter.value);
+    case 'lte':
+      return Number(value) <= Number(filter.value);
+    case 'gt':
+      return Number(value) > Number(filter.value);
+    case 'gte':
+      return Number(value) >= Number(filter.value);
+  }
+}
+
+function expected(
+  meter: Meter,
+  customer: string,
+  window: Interval,
+  events: Sent[],
+): Record<string, string> {
+  const totals = new Map<string, Big>();
+  for (const event of events) {
+    const time = new Date(event.time);
+    const isCounted =
+      event.type === meter.eventType &&
+      ownerOf(event.subject, time) === customer &&
+      time >= window.start &&
+      time < window.end &&
+      meter.filters.every((filter) => passes(filter, event.data));
+    const added = meter.aggregation.kind === 'count' ? new Big(1) : usableNumber(event.data.v);
+    if (isCounted && added !== null) {
+      const group = meter.groupBy.length === 0 ? '' : (event.data.region ?? 'null');
+      totals.set(group, (totals.get(group) ?? new Big(0)).plus(added));
+    }
+  }
+  return Object.fromEntries([...totals].map(([group, total]) => [group, total.toFixed()]));
+}
+
+const at = fc
+  .integer({ min: Date.parse('2026-11-09T08:00:00Z'), max: Date.parse('2026-11-09T13:00:00Z') })
+  .map((ms) => new Date(ms));
+/** Instants around which windows and owners change. */
+const boundary = fc.constantFrom(
+  ...['09:00:00.000', '10:00:00.000', '10:29:59.999', '10:30:00.000', '11:00:00.000'].map(
+    (time) => new Date(`2026-11-09T${time}Z`),
+  ),
+);
+const time = fc.oneof(at, boundary);
+const value = fc.oneof(
+  fc.integer({ min: -1_000, max: 1_000 }),
+  fc.constantFrom(
+    '0.1',
+    '0.2',
+    '12345678901234567890.5',
+    '-0.000000000001',
+    'many',
+    null,
+    undefined,
+  ),
+);
+const sent: fc.Arbitrary<Sent> = fc.record({
+  subject: fc.constantFrom(...SUBJECTS),
+  type: fc.constantFrom('api.request', 'other'),
+  time: time.map((instant) => instant.toISOString()),
+  data: fc.record({
+    v: value,
+    region: fc.constantFrom('eu', 'us', undefined),
+    status: fc.constantFrom(200, 404, 500),
+  }) as fc.Arbitrary<Sent['data']>,
+});
+
+describe('usage', () => {
+  let metering: Metering;
+  let customers: Record<string, string>;
+  let meters: Meter[];
+  const all: Sent[] = [];
+  let serial = 0;
+
+  beforeAll(async () => {
+    metering = await startMetering('2026-11-09T13:00:00Z');
+    const a = await metering.customers.create(factory.customer({ key: 'a' }), ['s1', 's2', 's3']);
+    const b = await metering.customers.create(factory.customer({ key: 'b' }), []);
+    await metering.customers.assignSubject('b', 's3', HANDED_OVER_AT);
+    customers = { a: a.id, b: b.id };
+    meters = [];
+    for (const meter of [
+      factory.meter(),
+      factory.meter({ aggregation: { kind: 'sum', valueProperty: '$.v' } }),
+      factory.meter({ groupBy: [{ key: 'region', property: '$.region' }] }),
+    ]) {
+      meters.push(await metering.meters.create(meter));
+    }
+  });
+
+  afterAll(async () => {
+    await metering.close();
+  });
+
+  const send = async (events: Sent[]): Promise<void> => {
+    const bodies = events.map((event) =>
+      factory.event({ ...event, id: `u${(serial += 1)}`, source: 'usage' }),
+    );
+    await metering.send(bodies);
+    all.push(...events);
+  };
+
+  const read = async (
+    meter: Meter,
+    customer: string,
+    window: Interval,
+  ): Promise<Record<string, string>> => {
+    const rows = await metering.usage.read({
+      meter,
+      whose: { kind: 'customer', customerId: customers[customer] ?? '' },
+      buckets: [window],
+      groupBy: meter.groupBy.map(({ key }) => key),
+      groupFilter: {},
+    });
+    return Object.fromEntries(
+      rows
+        .filter(({ quantity }) => meter.aggregation.kind === 'sum' || !quantity.eq(0))
+        .map(({ groups, quantity }) => [
+          groups.length === 0 ? '' : (groups[0] ?? 'null'),
+          quantity.toFixed(),
+        ]),
+    );
+  };
+
+  const readsExactly = async (window: Interval): Promise<void> => {
+    for (const meter of meters) {
+      for (const customer of ['a', 'b']) {
+        const counted = expected(meter, customer, window, all);
+        expect(await read(meter, customer, window)).toEqual(counted);
+      }
+    }
+  };
+
+  it('equals a brute-force count at any moment between ingest, folds and new meters', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(sent, { maxLength: 40 }),
+        fc.constantFrom('fold', 'backfill', 'nothing', 'meter'),
+        fc.tuple(time, time),
+        async (events, step, [left, right]) => {
+          await send(events);
+          if (step === 'fold') {
+            await metering.fold.foldOnce();
+          }
+          if (step === 'backfill') {
+            await metering.fold.backfillOnce();
+          }
+          if (step === 'meter' && meters.length < 8) {
+            const filter: MeterFilter = { property: '$.status', op: 'lt', value: 500 };
+            meters.push(await metering.meters.create(factory.meter({ filters: [filter] })));
+          }
+          const [start, end] = left < right ? [left, right] : [right, left];
+          if (start < end) {
+            await readsExactly({ start, end });
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+    while ((await metering.fold.foldOnce()) + (await metering.fold.backfillOnce()) > 0);
+    await readsExactly({
+      start: new Date('2026-11-09T08:15:00.5Z'),
+      end: new Date('2026-11-09T12:59:59.999Z'),
+    });
+  });
+
+  it('loses and doubles nothing when several fold at once', async () => {
+    const events = fc.sample(sent, 2_000);
+    for (let index = 0; index < events.length; index += 50) {
+      await send(events.slice(index, index + 50));
+    }
+    const drain = async (): Promise<void> => {
+      while ((await metering.fold.foldOnce()) > 0);
+    };
+    await Promise.all([drain(), drain(), drain(), drain()]);
+    await readsExactly({
+      start: new Date('2026-11-09T08:00:00Z'),
+      end: new Date('2026-11-09T13:00:01Z'),
+    });
+  });
+
+  it('puts values that it cannot read aside, with the reason', async () => {
+    const rows = await metering.db.database.query<{ reason: string }>(
+      'SELECT DISTINCT reason FROM quarantined_values ORDER BY reason',
+    );
+    expect(rows.map(({ reason }) => reason)).toEqual(['missing', 'not_a_number']);
+  });
+
+  it('counts exactly the batches up to a cut-off, though ingest goes on', async () => {
+    const window = {
+      start: new Date('2026-11-09T08:00:00Z'),
+      end: new Date('2026-11-09T13:00:01Z'),
+    };
+    const [meter] = meters as [Meter];
+    const sending = Promise.all(
+      Array.from({ length: 20 }, async () => {
+        await metering.send([factory.event({ subject: 's1', time: '2026-11-09T09:00:00Z' })]);
+      }),
+    );
+    const { counted, raw } = await metering.usage.atCutOff(async (cutOff) => {
+      const [row] = await metering.db.database.query<{ count: string }>(
+        `SELECT count(*) FROM usage_events WHERE batch_id <= $1 AND type = 'api.request'
+           AND (subject IN ('s1', 's2') OR (subject = 's3' AND time < $2))`,
+        [cutOff.toString(), HANDED_OVER_AT],
+      );
+      await sending;
+      const quantity = await metering.usage.quantityOf(meter, customers['a'] ?? '', window);
+      return { counted: quantity.toFixed(), raw: row?.count };
+    });
+    expect(counted).toBe(raw);
+  });
+});

@@ -1,0 +1,69 @@
+import { CustomersService } from '../../src/customers/customers.service.js';
+import { CustomersStore } from '../../src/customers/customers.store.js';
+import { EventsReader } from '../../src/events/events.reader.js';
+import { EventsService } from '../../src/events/events.service.js';
+import { EventsStore } from '../../src/events/events.store.js';
+import { IngestQueue } from '../../src/events/ingest-queue.js';
+import { IngestStore } from '../../src/events/ingest.store.js';
+import { type Config } from '../../src/platform/config.js';
+import { Metrics } from '../../src/platform/http/metrics.js';
+import { MetersReader } from '../../src/meters/meters.reader.js';
+import { MetersService } from '../../src/meters/meters.service.js';
+import { MetersStore } from '../../src/meters/meters.store.js';
+import { FoldService } from '../../src/usage/fold.service.js';
+import { FoldStore } from '../../src/usage/fold.store.js';
+import { UsageReader } from '../../src/usage/usage.reader.js';
+import { UsageStore } from '../../src/usage/usage.store.js';
+import { silentLog, testConfig } from './config.js';
+import { createTestDatabase, type TestDatabase } from './database.js';
+import { FakeClock } from './fake-clock.js';
+
+/** The services from ingest to usage on a database of their own, without HTTP and without workers. */
+export interface Metering {
+  readonly db: TestDatabase;
+  readonly clock: FakeClock;
+  readonly customers: CustomersService;
+  readonly meters: MetersService;
+  readonly events: EventsService;
+  readonly eventsReader: EventsReader;
+  readonly fold: FoldService;
+  readonly usage: UsageReader;
+  /** Sends events as a client would. */
+  send(events: unknown): Promise<Awaited<ReturnType<EventsService['ingest']>>>;
+  close(): Promise<void>;
+}
+
+export async function startMetering(
+  now = '2026-11-10T12:00:00Z',
+  config: Config = testConfig(),
+): Promise<Metering> {
+  const db = await createTestDatabase();
+  const clock = new FakeClock(now);
+  const { database } = db;
+  const metrics = new Metrics();
+  const customersStore = new CustomersStore(database);
+  const metersStore = new MetersStore(database);
+  const eventsStore = new EventsStore(database);
+  const ingestStore = new IngestStore(db.url, silentLog);
+  const queue = new IngestQueue(ingestStore, config, clock, silentLog, metrics);
+  const events = new EventsService(queue, eventsStore, config, clock, silentLog, metrics);
+  const eventsReader = new EventsReader(eventsStore, queue, database);
+  const metersReader = new MetersReader(metersStore);
+  return {
+    db,
+    clock,
+    customers: new CustomersService(customersStore, database, clock),
+    meters: new MetersService(metersStore, clock),
+    events,
+    eventsReader,
+    fold: new FoldService(new FoldStore(database), metersReader, database, clock),
+    usage: new UsageReader(new UsageStore(database), eventsReader),
+    send: async (body) =>
+      await events.ingest(Buffer.from(JSON.stringify(body)), 'application/json'),
+    close: async () => {
+      await queue.beforeApplicationShutdown();
+      await ingestStore.onApplicationShutdown();
+      await db.drop();
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import type { Stripe } from 'stripe';
+import type { Metadata } from './metadata.js';
+
+/**
+ * Objects as they go over the wire. They are the types of the `stripe` package, except that decimals
+ * are text there and references are never expanded inside the double.
+ */
+export type Customer = Omit<Stripe.Customer, 'metadata'> & { metadata: Metadata };
+export type Deleted = { id: string; object: string; deleted: true };
+
+export type PaymentMethod = Omit<Stripe.PaymentMethod, 'customer'> & { customer: string | null };
+
+interface Pricing {
+  type: 'price_details';
+  price_details: { price: string; product: string };
+  unit_amount_decimal: string;
+}
+
+export type InvoiceItem = Omit<
+  Stripe.InvoiceItem,
+  'customer' | 'invoice' | 'metadata' | 'net_amount' | 'pricing' | 'quantity_decimal'
+> & {
+  customer: string;
+  invoice: string | null;
+  metadata: Metadata;
+  net_amount: number | null;
+  pricing: Pricing;
+  quantity_decimal: string;
+};
+
+export type InvoiceLine = Omit<
+  Stripe.InvoiceLineItem,
+  'metadata' | 'pricing' | 'quantity_decimal'
+> & {
+  metadata: Metadata;
+  pricing: Pricing;
+  quantity_decimal: string;
+};
+
+type InvoiceStatus = 'draft' | 'open' | 'paid' | 'uncollectible' | 'void';
+
+export type InvoiceHead = Omit<
+  Stripe.Invoice,
+  'customer' | 'default_payment_method' | 'lines' | 'metadata' | 'status'
+> & {
+  customer: string;
+  default_payment_method: string | null;
+  metadata: Metadata;
+  status: InvoiceStatus;
+};
+
+/** An invoice as held: its own fields, and in their order the items that are its lines. */
+export interface InvoiceRecord {
+  head: InvoiceHead;
+  lines: { id: string; item: string }[];
+}
+
+export interface List<T> {
+  object: 'list';
+  data: T[];
+  has_more: boolean;
+  total_count?: number;
+  url: string;
+}
+
+export type Invoice = InvoiceHead & { lines: List<InvoiceLine> };
+
+export interface Event {
+  id: string;
+  object: 'event';
+  api_version: string;
+  created: number;
+  data: { object: unknown; previous_attributes?: Record<string, unknown> };
+  livemode: false;
+  pending_webhooks: number;
+  request: Origin;
+  type: string;
+}
+
+/** The request that caused an event; both null for what Stripe did by itself. */
+export interface Origin {
+  id: string | null;
+  idempotency_key: string | null;
+}

@@ -1,0 +1,15 @@
+import { customerRoutes } from './customers.js';
+import { eventRoutes } from './events.js';
+import { invoiceItemRoutes } from './invoice-items.js';
+import { invoiceRoutes } from './invoices.js';
+import { paymentMethodRoutes } from './payment-methods.js';
+import type { Route } from './routes.js';
+
+/** The whole API of this double. */
+export const routes: Route[] = [
+  ...customerRoutes,
+  ...paymentMethodRoutes,
+  ...invoiceItemRoutes,
+  ...invoiceRoutes,
+  ...eventRoutes,
+];
