@@ -7,7 +7,7 @@ import { Log } from '../platform/log.js';
 import { EventsStore, type NewRejection } from './events.store.js';
 import { IngestQueue } from './ingest-queue.js';
 import { type ReadBody, readBody } from './read-body.js';
-import { isAttribute, isObject, readUsageEvent } from './usage-event.js';
+import { isAttribute, isObject, readUsageEvent, type UsageEvent } from './usage-event.js';
 
 export type ReceiptStatus = 'accepted' | 'duplicate' | 'conflict' | 'rejected';
 
@@ -76,10 +76,11 @@ export class EventsService {
     let next = 0;
     const receipts = read.map((result, index): Receipt => {
       const outcome = result.outcome === 'usable' ? outcomes[next++] : result;
-      const names = namesOf(body.values[index]);
       if (outcome === 'accepted' || outcome === 'duplicate') {
-        return { index, ...names, status: outcome };
+        const { event } = result as { event: UsageEvent };
+        return { index, id: event.id, source: event.source, status: outcome };
       }
+      const names = namesOf(body.values[index]);
       if (outcome === 'conflict') {
         return { index, ...names, status: 'conflict', ...CONFLICT };
       }

@@ -14,7 +14,7 @@ import { DATABASE_URL } from '../platform/database/data-source.js';
 import { Log } from '../platform/log.js';
 import { copyLine } from './copy-line.js';
 import { CUT_OFF_LOCK } from './cut-off.js';
-import { type EventKey } from './event-key.js';
+import { type KeyedEvent } from './event-key.js';
 import { Partitions } from './partitions.js';
 import { type UsageEvent } from './usage-event.js';
 
@@ -27,11 +27,6 @@ const FLUSH_TIMEOUT_MS = 30_000;
 const COPY = `COPY usage_events (source, id, type, subject, time, data, extensions, batch_id, received_at) FROM STDIN`;
 
 export type StoreOutcome = 'accepted' | 'duplicate' | 'conflict';
-
-/** An event with its key, ready to be stored; no two of one flush have the same key. */
-export interface KeyedEvent extends EventKey {
-  readonly event: UsageEvent;
-}
 
 /** Whether a flush that failed has committed nevertheless is asked by its batch number. */
 export class FlushError extends Error {
@@ -73,7 +68,7 @@ export class IngestStore implements OnApplicationShutdown {
   }
 
   /**
-   * Stores the events in one transaction.
+   * Stores the events, no two of which have the same key, in one transaction.
    *
    * @returns what became of each, in order; all of it committed
    * @throws FlushError when it failed, or nobody knows: then `hasCommitted` tells

@@ -50,17 +50,7 @@ const MAX_EXTENSIONS = 32;
 export const MAX_EVENT_CHARACTERS = 65_536;
 const MAX_DEPTH = 32;
 
-const CONTEXT = new Set([
-  'specversion',
-  'id',
-  'source',
-  'type',
-  'subject',
-  'time',
-  'data',
-  'datacontenttype',
-  'dataschema',
-]);
+const ATTRIBUTES = ['id', 'source', 'type', 'subject'];
 /** CloudEvents 1.0, section 3.1: lower-case letters and digits; we also take "_", which many send. */
 const EXTENSION_NAME = /^[a-z0-9_]{1,64}$/;
 const JSON_TYPE = /^[\w.-]+\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
@@ -72,8 +62,14 @@ export function readUsageEvent(value: unknown, rules: EventRules, dialect: Diale
   if (!isObject(value)) {
     return rejected('not_an_object', 'An event must be a JSON object.');
   }
-  const { id, source, type, subject } = value;
-  const wrong = wrongAttribute({ id, source, type, subject }) ?? wrongContext(value);
+  const id = value['id'];
+  const source = value['source'];
+  const type = value['type'];
+  const subject = value['subject'];
+  if (!isAttribute(id) || !isAttribute(source) || !isAttribute(type) || !isAttribute(subject)) {
+    return { outcome: 'rejected', ...wrongAttribute(value) };
+  }
+  const wrong = wrongContext(value);
   if (wrong !== null) {
     return { outcome: 'rejected', ...wrong };
   }
@@ -89,11 +85,7 @@ export function readUsageEvent(value: unknown, rules: EventRules, dialect: Diale
   if (typeof extensions !== 'string' && extensions !== null) {
     return { outcome: 'rejected', ...extensions };
   }
-  const named = { id, source, type, subject } as Record<
-    'id' | 'source' | 'type' | 'subject',
-    string
-  >;
-  return { outcome: 'usable', event: { ...named, time, data, extensions } };
+  return { outcome: 'usable', event: { source, id, type, subject, time, data, extensions } };
 }
 
 /** Whether a parsed value is a JSON object. */
@@ -116,24 +108,19 @@ function rejected(code: string, detail: string): ReadEvent {
   return { outcome: 'rejected', code, detail };
 }
 
-function wrongAttribute(attributes: Record<string, unknown>): Rejection | null {
-  for (const name in attributes) {
-    const value = attributes[name];
-    if (value === undefined || value === null) {
-      return { code: `missing_${name}`, detail: `${name}: is required.` };
-    }
-    if (!isAttribute(value)) {
-      return {
+function wrongAttribute(event: Record<string, unknown>): Rejection {
+  const name = ATTRIBUTES.find((attribute) => !isAttribute(event[attribute])) ?? 'id';
+  return event[name] === undefined || event[name] === null
+    ? { code: `missing_${name}`, detail: `${name}: is required.` }
+    : {
         code: `invalid_${name}`,
         detail: `${name}: must be text of 1 to ${MAX_ATTRIBUTE_LENGTH} characters without NUL.`,
       };
-    }
-  }
-  return null;
 }
 
 function wrongContext(value: Record<string, unknown>): Rejection | null {
-  const { specversion, datacontenttype } = value;
+  const specversion = value['specversion'];
+  const datacontenttype = value['datacontenttype'];
   if (specversion !== undefined && specversion !== '1.0') {
     return { code: 'invalid_specversion', detail: 'specversion: must be "1.0".' };
   }
@@ -223,13 +210,31 @@ function storable(field: string, text: string, dialect: Dialect): string | Rejec
   return text;
 }
 
+/** A switch and not a set: it is asked for every attribute of every event. */
+function isContext(name: string): boolean {
+  switch (name) {
+    case 'id':
+    case 'source':
+    case 'type':
+    case 'subject':
+    case 'time':
+    case 'data':
+    case 'specversion':
+    case 'datacontenttype':
+    case 'dataschema':
+      return true;
+    default:
+      return false;
+  }
+}
+
 function readExtensions(
   value: Record<string, unknown>,
   dialect: Dialect,
 ): string | Rejection | null {
   let extensions: Map<string, unknown> | null = null;
   for (const name in value) {
-    if (CONTEXT.has(name) || value[name] === null) {
+    if (isContext(name) || value[name] === null) {
       continue;
     }
     const attribute = value[name];

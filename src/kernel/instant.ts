@@ -14,12 +14,23 @@ export interface PreciseInstant {
   readonly iso: string;
 }
 
+/** What most senders write, in the form that is kept: UTC with a fraction of at most six digits. */
+const USUAL = /^\d{4}-\d\d-(\d\d)T\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/;
+
 /**
  * Reads an RFC 3339 date-time. A leap second (`:60`) counts as the last microsecond of its minute.
  *
  * @returns null when the text is no date-time, or names a day or hour that does not exist
  */
 export function parseInstant(text: string): PreciseInstant | null {
+  const usual = USUAL.exec(text);
+  if (usual !== null) {
+    const epochMs = Date.parse(text);
+    // Date.parse lets 30 February and 24:00 run over into the next day.
+    if (new Date(epochMs).getUTCDate() === Number(usual[1])) {
+      return { epochMs, iso: text };
+    }
+  }
   const match = RFC_3339.exec(text);
   if (match === null) {
     return null;

@@ -3,6 +3,7 @@ import {
   ArrayMaxSize,
   IsArray,
   IsIn,
+  IsObject,
   IsOptional,
   ValidateBy,
   ValidateIf,
@@ -122,6 +123,7 @@ export class CreateMeterDto {
   @IsOptional()
   @IsArray()
   @ArrayMaxSize(MAX_FILTERS)
+  @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => MeterFilterDto)
   filters?: MeterFilterDto[];

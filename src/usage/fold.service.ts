@@ -3,6 +3,7 @@ import { Clock } from '../kernel/clock.js';
 import { type Meter } from '../meters/meter.js';
 import { MetersReader } from '../meters/meters.reader.js';
 import { Database } from '../platform/database/database.js';
+import { Metrics } from '../platform/http/metrics.js';
 import { type Batch, FoldStore } from './fold.store.js';
 
 /** Batches that one fold looks at, and the events after which it stops: keeps transactions short. */
@@ -17,7 +18,14 @@ export class FoldService {
     private readonly meters: MetersReader,
     private readonly database: Database,
     private readonly clock: Clock,
-  ) {}
+    metrics: Metrics,
+  ) {
+    metrics.gauge(
+      'meterline_pending_batches',
+      'Batches that are not folded yet',
+      async () => await this.store.countPending(),
+    );
+  }
 
   /**
    * Folds some pending batches for all meters.

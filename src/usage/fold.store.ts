@@ -41,6 +41,14 @@ export class FoldStore {
     await this.database.query(`SELECT pg_advisory_xact_lock${suffix}($1)`, [METERS_LOCK]);
   }
 
+  /** How many batches are not folded yet. Partial index. */
+  async countPending(): Promise<number> {
+    const rows = await this.database.query<{ count: string }>(
+      'SELECT count(*) FROM ingest_batches WHERE fold IS NULL',
+    );
+    return Number(rows[0]?.count ?? 0);
+  }
+
   /** The oldest pending batches that nobody else folds, locked until the transaction ends. */
   async claimPending(limit: number): Promise<Batch[]> {
     const rows = await this.database.query<BatchRow>(

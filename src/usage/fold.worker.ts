@@ -8,6 +8,11 @@ import { FoldService } from './fold.service.js';
 
 /** For batches that other replicas stored, and new meters; what is stored here signals itself. */
 const TICK_MS = 500;
+/**
+ * Folding each batch as it comes took a whole core at 300 requests a second; resting lets some tens
+ * of batches be folded by one statement, and adds this much to the lag of thresholds.
+ */
+const REST_MS = 100;
 
 @Injectable()
 export class FoldWorker extends Poller implements OnApplicationBootstrap {
@@ -17,7 +22,7 @@ export class FoldWorker extends Poller implements OnApplicationBootstrap {
     private readonly service: FoldService,
     private readonly events: EventsReader,
   ) {
-    super('fold', config, log);
+    super('fold', config, log, REST_MS);
   }
 
   onApplicationBootstrap(): void {

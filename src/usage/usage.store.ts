@@ -90,6 +90,7 @@ function statement(question: UsageQuestion, isRolledUp: boolean, parameters: Par
     FROM (${parts.join('\nUNION ALL\n')}) AS part
     ${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`}
     GROUP BY 1, 2, 3
+    HAVING sum(part.event_count) > 0
     ORDER BY 1, 2, 3`;
 }
 

@@ -1,4 +1,5 @@
-import { startFresh, type TestService } from '../support/service.js';
+import { type TestService } from '../support/service-process.js';
+import { startFresh } from '../support/service.js';
 
 const valid = { key: 'acme', name: 'Acme', currency: 'usd' };
 

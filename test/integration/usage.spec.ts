@@ -155,12 +155,10 @@ describe('usage', () => {
       groupFilter: {},
     });
     return Object.fromEntries(
-      rows
-        .filter(({ quantity }) => meter.aggregation.kind === 'sum' || !quantity.eq(0))
-        .map(({ groups, quantity }) => [
-          groups.length === 0 ? '' : (groups[0] ?? 'null'),
-          quantity.toFixed(),
-        ]),
+      rows.map(({ groups, quantity }) => [
+        groups.length === 0 ? '' : (groups[0] ?? 'null'),
+        quantity.toFixed(),
+      ]),
     );
   };
 

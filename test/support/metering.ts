@@ -56,7 +56,7 @@ export async function startMetering(
     meters: new MetersService(metersStore, clock),
     events,
     eventsReader,
-    fold: new FoldService(new FoldStore(database), metersReader, database, clock),
+    fold: new FoldService(new FoldStore(database), metersReader, database, clock, metrics),
     usage: new UsageReader(new UsageStore(database), eventsReader),
     send: async (body) =>
       await events.ingest(Buffer.from(JSON.stringify(body)), 'application/json'),

@@ -19,13 +19,13 @@ export class Metrics {
   }
 
   /** A figure that is asked for when the metrics are read. */
-  gauge(name: string, help: string, read: () => number): Gauge {
+  gauge(name: string, help: string, read: () => number | Promise<number>): Gauge {
     return new Gauge({
       name,
       help,
       registers: [this.registry],
-      collect(): void {
-        this.set(read());
+      async collect(): Promise<void> {
+        this.set(await read());
       },
     });
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type BeforeApplicationShutdown } from '@nestjs/common';
 import { type Config } from '../config.js';
 import { type Log } from '../log.js';
@@ -16,6 +17,8 @@ export abstract class Poller implements BeforeApplicationShutdown {
     private readonly name: string,
     private readonly config: Config,
     private readonly log: Log,
+    /** Rest between two pieces of work, for work that gets cheaper when more of it comes together. */
+    private readonly restMs = 0,
   ) {}
 
   /** One bounded piece of work; answers how much was done, 0 when there was nothing to do. */
@@ -51,6 +54,9 @@ export abstract class Poller implements BeforeApplicationShutdown {
         // The next tick tries again; what was not committed is still there.
         this.log.problem('worker.failed', error, { worker: this.name });
         done = 0;
+      }
+      if (this.restMs > 0 && !this.isStopped) {
+        await sleep(this.restMs);
       }
     } while ((done > 0 || this.again) && !this.isStopped);
   }
