@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type DataSource, type EntityManager } from 'typeorm';
+import { type DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import { isRetryable } from './pg-errors.js';
 
 /** How often a transaction that lost a race (40001, 40P01, 55P03) is run again. */
@@ -12,6 +12,8 @@ const MAX_ATTEMPTS = 5;
  */
 export class Database {
   private readonly current = new AsyncLocalStorage<EntityManager>();
+  /** Settles when the snapshot behind a lock that is being taken has been taken. */
+  private turn: Promise<unknown> = Promise.resolve();
 
   constructor(readonly dataSource: DataSource) {}
 
@@ -55,12 +57,8 @@ export class Database {
   private async withSnapshot<Result>(lock: number, run: () => Promise<Result>): Promise<Result> {
     const runner = this.dataSource.createQueryRunner();
     try {
-      // The lock belongs to a transaction of its own, so that no fault can leave it held.
-      await this.dataSource.transaction(async (holder) => {
-        await holder.query('SELECT pg_advisory_xact_lock($1)', [lock]);
-        await runner.startTransaction('REPEATABLE READ');
-        // The first statement of the transaction takes its snapshot.
-        await runner.query('SELECT 1');
+      await this.inTurn(async () => {
+        await this.startBehindLock(runner, lock);
       });
       const result = await this.current.run(runner.manager, run);
       await runner.commitTransaction();
@@ -73,6 +71,28 @@ export class Database {
     } finally {
       await runner.release();
     }
+  }
+
+  private async startBehindLock(runner: QueryRunner, lock: number): Promise<void> {
+    // Before the lock, so that nobody waits for the lock while this waits for a connection.
+    await runner.connect();
+    // The lock belongs to a transaction of its own, so that no fault can leave it held.
+    await this.dataSource.transaction(async (holder) => {
+      await holder.query('SELECT pg_advisory_xact_lock($1)', [lock]);
+      await runner.startTransaction('REPEATABLE READ');
+      // The first statement of the transaction takes its snapshot.
+      await runner.query('SELECT 1');
+    });
+  }
+
+  /**
+   * One after the other: each needs two connections for an instant, and as many at once as the pool
+   * has would wait for their second one for ever.
+   */
+  private async inTurn(take: () => Promise<void>): Promise<void> {
+    const taken = this.turn.then(take);
+    this.turn = taken.catch(() => undefined);
+    await taken;
   }
 
   private async retrying<Result>(attempt: () => Promise<Result>): Promise<Result> {
