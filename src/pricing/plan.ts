@@ -1,0 +1,52 @@
+import { type Decimal } from '../kernel/decimal.js';
+
+/** The same amount in every period, in major units. */
+export interface FlatPrice {
+  readonly id: string;
+  /** Its name within the version, and in line items. */
+  readonly key: string;
+  readonly kind: 'flat';
+  readonly amount: Decimal;
+}
+
+/** Every unit of a meter's quantity costs the same, in major units. */
+export interface PerUnitPrice {
+  readonly id: string;
+  readonly key: string;
+  readonly kind: 'usage';
+  readonly model: 'per_unit';
+  readonly meterId: string;
+  readonly unitPrice: Decimal;
+}
+
+export type Price = FlatPrice | PerUnitPrice;
+
+/** What a plan charges from some moment on; never changed once it exists. */
+export interface PlanVersion {
+  readonly id: string;
+  readonly planId: string;
+  /** 1 for the first, then counting up. */
+  readonly version: number;
+  /** The same in all versions of a plan. */
+  readonly currency: string;
+  readonly interval: 'month';
+  /** How long after its end a billing period waits for late usage. */
+  readonly graceSeconds: number;
+  /** In the order in which they were given. */
+  readonly prices: readonly Price[];
+  readonly createdAt: Date;
+}
+
+export interface Plan {
+  readonly id: string;
+  /** The caller's own name for the plan, unique. */
+  readonly key: string;
+  readonly name: string;
+  readonly createdAt: Date;
+}
+
+/** A plan as it is sold now. */
+export interface CurrentPlan {
+  readonly plan: Plan;
+  readonly latest: PlanVersion;
+}

@@ -1,0 +1,77 @@
+import { Injectable } from '@nestjs/common';
+import { notFound } from '../kernel/errors.js';
+import { type Page } from '../platform/http/page.js';
+import { type CurrentPlan, type Plan, type PlanVersion, type Price } from './plan.js';
+import { PlansStore } from './plans.store.js';
+
+/** What other features may ask about plans. */
+@Injectable()
+export class PlansReader {
+  constructor(private readonly store: PlansStore) {}
+
+  /** The plan named by our id or by key; throws not_found. */
+  async get(idOrKey: string): Promise<Plan> {
+    const plan = await this.store.find(idOrKey);
+    if (plan === null) {
+      throw notFound('plan', idOrKey);
+    }
+    return plan;
+  }
+
+  /** The same, or null. */
+  async find(idOrKey: string): Promise<Plan | null> {
+    return await this.store.find(idOrKey);
+  }
+
+  /** Those that exist among `ids`, by id. */
+  async byIds(ids: readonly string[]): Promise<ReadonlyMap<string, Plan>> {
+    const plans = await this.store.findMany([...new Set(ids)]);
+    return new Map(plans.map((plan) => [plan.id, plan]));
+  }
+
+  /** Plans, newest first, each with its latest version. */
+  async list(limit: number, before: string | null): Promise<Page<CurrentPlan>> {
+    const page = await this.store.list(limit, before);
+    const versions = await this.store.findLatest(page.items.map((plan) => plan.id));
+    const items = page.items.flatMap((plan) => {
+      const latest = versions.find((version) => version.planId === plan.id);
+      return latest === undefined ? [] : [{ plan, latest }];
+    });
+    return { items, nextCursor: page.nextCursor };
+  }
+
+  /** What the plan charges now, with prices; throws not_found when there is no such plan. */
+  async latestVersion(planId: string): Promise<PlanVersion> {
+    const [version] = await this.store.findLatest([planId]);
+    if (version === undefined) {
+      throw notFound('plan', planId);
+    }
+    return version;
+  }
+
+  /** One version with its prices; throws not_found. */
+  async version(id: string): Promise<PlanVersion> {
+    const [version] = await this.store.findVersions([id]);
+    if (version === undefined) {
+      throw notFound('plan version', id);
+    }
+    return version;
+  }
+
+  /** Those that exist among the versions, by id. */
+  async versionsByIds(ids: readonly string[]): Promise<ReadonlyMap<string, PlanVersion>> {
+    const versions = await this.store.findVersions([...new Set(ids)]);
+    return new Map(versions.map((version) => [version.id, version]));
+  }
+
+  /** The versions of a plan, newest first. */
+  async versionsOf(planId: string): Promise<PlanVersion[]> {
+    return await this.store.listVersions(planId);
+  }
+
+  /** Those that exist among the prices, by id. */
+  async pricesByIds(ids: readonly string[]): Promise<ReadonlyMap<string, Price>> {
+    const prices = await this.store.findPrices([...new Set(ids)]);
+    return new Map(prices.map((price) => [price.id, price]));
+  }
+}

@@ -1,0 +1,157 @@
+/*
+ * Plans and their versions. A version is checked as a whole before any of it is stored: every meter
+ * exists, every amount can be charged in the plan's currency, no key stands twice.
+ */
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../kernel/clock.js';
+import { decimal } from '../kernel/decimal.js';
+import { DomainError, type FieldError, invalidField, notFound } from '../kernel/errors.js';
+import { newId } from '../kernel/ids.js';
+import { isChargeable, toMinorUnits } from '../kernel/money.js';
+import { type Meter } from '../meters/meter.js';
+import { MetersReader } from '../meters/meters.reader.js';
+import { Database } from '../platform/database/database.js';
+import { type CurrentPlan, type Plan, type PlanVersion, type Price } from './plan.js';
+import { PlansStore } from './plans.store.js';
+import { MAX_AMOUNT_MINOR } from './rate.js';
+
+/** A price as it is asked for: decimals in text, the meter by id or key. */
+export type NewPrice = { readonly key: string } & (
+  | { readonly kind: 'flat'; readonly amount: string }
+  | {
+      readonly kind: 'usage';
+      readonly model: 'per_unit';
+      readonly meter: string;
+      readonly unitPrice: string;
+    }
+);
+
+export interface NewPlan {
+  readonly key: string;
+  readonly name: string;
+  readonly currency: string;
+  readonly interval: 'month';
+  readonly graceSeconds: number;
+  readonly prices: readonly NewPrice[];
+}
+
+/** What is null stays as it is in the latest version. */
+export interface NewVersion {
+  readonly currency: string | null;
+  readonly graceSeconds: number | null;
+  readonly prices: readonly NewPrice[];
+}
+
+@Injectable()
+export class PlansService {
+  constructor(
+    private readonly store: PlansStore,
+    private readonly meters: MetersReader,
+    private readonly database: Database,
+    private readonly clock: Clock,
+  ) {}
+
+  /** A new plan with its version 1; both or nothing. */
+  async create(input: NewPlan): Promise<CurrentPlan> {
+    const now = this.clock.now();
+    const prices = await this.toPrices(input.prices, input.currency);
+    const plan: Plan = { id: newId('plan'), key: input.key, name: input.name, createdAt: now };
+    const latest: PlanVersion = {
+      id: newId('planv'),
+      planId: plan.id,
+      version: 1,
+      currency: input.currency,
+      interval: input.interval,
+      graceSeconds: input.graceSeconds,
+      prices,
+      createdAt: now,
+    };
+    await this.database.transaction(async () => {
+      await this.store.insert(plan);
+      await this.store.insertVersion(latest);
+    });
+    return { plan, latest };
+  }
+
+  /** The next version; billing periods opened from now on use it, those already open keep theirs. */
+  async addVersion(idOrKey: string, input: NewVersion): Promise<PlanVersion> {
+    return await this.database.transaction(async () => {
+      const plan = await this.store.find(idOrKey, 'for update');
+      const [latest] = plan === null ? [] : await this.store.findLatest([plan.id]);
+      if (latest === undefined) {
+        throw notFound('plan', idOrKey);
+      }
+      if (input.currency !== null && input.currency !== latest.currency) {
+        const detail = `must be ${latest.currency}, as in the versions before: customers pay in one currency`;
+        throw invalidField('currency', 'currency_changed', detail);
+      }
+      const version: PlanVersion = {
+        ...latest,
+        id: newId('planv'),
+        version: latest.version + 1,
+        graceSeconds: input.graceSeconds ?? latest.graceSeconds,
+        prices: await this.toPrices(input.prices, latest.currency),
+        createdAt: this.clock.now(),
+      };
+      await this.store.insertVersion(version);
+      return version;
+    });
+  }
+
+  private async toPrices(inputs: readonly NewPrice[], currency: string): Promise<Price[]> {
+    const meters = await Promise.all(
+      inputs.map(async (input) =>
+        input.kind === 'usage' ? await this.meters.find(input.meter) : null,
+      ),
+    );
+    const errors = inputs.flatMap((input, index) => [
+      ...keyFaults(inputs, index),
+      ...priceFaults(input, index, { currency, meter: meters[index] ?? null }),
+    ]);
+    if (errors.length > 0) {
+      const detail = errors.map((error) => `${error.field}: ${error.detail}`).join('; ');
+      throw new DomainError('invalid', 'invalid_request', detail, { errors });
+    }
+    return inputs.map((input, index) => toPrice(input, meters[index]?.id ?? ''));
+  }
+}
+
+function keyFaults(inputs: readonly NewPrice[], index: number): FieldError[] {
+  const isRepeated = inputs.findIndex((other) => other.key === inputs[index]?.key) < index;
+  const detail = 'is the key of a price before it already';
+  return isRepeated ? [{ field: `prices.${index}.key`, code: 'duplicate_key', detail }] : [];
+}
+
+function priceFaults(
+  input: NewPrice,
+  index: number,
+  { currency, meter }: { currency: string; meter: Meter | null },
+): FieldError[] {
+  switch (input.kind) {
+    case 'flat': {
+      const amount = decimal(input.amount);
+      const isRight =
+        isChargeable(amount, currency) && toMinorUnits(amount, currency) <= MAX_AMOUNT_MINOR;
+      const detail = `cannot be charged in ${currency}: it is finer than the currency's minor unit, or too large`;
+      return isRight ? [] : [{ field: `prices.${index}.amount`, code: 'not_chargeable', detail }];
+    }
+    case 'usage': {
+      const detail = `there is no meter '${input.meter}'`;
+      return meter === null
+        ? [{ field: `prices.${index}.meter`, code: 'unknown_meter', detail }]
+        : [];
+    }
+  }
+}
+
+function toPrice(input: NewPrice, meterId: string): Price {
+  const common = { id: newId('price'), key: input.key };
+  switch (input.kind) {
+    case 'flat':
+      return { ...common, kind: 'flat', amount: decimal(input.amount) };
+    case 'usage': {
+      const unitPrice = decimal(input.unitPrice);
+      return { ...common, kind: 'usage', model: input.model, meterId, unitPrice };
+    }
+  }
+}

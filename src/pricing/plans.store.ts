@@ -1,0 +1,214 @@
+/*
+ * Owns plans, plan_versions and prices. Versions and prices are inserted and never updated, so that
+ * whatever was charged by them can be computed again.
+ */
+import { Injectable } from '@nestjs/common';
+import { decimal } from '../kernel/decimal.js';
+import { conflict } from '../kernel/errors.js';
+import { Database } from '../platform/database/database.js';
+import { violates } from '../platform/database/pg-errors.js';
+import { type Page, toPage } from '../platform/http/page.js';
+import { type Plan, type PlanVersion, type Price } from './plan.js';
+
+/** Versions that one answer shows at most; a plan that changes weekly fills it in two years. */
+const MAX_VERSIONS_SHOWN = 100;
+
+interface PlanRow {
+  readonly id: string;
+  readonly key: string;
+  readonly name: string;
+  readonly created_at: Date;
+}
+
+interface VersionRow {
+  readonly id: string;
+  readonly plan_id: string;
+  readonly version: number;
+  readonly currency: string;
+  readonly interval: 'month';
+  readonly grace_seconds: number;
+  readonly created_at: Date;
+}
+
+type PriceRow = { readonly id: string; readonly plan_version_id: string; readonly key: string } & (
+  | { readonly kind: 'flat'; readonly amount: string }
+  | {
+      readonly kind: 'usage';
+      readonly model: 'per_unit';
+      readonly meter_id: string;
+      readonly unit_price: string;
+    }
+);
+
+const PLAN_COLUMNS = 'id, key, name, created_at';
+const VERSION_COLUMNS = 'id, plan_id, version, currency, interval, grace_seconds, created_at';
+const PRICE_COLUMNS = 'id, plan_version_id, key, kind, amount, model, meter_id, unit_price';
+
+@Injectable()
+export class PlansStore {
+  constructor(private readonly database: Database) {}
+
+  /** Throws conflict when the key is taken. */
+  async insert(plan: Plan): Promise<void> {
+    try {
+      await this.database.query(`INSERT INTO plans (${PLAN_COLUMNS}) VALUES ($1, $2, $3, $4)`, [
+        plan.id,
+        plan.key,
+        plan.name,
+        plan.createdAt,
+      ]);
+    } catch (error) {
+      if (violates(error, 'plans_key_unique')) {
+        throw conflict('key_taken', `There is a plan with the key '${plan.key}' already.`);
+      }
+      throw error;
+    }
+  }
+
+  /** A version and its prices, in one transaction with whatever the caller does. */
+  async insertVersion(version: PlanVersion): Promise<void> {
+    await this.database.query(
+      `INSERT INTO plan_versions (${VERSION_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      [
+        version.id,
+        version.planId,
+        version.version,
+        version.currency,
+        version.interval,
+        version.graceSeconds,
+        version.createdAt,
+      ],
+    );
+    const rows = version.prices.map((price, position) => toPriceRow(price, version.id, position));
+    await this.database.query(
+      `INSERT INTO prices (id, plan_version_id, key, position, kind, amount, model, meter_id, unit_price)
+       SELECT price.id, price.plan_version_id, price.key, price.position, price.kind,
+         price.amount, price.model, price.meter_id, price.unit_price
+       FROM json_to_recordset($1::json) AS price (id text, plan_version_id text, key text,
+         position integer, kind text, amount numeric, model text, meter_id text, unit_price numeric)`,
+      [JSON.stringify(rows)],
+    );
+  }
+
+  /** By our id or by key; locks the row when a version is to be added. */
+  async find(idOrKey: string, lock: 'none' | 'for update' = 'none'): Promise<Plan | null> {
+    const rows = await this.database.query<PlanRow>(
+      `SELECT ${PLAN_COLUMNS} FROM plans WHERE id = $1 OR key = $1 ${lock === 'none' ? '' : 'FOR UPDATE'}`,
+      [idOrKey],
+    );
+    return rows[0] === undefined ? null : fromPlanRow(rows[0]);
+  }
+
+  async findMany(ids: readonly string[]): Promise<Plan[]> {
+    const rows = await this.database.query<PlanRow>(
+      `SELECT ${PLAN_COLUMNS} FROM plans WHERE id = ANY ($1)`,
+      [ids],
+    );
+    return rows.map(fromPlanRow);
+  }
+
+  async list(limit: number, before: string | null): Promise<Page<Plan>> {
+    const rows = await this.database.query<PlanRow>(
+      `SELECT ${PLAN_COLUMNS} FROM plans
+       WHERE $2::text IS NULL OR id < $2
+       ORDER BY id DESC
+       LIMIT $1 + 1`,
+      [limit, before],
+    );
+    return toPage(rows, limit, (row) => [row.id], fromPlanRow);
+  }
+
+  /** The newest version of each of these plans. Index plan_versions_number_unique. */
+  async findLatest(planIds: readonly string[]): Promise<PlanVersion[]> {
+    const rows = await this.database.query<VersionRow>(
+      `SELECT DISTINCT ON (plan_id) ${VERSION_COLUMNS} FROM plan_versions
+       WHERE plan_id = ANY ($1)
+       ORDER BY plan_id, version DESC`,
+      [planIds],
+    );
+    return await this.withPrices(rows);
+  }
+
+  async findVersions(ids: readonly string[]): Promise<PlanVersion[]> {
+    const rows = await this.database.query<VersionRow>(
+      `SELECT ${VERSION_COLUMNS} FROM plan_versions WHERE id = ANY ($1)`,
+      [ids],
+    );
+    return await this.withPrices(rows);
+  }
+
+  /** The versions of a plan, newest first, MAX_VERSIONS_SHOWN at most. */
+  async listVersions(planId: string): Promise<PlanVersion[]> {
+    const rows = await this.database.query<VersionRow>(
+      `SELECT ${VERSION_COLUMNS} FROM plan_versions
+       WHERE plan_id = $1
+       ORDER BY version DESC
+       LIMIT ${MAX_VERSIONS_SHOWN}`,
+      [planId],
+    );
+    return await this.withPrices(rows);
+  }
+
+  async findPrices(ids: readonly string[]): Promise<Price[]> {
+    const rows = await this.database.query<PriceRow>(
+      `SELECT ${PRICE_COLUMNS} FROM prices WHERE id = ANY ($1)`,
+      [ids],
+    );
+    return rows.map(fromPriceRow);
+  }
+
+  private async withPrices(versions: readonly VersionRow[]): Promise<PlanVersion[]> {
+    const prices = await this.database.query<PriceRow>(
+      `SELECT ${PRICE_COLUMNS} FROM prices
+       WHERE plan_version_id = ANY ($1)
+       ORDER BY plan_version_id, position`,
+      [versions.map((version) => version.id)],
+    );
+    return versions.map((row) => ({
+      id: row.id,
+      planId: row.plan_id,
+      version: row.version,
+      currency: row.currency,
+      interval: row.interval,
+      graceSeconds: row.grace_seconds,
+      prices: prices.filter((price) => price.plan_version_id === row.id).map(fromPriceRow),
+      createdAt: row.created_at,
+    }));
+  }
+}
+
+function toPriceRow(price: Price, versionId: string, position: number): object {
+  const common = { id: price.id, plan_version_id: versionId, key: price.key, position };
+  switch (price.kind) {
+    case 'flat':
+      return { ...common, kind: price.kind, amount: price.amount.toFixed() };
+    case 'usage':
+      return {
+        ...common,
+        kind: price.kind,
+        model: price.model,
+        meter_id: price.meterId,
+        unit_price: price.unitPrice.toFixed(),
+      };
+  }
+}
+
+function fromPlanRow(row: PlanRow): Plan {
+  return { id: row.id, key: row.key, name: row.name, createdAt: row.created_at };
+}
+
+function fromPriceRow(row: PriceRow): Price {
+  switch (row.kind) {
+    case 'flat':
+      return { id: row.id, key: row.key, kind: 'flat', amount: decimal(row.amount) };
+    case 'usage':
+      return {
+        id: row.id,
+        key: row.key,
+        kind: 'usage',
+        model: row.model,
+        meterId: row.meter_id,
+        unitPrice: decimal(row.unit_price),
+      };
+  }
+}
