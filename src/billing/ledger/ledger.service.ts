@@ -1,0 +1,39 @@
+/*
+ * The only way into the ledger, and the only way its states move. Runs in the caller's transaction.
+ */
+import { Injectable } from '@nestjs/common';
+import { LedgerStore, type LineItemSelection } from './ledger.store.js';
+import { type NewLineItem } from './line-item.js';
+import { type LineItemState } from './line-item-state.js';
+
+@Injectable()
+export class LedgerService {
+  constructor(private readonly store: LedgerStore) {}
+
+  /** Enters the line items of a closing period; a period and price that are there already fail. */
+  async add(items: readonly NewLineItem[]): Promise<void> {
+    await this.store.insert(items);
+  }
+
+  /**
+   * Moves line items forward to a state; those that cannot go there (they are further already, or
+   * there) stay as they are, so that the same news may come twice or late.
+   *
+   * @param extra.failure what a person has to know; needed for `failed`, and for nothing else
+   * @param extra.stripeInvoiceItemId for one line item only; kept even if its state is further already
+   * @returns how many line items changed
+   */
+  async advance(
+    selection: LineItemSelection,
+    to: LineItemState,
+    extra: { readonly failure?: string; readonly stripeInvoiceItemId?: string } = {},
+  ): Promise<number> {
+    if ((to === 'failed') !== (extra.failure !== undefined)) {
+      throw new TypeError(`A failure is told when a line item fails, and only then: ${to}`);
+    }
+    return await this.store.advance(selection, to, {
+      failure: extra.failure ?? null,
+      stripeInvoiceItemId: extra.stripeInvoiceItemId ?? null,
+    });
+  }
+}

@@ -1,0 +1,116 @@
+import { IsIn, IsOptional } from 'class-validator';
+import { PageQuery } from '../../platform/http/page.js';
+import { IsStorableText } from '../../platform/http/validators.js';
+import { LINE_ITEM_STATES, type LineItemState } from './line-item-state.js';
+
+const MAX_NAME_LENGTH = 100;
+
+export class LineItemsQuery extends PageQuery {
+  /** Id or key. */
+  @IsOptional()
+  @IsStorableText(MAX_NAME_LENGTH)
+  customer?: string;
+
+  @IsOptional()
+  @IsStorableText(MAX_NAME_LENGTH)
+  subscription?: string;
+
+  @IsOptional()
+  @IsStorableText(MAX_NAME_LENGTH)
+  billing_period?: string;
+
+  @IsOptional()
+  @IsStorableText(MAX_NAME_LENGTH)
+  invoice?: string;
+
+  @IsOptional()
+  @IsIn(LINE_ITEM_STATES)
+  state?: LineItemState;
+}
+
+export class LineItemResponse {
+  id: string;
+  /** The key of the customer. */
+  customer: string;
+  subscription: string;
+  billing_period: string;
+  /** The key of the price. */
+  price: string;
+  kind: string;
+  /** Null for a flat fee. */
+  quantity: string | null;
+  amount: string;
+  amount_minor: number;
+  currency: string;
+  description: string;
+  state: string;
+  /** Null but in state failed. */
+  failure: string | null;
+  /** The line item that this one corrects. */
+  corrects: string | null;
+  invoice: string | null;
+  stripe_invoice_item_id: string | null;
+  stripe_invoice_id: string | null;
+  created_at: string;
+}
+
+class ExplainedPlan {
+  id: string;
+  key: string;
+  version: number;
+  version_id: string;
+}
+
+class ExplainedPrice {
+  id: string;
+  key: string;
+  kind: string;
+}
+
+class ExplainedMeter {
+  id: string;
+  key: string;
+  name: string;
+  unit: string;
+  event_type: string;
+  aggregation: string;
+}
+
+class ExplainedPeriod {
+  id: string;
+  start: string;
+  end: string;
+  time_zone: string;
+}
+
+/** One step of rating; which numbers it has depends on `step`. */
+class RatingStepResponse {
+  /** `flat`, `per_unit` or `round`. */
+  step: string;
+  quantity?: string;
+  unit_price?: string;
+  /** Exact, in major units. */
+  amount: string;
+  rounding?: string;
+  currency?: string;
+  amount_minor?: string;
+}
+
+/** How the amount came about, from usage to the cent. */
+export class ExplanationResponse {
+  line_item: string;
+  customer: string;
+  subscription: string;
+  period: ExplainedPeriod;
+  plan: ExplainedPlan;
+  price: ExplainedPrice;
+  /** Null for a flat fee. */
+  meter: ExplainedMeter | null;
+  /** Usage of all batches up to this one was counted. */
+  cut_off_batch: number;
+  quantity: string | null;
+  steps: RatingStepResponse[];
+  amount: string;
+  amount_minor: number;
+  currency: string;
+}
