@@ -9,14 +9,14 @@ export class CreateBilling1763700000007 implements MigrationInterface {
         customer_id text NOT NULL,
         plan_id text NOT NULL,
         starts_at timestamptz NOT NULL,
-        -- NULL until it is cancelled.
+        -- NULL until it is cancelled; equal to starts_at when it was withdrawn before it began.
         ends_at timestamptz,
         anchor text NOT NULL,
         time_zone text NOT NULL,
         provider text NOT NULL,
         finalize boolean NOT NULL,
         created_at timestamptz NOT NULL,
-        CONSTRAINT subscriptions_span_check CHECK (ends_at IS NULL OR ends_at > starts_at),
+        CONSTRAINT subscriptions_span_check CHECK (ends_at IS NULL OR ends_at >= starts_at),
         CONSTRAINT subscriptions_anchor_check CHECK (anchor IN ('calendar')),
         CONSTRAINT subscriptions_provider_check CHECK (provider IN ('none', 'stripe')),
         CONSTRAINT subscriptions_no_overlap EXCLUDE USING gist (
@@ -120,6 +120,7 @@ export class CreateBilling1763700000007 implements MigrationInterface {
         CONSTRAINT line_items_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices (id) ON DELETE RESTRICT
       )`);
     await runner.query(`CREATE INDEX line_items_customer ON line_items (customer_id, id)`);
+    await runner.query(`CREATE INDEX line_items_subscription ON line_items (subscription_id, id)`);
     await runner.query(`CREATE INDEX line_items_invoice ON line_items (invoice_id)`);
   }
 

@@ -1,8 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { BillingModule } from './billing/billing.module.js';
 import { CustomersModule } from './customers/customers.module.js';
 import { EventsModule } from './events/events.module.js';
 import { MetersModule } from './meters/meters.module.js';
 import { PlatformModule, type PlatformOptions } from './platform/platform.module.js';
+import { PricingModule } from './pricing/pricing.module.js';
 import { UsageModule } from './usage/usage.module.js';
 
 @Module({})
@@ -16,6 +18,8 @@ export class AppModule {
         MetersModule,
         EventsModule,
         UsageModule,
+        PricingModule,
+        BillingModule,
       ],
     };
   }

@@ -1,0 +1,41 @@
+import { IsIn, IsOptional } from 'class-validator';
+import { PageQuery } from '../../platform/http/page.js';
+import { IsStorableText } from '../../platform/http/validators.js';
+import { PERIOD_STATES, type PeriodStatus } from './billing-period.js';
+
+const MAX_NAME_LENGTH = 100;
+
+export class PeriodsQuery extends PageQuery {
+  @IsOptional()
+  @IsStorableText(MAX_NAME_LENGTH)
+  subscription?: string;
+
+  /** Id or key. */
+  @IsOptional()
+  @IsStorableText(MAX_NAME_LENGTH)
+  customer?: string;
+
+  @IsOptional()
+  @IsIn(PERIOD_STATES)
+  state?: PeriodStatus['state'];
+}
+
+export class PeriodResponse {
+  id: string;
+  subscription: string;
+  /** The key of the customer. */
+  customer: string;
+  /** The key of the plan. */
+  plan: string;
+  plan_version: number;
+  /** In the time zone of the subscription, as is `ends_at`. */
+  starts_at: string;
+  ends_at: string;
+  /** The end plus the plan's grace. */
+  closes_at: string;
+  time_zone: string;
+  state: string;
+  /** Null until closed: usage of all batches up to this one was counted. */
+  cut_off_batch: number | null;
+  closed_at: string | null;
+}

@@ -1,0 +1,60 @@
+/*
+ * Opens and cuts periods, in the transaction of whoever holds the subscription: its creation, its
+ * cancellation, the close of the period before.
+ */
+import { Injectable } from '@nestjs/common';
+import { newId } from '../../kernel/ids.js';
+import { PlansReader } from '../../pricing/plans.reader.js';
+import { type BillingPeriod, windowFrom } from './billing-period.js';
+import { PeriodsStore } from './periods.store.js';
+
+const SECOND_MS = 1_000;
+
+@Injectable()
+export class PeriodsService {
+  constructor(
+    private readonly store: PeriodsStore,
+    private readonly plans: PlansReader,
+  ) {}
+
+  /**
+   * Opens the period that starts at an instant, at the prices that the plan has now; none when the
+   * subscription has ended by then.
+   */
+  async open(
+    subscription: BillingPeriod['subscription'],
+    start: Date,
+  ): Promise<BillingPeriod | null> {
+    const window = windowFrom(start, subscription.timeZone, subscription.endsAt);
+    if (window === null) {
+      return null;
+    }
+    const version = await this.plans.latestVersion(subscription.planId);
+    const period: BillingPeriod = {
+      id: newId('bp'),
+      subscription,
+      planVersionId: version.id,
+      window,
+      closesAt: new Date(window.end.getTime() + version.graceSeconds * SECOND_MS),
+      status: { state: 'open' },
+    };
+    await this.store.insert(period);
+    return period;
+  }
+
+  /** The open period of a subscription; null when it has ended. */
+  async findOpen(subscriptionId: string): Promise<BillingPeriod | null> {
+    return await this.store.findOpen(subscriptionId);
+  }
+
+  /** Lets an open period end no later than `end`; at its very start nothing of it is left. */
+  async endBy(period: BillingPeriod, end: Date): Promise<void> {
+    const { window, closesAt } = period;
+    if (end <= window.start) {
+      await this.store.deleteOpen(period.id);
+      return;
+    }
+    const graceMs = closesAt.getTime() - window.end.getTime();
+    await this.store.cut(period.id, end, new Date(end.getTime() + graceMs));
+  }
+}

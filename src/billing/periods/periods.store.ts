@@ -1,0 +1,187 @@
+/*
+ * Owns billing_periods. Constraints keep periods of a subscription from overlapping, whoever closes
+ * them. Whatever opens, cuts or closes a period holds the row of its subscription first, so that a
+ * cancellation and a close see each other.
+ */
+import { Injectable } from '@nestjs/common';
+import { interval } from '../../kernel/interval.js';
+import { Database } from '../../platform/database/database.js';
+import { type Page, toPage } from '../../platform/http/page.js';
+import { type Billing } from '../subscriptions/subscription.js';
+import { type BillingPeriod, type PeriodStatus } from './billing-period.js';
+
+/** Which periods a list shows; null: any. */
+export interface PeriodFilter {
+  readonly subscriptionId: string | null;
+  readonly customerId: string | null;
+  readonly state: PeriodStatus['state'] | null;
+}
+
+/** A period that waits to be closed: its place in the queue. */
+export interface DuePeriod {
+  readonly id: string;
+  readonly closesAt: Date;
+}
+
+interface PeriodRow {
+  readonly id: string;
+  readonly plan_version_id: string;
+  readonly starts_at: Date;
+  readonly ends_at: Date;
+  readonly closes_at: Date;
+  readonly state: PeriodStatus['state'];
+  readonly closed_at: Date | null;
+  readonly cut_off_batch: string | null;
+  readonly subscription_id: string;
+  readonly customer_id: string;
+  readonly plan_id: string;
+  readonly time_zone: string;
+  readonly subscription_ends_at: Date | null;
+  readonly provider: Billing['provider'];
+  readonly finalize: boolean;
+}
+
+const COLUMNS = `period.id, period.plan_version_id, period.starts_at, period.ends_at, period.closes_at,
+  period.state, period.closed_at, period.cut_off_batch, period.subscription_id,
+  subscription.customer_id, subscription.plan_id, subscription.time_zone,
+  subscription.ends_at AS subscription_ends_at, subscription.provider, subscription.finalize`;
+const FROM = `billing_periods AS period
+  JOIN subscriptions AS subscription ON subscription.id = period.subscription_id`;
+
+@Injectable()
+export class PeriodsStore {
+  constructor(private readonly database: Database) {}
+
+  /** A new open period. One that overlaps another of its subscription fails. */
+  async insert(period: BillingPeriod): Promise<void> {
+    await this.database.query(
+      `INSERT INTO billing_periods (id, subscription_id, plan_version_id, starts_at, ends_at, closes_at, state)
+       VALUES ($1, $2, $3, $4, $5, $6, 'open')`,
+      [
+        period.id,
+        period.subscription.id,
+        period.planVersionId,
+        period.window.start,
+        period.window.end,
+        period.closesAt,
+      ],
+    );
+  }
+
+  async find(id: string): Promise<BillingPeriod | null> {
+    const rows = await this.database.query<PeriodRow>(
+      `SELECT ${COLUMNS} FROM ${FROM} WHERE period.id = $1`,
+      [id],
+    );
+    return rows[0] === undefined ? null : fromRow(rows[0]);
+  }
+
+  /** The open period of a subscription; null when it has ended. Index billing_periods_no_overlap. */
+  async findOpen(subscriptionId: string): Promise<BillingPeriod | null> {
+    const rows = await this.database.query<PeriodRow>(
+      `SELECT ${COLUMNS} FROM ${FROM}
+       WHERE period.subscription_id = $1 AND period.state = 'open'`,
+      [subscriptionId],
+    );
+    return rows[0] === undefined ? null : fromRow(rows[0]);
+  }
+
+  /** Newest first. */
+  async list(
+    filter: PeriodFilter,
+    limit: number,
+    before: string | null,
+  ): Promise<Page<BillingPeriod>> {
+    const rows = await this.database.query<PeriodRow>(
+      `SELECT ${COLUMNS} FROM ${FROM}
+       WHERE ($2::text IS NULL OR period.id < $2)
+         AND ($3::text IS NULL OR period.subscription_id = $3)
+         AND ($4::text IS NULL OR subscription.customer_id = $4)
+         AND ($5::text IS NULL OR period.state = $5)
+       ORDER BY period.id DESC
+       LIMIT $1 + 1`,
+      [limit, before, filter.subscriptionId, filter.customerId, filter.state],
+    );
+    return toPage(rows, limit, (row) => [row.id], fromRow);
+  }
+
+  /** Periods that may close, longest due first, `limit` at most. Index billing_periods_due; locks nothing. */
+  async listDue(now: Date, limit: number, after: DuePeriod | null): Promise<DuePeriod[]> {
+    const rows = await this.database.query<{ id: string; closes_at: Date }>(
+      `SELECT id, closes_at FROM billing_periods
+       WHERE state = 'open' AND closes_at <= $1
+         AND ($3::timestamptz IS NULL OR (closes_at, id) > ($3, $4::text))
+       ORDER BY closes_at, id
+       LIMIT $2`,
+      [now, limit, after?.closesAt ?? null, after?.id ?? null],
+    );
+    return rows.map((row) => ({ id: row.id, closesAt: row.closes_at }));
+  }
+
+  /**
+   * An open period for closing, with the rows of it and of its subscription locked.
+   *
+   * @returns null when it is closed already or, with `skip`, when somebody else holds it
+   */
+  async claimOpen(id: string, lock: 'skip' | 'wait'): Promise<BillingPeriod | null> {
+    const rows = await this.database.query<PeriodRow>(
+      `SELECT ${COLUMNS} FROM ${FROM}
+       WHERE period.id = $1 AND period.state = 'open'
+       FOR UPDATE ${lock === 'skip' ? 'SKIP LOCKED' : ''}`,
+      [id],
+    );
+    return rows[0] === undefined ? null : fromRow(rows[0]);
+  }
+
+  /** Whether this call closed the period; false when it was not open. */
+  async recordClosed(id: string, cutOffBatch: bigint, now: Date): Promise<boolean> {
+    const rows = await this.database.query<{ id: string }>(
+      `UPDATE billing_periods SET state = 'closed', cut_off_batch = $2, closed_at = $3
+       WHERE id = $1 AND state = 'open'
+       RETURNING id`,
+      [id, cutOffBatch.toString(), now],
+    );
+    return rows.length > 0;
+  }
+
+  /** Lets an open period end earlier; a closed one stays as it is. */
+  async cut(id: string, end: Date, closesAt: Date): Promise<void> {
+    await this.database.query(
+      `UPDATE billing_periods SET ends_at = $2, closes_at = $3
+       WHERE id = $1 AND state = 'open' AND ends_at > $2`,
+      [id, end, closesAt],
+    );
+  }
+
+  /** Takes an open period back, of which nothing has happened yet. */
+  async deleteOpen(id: string): Promise<void> {
+    await this.database.query(`DELETE FROM billing_periods WHERE id = $1 AND state = 'open'`, [id]);
+  }
+}
+
+function fromRow(row: PeriodRow): BillingPeriod {
+  return {
+    id: row.id,
+    subscription: {
+      id: row.subscription_id,
+      customerId: row.customer_id,
+      planId: row.plan_id,
+      timeZone: row.time_zone,
+      endsAt: row.subscription_ends_at,
+      billing:
+        row.provider === 'stripe'
+          ? { provider: 'stripe', finalize: row.finalize }
+          : { provider: 'none' },
+    },
+    planVersionId: row.plan_version_id,
+    window: interval(row.starts_at, row.ends_at),
+    closesAt: row.closes_at,
+    status: statusOf(row),
+  };
+}
+
+function statusOf({ closed_at: closedAt, cut_off_batch: cutOffBatch }: PeriodRow): PeriodStatus {
+  return closedAt === null || cutOffBatch === null
+    ? { state: 'open' }
+    : { state: 'closed', closedAt, cutOffBatch: BigInt(cutOffBatch) };
+}

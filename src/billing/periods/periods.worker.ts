@@ -1,0 +1,30 @@
+/* Looks for due periods; the work is in the table, so a lost tick costs its time only. */
+import { Inject, Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { CONFIG, type Config } from '../../platform/config.js';
+import { Poller } from '../../platform/jobs/poller.js';
+import { Log } from '../../platform/log.js';
+import { ClosingService } from './closing.service.js';
+
+/** One look-up in a partial index; people who start a subscription in the past wait this long. */
+const TICK_MS = 2_000;
+
+@Injectable()
+export class PeriodsWorker extends Poller {
+  constructor(
+    @Inject(CONFIG) config: Config,
+    log: Log,
+    private readonly closing: ClosingService,
+  ) {
+    super('billing_periods', config, log);
+  }
+
+  @Interval(TICK_MS)
+  tick(): void {
+    this.look();
+  }
+
+  protected override async runOnce(): Promise<number> {
+    return await this.closing.closeDue();
+  }
+}

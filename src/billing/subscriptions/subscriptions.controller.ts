@@ -1,0 +1,151 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { formatDecimal } from '../../kernel/decimal.js';
+import { formatInstant, parseInstant } from '../../kernel/instant.js';
+import { formatAmount } from '../../kernel/money.js';
+import { RequireScope } from '../../platform/access/scope.js';
+import { type PageResponse, readCursor, toPageResponse } from '../../platform/http/page.js';
+import { type InvoicePreview, InvoicePreviewService } from '../periods/invoice-preview.service.js';
+import { type RatedLine } from '../periods/rating.service.js';
+import { type CancelAt } from './cancellation.js';
+import {
+  type BillingDto,
+  type BillingResponse,
+  CancelSubscriptionDto,
+  CreateSubscriptionDto,
+  InvoicePreviewResponse,
+  type PreviewLineResponse,
+  SubscriptionResponse,
+  SubscriptionsQuery,
+} from './create-subscription.dto.js';
+import { type Billing } from './subscription.js';
+import { type NamedSubscription, SubscriptionsReader } from './subscriptions.reader.js';
+import { type NewSubscription, SubscriptionsService } from './subscriptions.service.js';
+
+@Controller('api/v1/subscriptions')
+export class SubscriptionsController {
+  constructor(
+    private readonly subscriptions: SubscriptionsService,
+    private readonly reader: SubscriptionsReader,
+    private readonly previews: InvoicePreviewService,
+  ) {}
+
+  /** Put a customer on a plan, and open the first billing period. */
+  @Post()
+  @RequireScope('bill')
+  async create(@Body() body: CreateSubscriptionDto): Promise<SubscriptionResponse> {
+    const { id } = await this.subscriptions.create(toInput(body));
+    return toResponse(await this.reader.get(id));
+  }
+
+  /** List subscriptions, newest first. */
+  @Get()
+  @RequireScope('read')
+  async list(@Query() query: SubscriptionsQuery): Promise<PageResponse<SubscriptionResponse>> {
+    const of = { customer: query.customer ?? null, plan: query.plan ?? null };
+    const before = readCursor(query.cursor, 1)?.[0] ?? null;
+    return toPageResponse(await this.reader.list(of, query.limit, before), toResponse);
+  }
+
+  /** One subscription. */
+  @Get(':id')
+  @RequireScope('read')
+  async get(@Param('id') id: string): Promise<SubscriptionResponse> {
+    return toResponse(await this.reader.get(id));
+  }
+
+  /** End a subscription: the open billing period ends with it. */
+  @Post(':id/cancel')
+  @HttpCode(200)
+  @RequireScope('bill')
+  async cancel(
+    @Param('id') id: string,
+    @Body() body: CancelSubscriptionDto,
+  ): Promise<SubscriptionResponse> {
+    await this.subscriptions.cancel(id, toCancelAt(body.at));
+    return toResponse(await this.reader.get(id));
+  }
+
+  /** What the open billing period would bill now, line by line. */
+  @Get(':id/invoice-preview')
+  @RequireScope('read')
+  async preview(@Param('id') id: string): Promise<InvoicePreviewResponse> {
+    const { subscription } = await this.reader.get(id);
+    return toPreview(await this.previews.preview(subscription.id));
+  }
+}
+
+/** The DTO has made sure that the text is an instant. */
+function toInstant(text: string): Date {
+  return new Date(parseInstant(text)?.epochMs ?? Number.NaN);
+}
+
+function toInput(body: CreateSubscriptionDto): NewSubscription {
+  return {
+    customer: body.customer,
+    plan: body.plan,
+    startsAt: toInstant(body.starts_at),
+    anchor: body.anchor ?? 'calendar',
+    timeZone: body.time_zone ?? null,
+    billing: toBilling(body.billing ?? { provider: 'none' }),
+  };
+}
+
+function toBilling(body: BillingDto): Billing {
+  return body.provider === 'stripe'
+    ? { provider: 'stripe', finalize: body.finalize ?? true }
+    : { provider: 'none' };
+}
+
+function toCancelAt(at: string): CancelAt {
+  return { when: at === 'now' || at === 'period_end' ? at : toInstant(at) };
+}
+
+function toResponse({ subscription, customer, plan }: NamedSubscription): SubscriptionResponse {
+  const { timeZone, endsAt } = subscription;
+  return {
+    id: subscription.id,
+    customer: customer.key,
+    plan: plan.key,
+    starts_at: formatInstant(subscription.startsAt, timeZone),
+    ends_at: endsAt && formatInstant(endsAt, timeZone),
+    anchor: subscription.anchor,
+    time_zone: timeZone,
+    billing: toBillingResponse(subscription.billing),
+    created_at: subscription.createdAt.toISOString(),
+  };
+}
+
+function toBillingResponse(billing: Billing): BillingResponse {
+  return billing.provider === 'stripe'
+    ? { provider: 'stripe', mode: 'own_invoice', finalize: billing.finalize }
+    : { provider: 'none' };
+}
+
+function toPreview({ period, customer, rated }: InvoicePreview): InvoicePreviewResponse {
+  const { subscription, window } = period;
+  const totalMinor = rated.lines.reduce((sum, line) => sum + line.amountMinor, 0n);
+  return {
+    subscription: subscription.id,
+    billing_period: period.id,
+    customer: customer.key,
+    period_start: formatInstant(window.start, subscription.timeZone),
+    period_end: formatInstant(window.end, subscription.timeZone),
+    currency: rated.currency,
+    amount: formatAmount(totalMinor, rated.currency),
+    amount_minor: Number(totalMinor),
+    lines: rated.lines.map((line) => toLineResponse(line, rated.currency)),
+  };
+}
+
+function toLineResponse(line: RatedLine, currency: string): PreviewLineResponse {
+  const { price, charge, amountMinor, description } = line;
+  return {
+    price: price.key,
+    kind: price.kind,
+    quantity: charge.kind === 'usage' ? formatDecimal(charge.quantity) : null,
+    amount: formatAmount(amountMinor, currency),
+    amount_minor: Number(amountMinor),
+    currency,
+    description,
+  };
+}

@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { CustomersModule } from '../../customers/customers.module.js';
+import { PricingModule } from '../../pricing/pricing.module.js';
+import { PeriodsModule } from '../periods/periods.module.js';
+import { SubscriptionsController } from './subscriptions.controller.js';
+import { SubscriptionsReader } from './subscriptions.reader.js';
+import { SubscriptionsService } from './subscriptions.service.js';
+import { SubscriptionsStore } from './subscriptions.store.js';
+
+@Module({
+  imports: [CustomersModule, PricingModule, PeriodsModule],
+  controllers: [SubscriptionsController],
+  providers: [SubscriptionsStore, SubscriptionsService, SubscriptionsReader],
+  exports: [SubscriptionsService, SubscriptionsReader],
+})
+export class SubscriptionsModule {}

@@ -1,0 +1,232 @@
+import { eventually, startFresh, type TestService } from '../support/service.js';
+
+const DAY_MS = 86_400_000;
+const valid = { customer: 'acme', plan: 'pro', starts_at: '2026-11-01T00:00:00+01:00' };
+const monthsAgo = (count: number): string =>
+  new Date(Date.now() - count * 30.5 * DAY_MS).toISOString();
+
+describe('subscriptions, billing periods and line items', () => {
+  let service: TestService;
+  let close: () => Promise<void>;
+  const stored = async (): Promise<unknown[]> =>
+    (await service.get('/api/v1/subscriptions')).body.data;
+
+  beforeAll(async () => {
+    ({ service, close } = await startFresh());
+    const flat = { key: 'base', kind: 'flat', amount: '49.00' };
+    const plan = { name: 'Pro', interval: 'month', grace_seconds: 0, prices: [flat] };
+    await service.post('/api/v1/plans', { ...plan, key: 'pro', currency: 'usd' });
+    await service.post('/api/v1/plans', { ...plan, key: 'pro-eur', currency: 'eur' });
+    await service.post('/api/v1/customers', {
+      key: 'acme',
+      name: 'Acme',
+      currency: 'usd',
+      time_zone: 'Europe/Berlin',
+    });
+  });
+
+  afterAll(async () => {
+    await close();
+  });
+
+  it.each([
+    ['customer', { ...valid, customer: 'nobody' }, 'unknown_customer'],
+    ['customer', { ...valid, customer: 7 }, 'is_text'],
+    ['customer', { ...valid, customer: undefined }, 'is_text'],
+    ['plan', { ...valid, plan: 'nothing' }, 'unknown_plan'],
+    ['plan', { ...valid, plan: undefined }, 'is_text'],
+    ['plan', { ...valid, plan: 'pro-eur' }, 'currency_mismatch'],
+    ['starts_at', { ...valid, starts_at: '2026-11-01' }, 'is_instant'],
+    ['starts_at', { ...valid, starts_at: 1_793_000_000 }, 'is_instant'],
+    ['starts_at', { ...valid, starts_at: undefined }, 'is_instant'],
+    ['starts_at', { ...valid, starts_at: '1999-01-01T00:00:00Z' }, 'too_far'],
+    ['starts_at', { ...valid, starts_at: '2999-01-01T00:00:00Z' }, 'too_far'],
+    ['anchor', { ...valid, anchor: 'anniversary' }, 'is_in'],
+    ['time_zone', { ...valid, time_zone: 'Mars/Olympus' }, 'is_time_zone'],
+    ['surprise', { ...valid, surprise: 1 }, 'unknown_field'],
+    ['billing', { ...valid, billing: 'stripe' }, 'is_object'],
+    ['billing', { ...valid, billing: [] }, 'is_object'],
+    ['billing.provider', { ...valid, billing: {} }, 'is_in'],
+    ['billing.provider', { ...valid, billing: { provider: 'paypal' } }, 'is_in'],
+    ['billing.mode', { ...valid, billing: { provider: 'stripe', mode: 'x' } }, 'is_in'],
+    ['billing.finalize', { ...valid, billing: { provider: 'stripe', finalize: 1 } }, 'is_boolean'],
+    [
+      'billing.finalize',
+      { ...valid, billing: { provider: 'none', finalize: true } },
+      'unknown_field',
+    ],
+    ['billing.iban', { ...valid, billing: { provider: 'none', iban: 'x' } }, 'unknown_field'],
+    ['customer', { ...valid, billing: { provider: 'stripe' } }, 'no_stripe_customer'],
+  ])('names %s when it is wrong, and stores nothing', async (field, body, code) => {
+    const answer = await service.post('/api/v1/subscriptions', body);
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors).toMatchObject([{ field, code }]);
+    expect(await stored()).toEqual([]);
+    expect((await service.get('/api/v1/billing-periods')).body.data).toEqual([]);
+  });
+
+  it('needs the scope bill to change anything', async () => {
+    const { body } = await service.post('/api/v1/api-keys', {
+      name: 'configurer',
+      scopes: ['read', 'configure'],
+    });
+    const routes = [
+      '/api/v1/subscriptions',
+      '/api/v1/subscriptions/sub_x/cancel',
+      '/api/v1/billing-periods/bp_x/close',
+    ];
+    for (const path of routes) {
+      const answer = await service.request('POST', path, { key: body.token, body: valid });
+      expect(answer).toMatchObject({ status: 403, body: { code: 'missing_scope' } });
+    }
+    expect(await stored()).toEqual([]);
+  });
+
+  it.each([
+    '/api/v1/subscriptions/sub_x',
+    '/api/v1/subscriptions/sub_x/invoice-preview',
+    '/api/v1/billing-periods/bp_x',
+    '/api/v1/line-items/li_x',
+    '/api/v1/line-items/li_x/explanation',
+  ])('answers 404 to GET %s', async (path) => {
+    expect(await service.get(path)).toMatchObject({ status: 404, body: { code: 'not_found' } });
+  });
+
+  it.each([
+    ['/api/v1/subscriptions?customer=nobody', 'customer', 'unknown_customer'],
+    ['/api/v1/subscriptions?plan=nothing', 'plan', 'unknown_plan'],
+    ['/api/v1/subscriptions?state=open', 'state', 'unknown_field'],
+    ['/api/v1/billing-periods?customer=nobody', 'customer', 'unknown_customer'],
+    ['/api/v1/billing-periods?state=ajar', 'state', 'is_in'],
+    ['/api/v1/billing-periods?limit=0', 'limit', 'min'],
+    ['/api/v1/line-items?customer=nobody', 'customer', 'unknown_customer'],
+    ['/api/v1/line-items?state=lost', 'state', 'is_in'],
+    ['/api/v1/line-items?cursor=x', 'cursor', 'invalid_cursor'],
+  ])('refuses GET %s', async (path, field, code) => {
+    const answer = await service.get(path);
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors).toMatchObject([{ field, code }]);
+  });
+
+  it('lead from a start in the past to line items, period by period', async () => {
+    const created = await service.post('/api/v1/subscriptions', {
+      ...valid,
+      starts_at: monthsAgo(3),
+    });
+    expect(created).toMatchObject({
+      status: 201,
+      body: {
+        customer: 'acme',
+        plan: 'pro',
+        ends_at: null,
+        anchor: 'calendar',
+        time_zone: 'Europe/Berlin',
+        billing: { provider: 'none' },
+      },
+    });
+    const { id } = created.body;
+    const overlapping = await service.post('/api/v1/subscriptions', valid);
+    expect(overlapping).toMatchObject({ status: 409, body: { code: 'subscription_overlaps' } });
+    expect(await stored()).toEqual([created.body]);
+
+    const path = `/api/v1/billing-periods?subscription=${id}`;
+    const periods = await eventually(async () => {
+      const { data } = (await service.get(path)).body;
+      return Date.parse(data[0].ends_at) > Date.now() && data;
+    });
+    const closed = periods.slice(1);
+    expect(periods[0]).toMatchObject({ state: 'open', cut_off_batch: null, closed_at: null });
+    expect(closed.every((period: { state: string }) => period.state === 'closed')).toBe(true);
+    expect(closed[0]).toMatchObject({
+      plan: 'pro',
+      plan_version: 1,
+      ends_at: periods[0].starts_at,
+    });
+    expect(closed[0].ends_at).toMatch(/-01T00:00:00\+0[12]:00$/);
+
+    const { body: items } = await service.get('/api/v1/line-items?customer=acme&limit=1');
+    expect(items.data).toMatchObject([
+      {
+        customer: 'acme',
+        subscription: id,
+        price: 'base',
+        kind: 'flat',
+        quantity: null,
+        amount: '49.00',
+        amount_minor: 4900,
+        currency: 'usd',
+        state: 'pending',
+        corrects: null,
+        stripe_invoice_item_id: null,
+        stripe_invoice_id: null,
+      },
+    ]);
+    const next = await service.get(`/api/v1/line-items?customer=acme&cursor=${items.next_cursor}`);
+    expect(next.body.data).toHaveLength(closed.length - 1);
+    const explanation = await service.get(`/api/v1/line-items/${items.data[0].id}/explanation`);
+    expect(explanation.body).toMatchObject({
+      plan: { key: 'pro', version: 1 },
+      price: { key: 'base' },
+      meter: null,
+      steps: [
+        { step: 'flat', amount: '49' },
+        { step: 'round', amount_minor: '4900' },
+      ],
+      amount_minor: 4900,
+    });
+    const preview = await service.get(`/api/v1/subscriptions/${id}/invoice-preview`);
+    expect(preview.body).toMatchObject({
+      billing_period: periods[0].id,
+      period_end: periods[0].ends_at,
+      amount: '49.00',
+      lines: [{ price: 'base', amount: '49.00', amount_minor: 4900 }],
+    });
+
+    const open = await service.post(`/api/v1/billing-periods/${periods[0].id}/close`);
+    expect(open).toMatchObject({ status: 409, body: { code: 'period_not_over' } });
+    const again = await service.request('POST', `/api/v1/billing-periods/${closed[0].id}/close`, {
+      body: {},
+      headers: { 'idempotency-key': 'close' },
+    });
+    expect(again).toMatchObject({ status: 200, body: closed[0] });
+    expect((await service.post('/api/v1/billing-periods/bp_x/close')).status).toBe(404);
+  });
+
+  it('end when cancelled', async () => {
+    const [{ id }] = (await stored()) as [{ id: string }];
+    const cancel = async (body: unknown): Promise<{ status: number; body: unknown }> =>
+      await service.post(`/api/v1/subscriptions/${id}/cancel`, body);
+    for (const at of ['soon', '2026-11-01', 7, undefined, null, ['now']]) {
+      expect(await cancel({ at })).toMatchObject({
+        status: 400,
+        body: { errors: [{ field: 'at', code: 'is_cancel_time' }] },
+      });
+    }
+    expect(await cancel({ at: 'now', reason: 'x' })).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'reason', code: 'unknown_field' }] },
+    });
+    expect(await cancel({ at: monthsAgo(2) })).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'at', code: 'too_early' }] },
+    });
+    expect(await stored()).toMatchObject([{ ends_at: null }]);
+    expect(await service.post('/api/v1/subscriptions/sub_x/cancel', { at: 'now' })).toMatchObject({
+      status: 404,
+    });
+
+    expect(await cancel({ at: 'now' })).toMatchObject({ status: 200, body: { id } });
+    await eventually(async () => {
+      const { data } = (await service.get('/api/v1/billing-periods?state=open')).body;
+      return data.length === 0;
+    });
+    expect(await cancel({ at: 'now' })).toMatchObject({
+      status: 409,
+      body: { code: 'subscription_ended' },
+    });
+    expect(await service.get(`/api/v1/subscriptions/${id}/invoice-preview`)).toMatchObject({
+      status: 409,
+      body: { code: 'subscription_ended' },
+    });
+  });
+});
