@@ -24,7 +24,7 @@ export class CreateUsageEvents1763700000004 implements MigrationInterface {
       CREATE TABLE usage_event_keys (
         -- 128 bits of a hash of (source, id).
         key uuid NOT NULL,
-        -- 64 bits of a hash of type, subject and data: tells a conflict from a duplicate.
+        -- 52 bits of a hash of type, subject and data: tells a conflict from a duplicate.
         digest bigint NOT NULL,
         batch_id bigint NOT NULL,
         CONSTRAINT usage_event_keys_pkey PRIMARY KEY (key)

@@ -4,7 +4,7 @@
  * What fails for a fault of the database is tried again until its time is up; an event that
  * PostgreSQL itself refuses is found by halving and refused alone.
  */
-import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Clock } from '../kernel/clock.js';
 import { DomainError } from '../kernel/errors.js';
@@ -28,7 +28,7 @@ const EVENT_OVERHEAD_BYTES = 300;
 export type EventOutcome = StoreOutcome | 'unstorable';
 
 interface Waiting {
-  readonly events: readonly KeyedEvent[];
+  readonly items: Item[];
   readonly bytes: number;
   readonly deadline: number;
   readonly outcomes: EventOutcome[];
@@ -40,21 +40,20 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-interface Item {
-  readonly keyed: KeyedEvent;
+/** An event on its way; one object each, since thousands live as long as a flush takes. */
+interface Item extends KeyedEvent {
   readonly request: Waiting;
   readonly index: number;
 }
 
 @Injectable()
-export class IngestQueue implements BeforeApplicationShutdown {
+export class IngestQueue {
   private queue: Waiting[] = [];
   private queuedEvents = 0;
   private queuedBytes = 0;
   private flushes = 0;
   private isScheduled = false;
   private readonly listeners = new Set<() => void>();
-  private readonly idle = new Set<() => void>();
   private readonly flushSize;
 
   constructor(
@@ -92,27 +91,31 @@ export class IngestQueue implements BeforeApplicationShutdown {
     if (events.length === 0) {
       return [];
     }
-    const keyed = events.map(keyEvent);
     const bytes = events.reduce((sum, event) => sum + sizeOf(event), 0);
     if (this.queuedBytes > 0 && this.queuedBytes + bytes > this.config.ingest.maxQueueBytes) {
       throw unavailable('The service has more usage events waiting than it can hold.');
     }
     return await new Promise<EventOutcome[]>((resolve, reject) => {
-      const deadline = this.clock.now().getTime() + this.config.ingest.maxWaitMs;
-      const outcomes = Array.from<EventOutcome>({ length: events.length });
-      const progress = { taken: 0, done: 0, hasFailed: false };
-      this.queue.push({ events: keyed, bytes, deadline, outcomes, ...progress, resolve, reject });
+      const request: Waiting = {
+        items: [],
+        bytes,
+        deadline: this.clock.now().getTime() + this.config.ingest.maxWaitMs,
+        outcomes: Array.from<EventOutcome>({ length: events.length }),
+        taken: 0,
+        done: 0,
+        hasFailed: false,
+        resolve,
+        reject,
+      };
+      events.forEach((event, index) => {
+        const { key, digest } = keyEvent(event);
+        request.items.push({ event, key, digest, request, index });
+      });
+      this.queue.push(request);
       this.queuedEvents += events.length;
       this.queuedBytes += bytes;
       this.schedule();
     });
-  }
-
-  /** Waits until everything accepted so far has been answered. */
-  async beforeApplicationShutdown(): Promise<void> {
-    if (this.queuedEvents > 0 || this.flushes > 0) {
-      await new Promise<void>((resolve) => this.idle.add(resolve));
-    }
   }
 
   /** Starts a flush soon: at once when nothing is under way, else after a moment for company. */
@@ -158,12 +161,10 @@ export class IngestQueue implements BeforeApplicationShutdown {
       if (request === undefined) {
         break;
       }
-      const end = Math.min(request.events.length, request.taken + MAX_FLUSH_EVENTS - items.length);
-      for (let index = request.taken; index < end; index += 1) {
-        items.push({ keyed: request.events[index] as KeyedEvent, request, index });
-      }
+      const end = Math.min(request.items.length, request.taken + MAX_FLUSH_EVENTS - items.length);
+      items.push(...request.items.slice(request.taken, end));
       request.taken = end;
-      if (end === request.events.length) {
+      if (end === request.items.length) {
         this.queue.shift();
       }
     }
@@ -202,9 +203,8 @@ export class IngestQueue implements BeforeApplicationShutdown {
 
   /** One try; null when it is committed, though its answer may have been lost at first. */
   private async tryOnce(items: readonly Item[]): Promise<FlushError | null> {
-    const events = items.map((item) => item.keyed);
     try {
-      record(items, await this.store.flush(events, this.clock.now()));
+      record(items, await this.store.flush(items, this.clock.now()));
       return null;
     } catch (error) {
       if (!(error instanceof FlushError)) {
@@ -237,7 +237,7 @@ export class IngestQueue implements BeforeApplicationShutdown {
 
   private settle(items: readonly Item[]): void {
     for (const request of new Set(items.map((item) => item.request))) {
-      if (request.done === request.events.length) {
+      if (request.done === request.items.length) {
         this.queuedBytes -= request.bytes;
         if (!request.hasFailed) {
           request.resolve(request.outcomes);
@@ -246,11 +246,6 @@ export class IngestQueue implements BeforeApplicationShutdown {
     }
     for (const listener of this.listeners) {
       listener();
-    }
-    if (this.queuedEvents === 0 && this.flushes === 0) {
-      for (const resolve of this.idle) {
-        resolve();
-      }
     }
   }
 }
@@ -261,10 +256,10 @@ function separate(items: readonly Item[]): { first: Item[]; repeated: Item[] } {
   const first: Item[] = [];
   const repeated: Item[] = [];
   for (const item of items) {
-    if (seen.has(item.keyed.key)) {
+    if (seen.has(item.key)) {
       repeated.push(item);
     } else {
-      seen.add(item.keyed.key);
+      seen.add(item.key);
       first.push(item);
     }
   }

@@ -6,13 +6,16 @@
 import { Injectable } from '@nestjs/common';
 import { type Meter } from '../meters/meter.js';
 import { Database } from '../platform/database/database.js';
-import { compileMeter, Parameters } from './meter-sql.js';
+import { compileMeter, groupArray, Parameters } from './meter-sql.js';
 
 /**
  * Folds hold it shared while they use the list of meters; registering a meter takes it exclusively
  * for an instant, so that each batch is either in the meter's history or folded for it live.
  */
 const METERS_LOCK = 7_263_004;
+
+/** The hour of an event, by arithmetic: date_trunc with a zone takes three times as long. */
+const HOUR = `date_bin('1 hour', events.time, '2000-01-01T00:00:00Z')`;
 
 export interface Batch {
   readonly id: string;
@@ -146,24 +149,33 @@ export class FoldStore {
     const sql = compileMeter(meter, parameters);
     const scope = scopeOf(batches, parameters);
     const number = parameters.add(meter.number);
+    const names = sql.groups.map((_, index) => `group_${index + 1}`);
+    const selected = sql.groups
+      .map((group, index) => `, ${group} AS ${names[index] ?? ''}`)
+      .join('');
+    const keys = ['subject', 'hour', ...names].join(', ');
+    // A count reads no value and sums none: that halves its cost.
+    const isCount = meter.aggregation.kind === 'count';
+    const value = isCount ? '' : `, ${sql.value} AS value`;
+    const figures = isCount
+      ? 'count(*) AS event_count, 0 AS value_sum, 0 AS unreadable'
+      : 'count(value) AS event_count, sum(value) AS value_sum, count(*) - count(value) AS unreadable';
     const rows = await this.database.query<{ unreadable: string | null }>(
-      `WITH read AS (
-         SELECT events.subject, date_trunc('hour', events.time, 'UTC') AS hour,
-           ${sql.groups} AS groups, ${sql.value} AS value
-         FROM usage_events AS events
-         WHERE ${scope} AND ${sql.matches}
-         OFFSET 0
-       ), folded AS (
-         SELECT read.subject, read.hour, read.groups, count(read.value) AS event_count,
-           sum(read.value) AS value_sum, count(*) - count(read.value) AS unreadable
-         FROM read
-         GROUP BY read.subject, read.hour, read.groups
+      `WITH folded AS (
+         SELECT ${keys}, ${figures}
+         FROM (
+           SELECT events.subject, ${HOUR} AS hour${selected}${value}
+           FROM usage_events AS events
+           WHERE ${scope} AND ${sql.matches}
+           OFFSET 0
+         ) AS read
+         GROUP BY ${keys}
        ), written AS (
          INSERT INTO usage_rollups AS rollup (subject, meter, hour, groups, event_count, value_sum)
-         SELECT folded.subject, ${number}, folded.hour, folded.groups, folded.event_count, folded.value_sum
+         SELECT subject, ${number}, hour, ${groupArray(names)} AS groups, event_count, value_sum
          FROM folded
-         WHERE folded.event_count > 0
-         ORDER BY folded.subject, folded.hour, folded.groups
+         WHERE event_count > 0
+         ORDER BY subject, hour, groups
          ON CONFLICT (subject, meter, hour, groups) DO UPDATE
          SET event_count = rollup.event_count + excluded.event_count,
              value_sum = rollup.value_sum + excluded.value_sum

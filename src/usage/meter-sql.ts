@@ -24,8 +24,8 @@ export interface MeterSql {
   readonly value: string;
   /** jsonb: the property that `value` reads, as it stands. */
   readonly rawValue: string;
-  /** text[]: the event's group, in the order of the meter's keys. */
-  readonly groups: string;
+  /** text each: the values of the event's group, in the order of the meter's keys. */
+  readonly groups: readonly string[];
 }
 
 /** Longer values of a group are cut and told apart by a hash, since an index has to hold them. */
@@ -44,13 +44,23 @@ export function compileMeter(meter: Meter, parameters: Parameters): MeterSql {
   const { aggregation } = meter;
   const rawValue =
     aggregation.kind === 'sum' ? property(aggregation.valueProperty, parameters) : 'NULL::jsonb';
-  const groups = meter.groupBy.map((group) => groupText(property(group.property, parameters)));
+  const groups = meter.groupBy.map((group) => `${property(group.property, parameters)} #>> '{}'`);
   return {
     matches: conditions.join(' AND '),
     value: aggregation.kind === 'sum' ? usableNumber(rawValue) : '0::numeric',
     rawValue,
-    groups: groups.length === 0 ? `'{}'::text[]` : `ARRAY[${groups.join(', ')}]`,
+    groups,
   };
+}
+
+/** The array of a group's values, each short enough for an index. */
+export function groupArray(values: readonly string[]): string {
+  return values.length === 0 ? `'{}'::text[]` : `ARRAY[${values.map(bounded).join(', ')}]`;
+}
+
+function bounded(text: string): string {
+  return `CASE WHEN octet_length(${text}) > ${MAX_GROUP_BYTES}
+    THEN left(${text}, 40) || '…' || md5(${text}) ELSE ${text} END`;
 }
 
 function property(path: string, parameters: Parameters): string {
@@ -101,10 +111,4 @@ function usableNumber(value: string): string {
       THEN ${value}::numeric END
     WHEN 'string' THEN CASE WHEN ${value} #>> '{}' ~ '${DECIMAL_TEXT}' THEN (${value} #>> '{}')::numeric END
   END`;
-}
-
-function groupText(value: string): string {
-  const text = `(${value} #>> '{}')`;
-  return `CASE WHEN octet_length(${text}) > ${MAX_GROUP_BYTES}
-    THEN left(${text}, 40) || '…' || md5(${text}) ELSE ${text} END`;
 }

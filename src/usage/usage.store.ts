@@ -8,7 +8,7 @@ import { type Decimal, decimal } from '../kernel/decimal.js';
 import { type Interval } from '../kernel/interval.js';
 import { type Meter } from '../meters/meter.js';
 import { Database } from '../platform/database/database.js';
-import { compileMeter, type MeterSql, Parameters } from './meter-sql.js';
+import { compileMeter, groupArray, type MeterSql, Parameters } from './meter-sql.js';
 
 /** Whose usage: one customer's, every customer's (each on its own), or one subject's. */
 export type Whose =
@@ -142,7 +142,7 @@ function rollups(meter: Meter, parameters: Parameters): string {
 }
 
 function rawPart(from: string, sql: MeterSql): string {
-  return `SELECT span.customer_id, span.bucket, ${sql.groups} AS groups,
+  return `SELECT span.customer_id, span.bucket, ${groupArray(sql.groups.map((group) => `(${group})`))} AS groups,
       (${sql.value} IS NOT NULL)::integer AS event_count, coalesce(${sql.value}, 0) AS value_sum
     FROM ${from} AND ${sql.matches}`;
 }

@@ -61,7 +61,6 @@ export async function startMetering(
     send: async (body) =>
       await events.ingest(Buffer.from(JSON.stringify(body)), 'application/json'),
     close: async () => {
-      await queue.beforeApplicationShutdown();
       await ingestStore.onApplicationShutdown();
       await db.drop();
     },
