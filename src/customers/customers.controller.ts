@@ -1,4 +1,5 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { instantOf } from '../kernel/instant.js';
 import { RequireScope } from '../platform/access/scope.js';
 import { PageQuery, type PageResponse, readCursor, toPageResponse } from '../platform/http/page.js';
 import {
@@ -58,7 +59,7 @@ export class CustomersController {
     @Param('id') id: string,
     @Body() body: AssignSubjectDto,
   ): Promise<CustomerSubjectResponse> {
-    const from = typeof body.from === 'string' ? new Date(body.from) : null;
+    const from = typeof body.from === 'string' ? instantOf(body.from) : null;
     return toSubjectResponse(await this.customers.assignSubject(id, body.subject, from));
   }
 

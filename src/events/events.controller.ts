@@ -2,6 +2,7 @@ import { Body, Controller, Get, Header, Headers, HttpCode, Post, Query } from '@
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiConsumes, ApiOkResponse } from '@nestjs/swagger';
 import { parse, stringify } from 'lossless-json';
+import { instantOf } from '../kernel/instant.js';
 import { NaturallyIdempotent } from '../platform/access/idempotency.interceptor.js';
 import { RequireScope } from '../platform/access/scope.js';
 import { PageQuery, type PageResponse, readCursor, toPageResponse } from '../platform/http/page.js';
@@ -106,8 +107,8 @@ function toFilter(query: ListEventsQuery): EventFilter {
     subjects: query.subject === undefined ? null : [query.subject],
     source: query.source ?? null,
     type: query.type ?? null,
-    from: query.from === undefined ? null : new Date(query.from),
-    to: query.to === undefined ? null : new Date(query.to),
+    from: query.from === undefined ? null : instantOf(query.from),
+    to: query.to === undefined ? null : instantOf(query.to),
   };
 }
 

@@ -14,7 +14,7 @@ export const MAX_EVENTS_PER_REQUEST = 10_000;
 
 /** More digits than an IEEE double keeps, or an exponent: such a number must stay text. */
 const LONG_NUMBER = /[:,[]\s*-?(?:\d[\d.]{15}|[\d.]+[eE])/;
-const LONG_NUMBER_ALONE = /^\s*-?(?:\d[\d.]{15}|[\d.]+[eE])/;
+const LONG_NUMBER_ALONE = /^\s*-?(?:\d[\d.]{15}|[\d.]+[eE])/m;
 const SUSPICIOUS = /\\u(?:0000|[dD][89a-fA-F])/;
 /** Far beyond any quantity, far below what makes PostgreSQL or JavaScript choke. */
 const MAX_NUMBER_LENGTH = 400;
@@ -44,11 +44,9 @@ export function readBody(body: Buffer, contentType: string): ReadBody {
     return { values: limited(Array.isArray(value) ? value : [value]), dialect };
   }
   if (type === NDJSON_TYPE) {
-    const lines = text.split('\n').filter((line) => line.trim() !== '');
-    return {
-      values: limited(lines).map((line, index) => parsed(line, parseText, `Line ${index + 1}`)),
-      dialect,
-    };
+    const lines = text.split('\n').map((line, index) => ({ line, name: `Line ${index + 1}` }));
+    const filled = limited(lines.filter(({ line }) => line.trim() !== ''));
+    return { values: filled.map(({ line, name }) => parsed(line, parseText, name)), dialect };
   }
   throw new DomainError(
     'unsupported',

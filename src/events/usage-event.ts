@@ -59,7 +59,7 @@ const UNSTORABLE_ESCAPE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/i;
 
 /** Reads one parsed JSON value as a usage event. */
 export function readUsageEvent(value: unknown, rules: EventRules, dialect: Dialect): ReadEvent {
-  if (!isObject(value)) {
+  if (!isObject(value) || dialect.isLongNumber(value)) {
     return rejected('not_an_object', 'An event must be a JSON object.');
   }
   const id = value['id'];
@@ -162,7 +162,7 @@ function readData(value: unknown, dialect: Dialect): string | Rejection {
   if (value === undefined || value === null) {
     return '{}';
   }
-  if (!isObject(value)) {
+  if (!isObject(value) || dialect.isLongNumber(value)) {
     return { code: 'invalid_data', detail: 'data: must be a JSON object.' };
   }
   const fault = faultWithin(value, MAX_DEPTH, dialect);

@@ -50,15 +50,33 @@ export function parseInstant(text: string): PreciseInstant | null {
     return null;
   }
   const offset = offsetMs(sign, offHour, offMinute);
-  if (offset === null || year === '0000') {
+  if (offset === null) {
     return null;
   }
   const wholeSecond = local.setUTCHours(Number(hour), Number(minute), seconds) - offset;
   const iso = new Date(wholeSecond).toISOString();
+  // The offset may lead out of the years 1 to 9999, which is all that this notation can say.
+  if (!/^(?!0000)\d{4}-/.test(iso)) {
+    return null;
+  }
   return {
     epochMs: wholeSecond + Number(micros.slice(0, 3)),
     iso: `${iso.slice(0, -5)}.${micros}Z`,
   };
+}
+
+/**
+ * The instant of a text that `parseInstant` takes, to the millisecond. `new Date(text)` would not do:
+ * it knows no leap second.
+ *
+ * @throws RangeError when the text is no date-time
+ */
+export function instantOf(text: string): Date {
+  const instant = parseInstant(text);
+  if (instant === null) {
+    throw new RangeError(`'${text}' is no time with an offset`);
+  }
+  return new Date(instant.epochMs);
 }
 
 function offsetMs(sign: string | undefined, hours = '00', minutes = '00'): number | null {

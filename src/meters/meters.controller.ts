@@ -1,4 +1,5 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { instantOf } from '../kernel/instant.js';
 import { RequireScope } from '../platform/access/scope.js';
 import { PageQuery, type PageResponse, readCursor, toPageResponse } from '../platform/http/page.js';
 import { CreateMeterDto, MeterResponse, UpdateMeterDto } from './create-meter.dto.js';
@@ -54,7 +55,7 @@ function toInput(body: CreateMeterDto): NewMeter {
     aggregation: toAggregation(body),
     filters: (body.filters ?? []).map(({ property, op, value }) => ({ property, op, value })),
     groupBy: groups.toSorted((left, right) => (left.key < right.key ? -1 : 1)),
-    countsFrom: typeof body.counts_from === 'string' ? new Date(body.counts_from) : null,
+    countsFrom: typeof body.counts_from === 'string' ? instantOf(body.counts_from) : null,
   };
 }
 

@@ -37,15 +37,18 @@ export function bucketsOf(
   return buckets;
 }
 
+const HOUR_MS = 3_600_000;
+
 function startOfNext(instant: Date, size: BucketSize, timeZone: string): Date {
   const local = DateTime.fromJSDate(instant, { zone: timeZone });
-  // Hours go by elapsed time: the repeated hour of autumn is two buckets.
-  const next =
-    size === 'hour'
-      ? local.startOf('hour').plus({ hours: 1 })
-      : local
-          .startOf(size)
-          .plus({ [size]: 1 })
-          .startOf(size);
-  return next.toJSDate();
+  if (size === 'hour') {
+    // By elapsed time: an hour that the clock repeats, in whole or by half, is a bucket of its own.
+    const elapsedMs = (local.minute * 60 + local.second) * 1_000 + local.millisecond;
+    return new Date(instant.getTime() + HOUR_MS - elapsedMs);
+  }
+  return local
+    .startOf(size)
+    .plus({ [size]: 1 })
+    .startOf(size)
+    .toJSDate();
 }

@@ -1,6 +1,6 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { formatDecimal } from '../kernel/decimal.js';
-import { formatInstant } from '../kernel/instant.js';
+import { formatInstant, instantOf } from '../kernel/instant.js';
 import { RequireScope } from '../platform/access/scope.js';
 import { ReadUsageQuery, UsageResponse } from './read-usage.dto.js';
 import { type UsageAnswer, type UsageRequest, UsageService } from './usage.service.js';
@@ -22,8 +22,8 @@ function toRequest(meter: string, query: ReadUsageQuery): UsageRequest {
     meter,
     customer: query.customer ?? null,
     subject: query.subject ?? null,
-    from: new Date(query.from),
-    to: new Date(query.to),
+    from: instantOf(query.from),
+    to: instantOf(query.to),
     window: query.window ?? null,
     timeZone: query.time_zone ?? null,
     groupBy: query.group_by ?? [],

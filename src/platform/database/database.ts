@@ -24,6 +24,11 @@ export class Database {
     return rowsOf(result) as Row[];
   }
 
+  /** Throws when the database does not answer. */
+  async ping(): Promise<void> {
+    await this.query('SELECT 1');
+  }
+
   /** Runs the steps in one transaction, or as part of the one that is already under way. */
   async transaction<Result>(run: () => Promise<Result>): Promise<Result> {
     if (this.current.getStore() !== undefined) {

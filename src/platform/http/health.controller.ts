@@ -28,7 +28,7 @@ export class HealthController implements OnModuleDestroy {
       throw new DomainError('unavailable', 'unavailable', 'The service is stopping.');
     }
     try {
-      await this.database.query('SELECT 1');
+      await this.database.ping();
     } catch (error) {
       throw new DomainError('unavailable', 'unavailable', 'The database does not answer.', {
         cause: error,

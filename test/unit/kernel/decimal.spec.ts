@@ -1,0 +1,43 @@
+import fc from 'fast-check';
+import { decimal, formatDecimal, isDecimal } from '../../../src/kernel/decimal.js';
+
+describe('isDecimal', () => {
+  it.each(['0', '-0', '0.0004', '1.50', '-12', '007', `${'9'.repeat(26)}.${'9'.repeat(12)}`])(
+    'takes %s',
+    (text) => {
+      expect(isDecimal(text)).toBe(true);
+    },
+  );
+
+  it.each([
+    ...['', ' 1', '1 ', '+1', '.5', '1.', '0.1.2', '1e3', '1,5', '0x10', 'NaN', 'Infinity', '--1'],
+    ...['1\n', '١', '1'.repeat(27), `0.${'1'.repeat(13)}`],
+    ...[1, 1n, null, undefined, ['1'], {}],
+  ])('refuses %p', (value) => {
+    expect(isDecimal(value)).toBe(false);
+  });
+});
+
+describe('formatDecimal', () => {
+  it.each([
+    ['0.0004', '0.0004'],
+    ['1.500', '1.5'],
+    ['-0', '0'],
+    ['-0.000', '0'],
+    ['0.0000001', '0.0000001'],
+    ['1e-7', '0.0000001'],
+    ['1e30', `1${'0'.repeat(30)}`],
+  ])('writes %s plainly', (text, shown) => {
+    expect(formatDecimal(decimal(text))).toBe(shown);
+  });
+
+  it('gives back every digit of what was read', () => {
+    fc.assert(
+      fc.property(fc.bigInt(), fc.integer({ min: 0, max: 12 }), (digits, scale) => {
+        const value = decimal(digits).times(decimal('10').pow(-scale));
+        expect(decimal(formatDecimal(value)).eq(value)).toBe(true);
+        expect(formatDecimal(value)).not.toMatch(/e|\.\d*0$|^-0$/);
+      }),
+    );
+  });
+});
