@@ -183,20 +183,24 @@ export class IngestQueue {
   }
 
   private async storeAll(items: readonly Item[]): Promise<void> {
-    for (;;) {
-      const error = await this.tryOnce(items);
+    let waiting = items;
+    while (waiting.length > 0) {
+      const error = await this.tryOnce(waiting);
       if (error === null) {
         return;
       }
       if (isUnstorable(error.cause)) {
-        await this.halve(items);
+        await this.halve(waiting);
         return;
       }
-      const isLate = items.some(({ request }) => request.deadline <= this.clock.now().getTime());
-      this.log.problem('ingest.flush_failed', error, { events: items.length, isLate });
-      if (isLate) {
-        throw unavailable('The database does not answer.', error);
-      }
+      this.log.problem('ingest.flush_failed', error, { events: waiting.length });
+      // Whoever has waited long enough is told; the others go on waiting for the database.
+      const now = this.clock.now().getTime();
+      fail(
+        waiting.filter(({ request }) => request.deadline <= now),
+        unavailable('The database does not answer.', error),
+      );
+      waiting = waiting.filter(({ request }) => request.deadline > now);
       await sleep(RETRY_DELAY_MS);
     }
   }
