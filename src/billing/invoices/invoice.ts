@@ -3,7 +3,7 @@
  * late, twice or in any order.
  */
 import { type StripeInvoice, type StripeInvoiceItem } from '../../stripe/stripe-object.js';
-import { type LineItem } from '../ledger/line-item.js';
+import { type BillableLineItem } from '../ledger/line-item.js';
 import { type LineItemState } from '../ledger/line-item-state.js';
 
 /** From each state to those it may move to; what lies between may be skipped. */
@@ -99,21 +99,24 @@ export function lineItemStateOn(state: InvoiceState): LineItemState {
 /** How our line items compare with what is on Stripe's invoice. */
 export interface Comparison {
   /** Once on it, with our amount and currency. */
-  readonly carried: readonly { readonly item: LineItem; readonly stripeInvoiceItemId: string }[];
-  readonly missing: readonly LineItem[];
-  readonly wrong: readonly { readonly item: LineItem; readonly fault: string }[];
+  readonly carried: readonly {
+    readonly item: BillableLineItem;
+    readonly stripeInvoiceItemId: string;
+  }[];
+  readonly missing: readonly BillableLineItem[];
+  readonly wrong: readonly { readonly item: BillableLineItem; readonly fault: string }[];
   /** On it, and none of ours: added by a person. */
   readonly foreignCount: number;
 }
 
 /** Compares our line items with the items of an invoice, each by the id in its metadata. */
 export function compareItems(
-  lineItems: readonly LineItem[],
+  lineItems: readonly BillableLineItem[],
   items: readonly StripeInvoiceItem[],
 ): Comparison {
-  const carried: { item: LineItem; stripeInvoiceItemId: string }[] = [];
-  const missing: LineItem[] = [];
-  const wrong: { item: LineItem; fault: string }[] = [];
+  const carried: { item: BillableLineItem; stripeInvoiceItemId: string }[] = [];
+  const missing: BillableLineItem[] = [];
+  const wrong: { item: BillableLineItem; fault: string }[] = [];
   for (const lineItem of lineItems) {
     const found = items.filter((item) => item.metadata[LINE_ITEM_METADATA] === lineItem.id);
     const [first] = found;
@@ -133,7 +136,7 @@ export function compareItems(
 
 /** Why Stripe's item is not what our line item says; null when it is. */
 export function faultOf(
-  lineItem: Pick<LineItem, 'amountMinor' | 'currency'>,
+  lineItem: Pick<BillableLineItem, 'amountMinor' | 'currency'>,
   item: StripeInvoiceItem,
   count = 1,
 ): string | null {

@@ -11,7 +11,7 @@ import { StripeService } from '../../stripe/stripe.service.js';
 import { compareItems } from '../invoices/invoice.js';
 import { FollowingService } from '../invoices/following.service.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
-import { type LineItem } from '../ledger/line-item.js';
+import { type BillableLineItem } from '../ledger/line-item.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
 import { type Push, type PushFailure, type PushVerdict } from './push.js';
 import { type Sync } from './sync.js';
@@ -113,7 +113,7 @@ export class FinalizePushService {
 
   private compare(
     invoiceId: string,
-    lineItems: readonly LineItem[],
+    lineItems: readonly BillableLineItem[],
     items: readonly StripeInvoiceItem[],
   ): PushFailure | null {
     const { missing, wrong, foreignCount } = compareItems(lineItems, items);

@@ -1,5 +1,6 @@
 /* How a line item is put on its draft at Stripe: with our own integer amount, so that nothing is rounded there. */
 import { Injectable } from '@nestjs/common';
+import { formatDecimal } from '../../kernel/decimal.js';
 import { type StripeInvoiceItem } from '../../stripe/stripe-object.js';
 import { type Rejected, type StripeResult } from '../../stripe/stripe-result.js';
 import { StripeService } from '../../stripe/stripe.service.js';
@@ -11,7 +12,7 @@ import {
   lineItemStateOn,
 } from '../invoices/invoice.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
-import { type LineItem } from '../ledger/line-item.js';
+import { type BillableLineItem } from '../ledger/line-item.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { type Push, type PushGone, type PushVerdict } from './push.js';
@@ -73,7 +74,7 @@ export class ItemPushService {
 
   private async look(
     stripeInvoiceId: string,
-    lineItem: LineItem,
+    lineItem: BillableLineItem,
   ): Promise<StripeResult<StripeInvoiceItem[]> | PushGone> {
     const listed = await this.stripe.listInvoiceItems(stripeInvoiceId);
     if (listed.outcome === 'rejected' && listed.code === 'resource_missing') {
@@ -115,16 +116,18 @@ function isSendable(amountMinor: bigint): boolean {
   return Number.isSafeInteger(Number(amountMinor));
 }
 
-function tooLarge(lineItem: LineItem): ReturnType<Push<unknown>['obstacle']> {
+function tooLarge(lineItem: BillableLineItem): ReturnType<Push<unknown>['obstacle']> {
   const message = `${lineItem.amountMinor} is more than Stripe can be told.`;
   return { outcome: 'failed', code: 'rejected', message };
 }
 
-function toMetadata(invoice: Invoice, lineItem: LineItem): Record<string, string> {
+function toMetadata(invoice: Invoice, lineItem: BillableLineItem): Record<string, string> {
   return {
     [LINE_ITEM_METADATA]: lineItem.id,
     [INVOICE_METADATA]: invoice.id,
     meterline_price: lineItem.priceKey,
-    ...(lineItem.quantity !== null && { meterline_quantity: lineItem.quantity }),
+    ...(lineItem.charge.kind === 'usage' && {
+      meterline_quantity: formatDecimal(lineItem.charge.quantity),
+    }),
   };
 }

@@ -85,6 +85,9 @@ export class RetryService {
     syncs: readonly Sync[],
     lineItemIds: readonly string[],
   ): Promise<void> {
+    if (lineItemIds.length === 0) {
+      return;
+    }
     const failed = syncs.filter(
       (sync) =>
         sync.state === 'failed' &&
