@@ -1,5 +1,6 @@
 import { Stripe } from 'stripe';
-import { startFresh, type TestService } from '../support/service.js';
+import { startFresh } from '../support/service.js';
+import { type TestService } from '../support/service-process.js';
 
 const SECRET = 'whsec_of_the_e2e_tests';
 const event = (id: string, change: object = {}): string =>

@@ -21,8 +21,12 @@ import { CustomersReader } from '../../src/customers/customers.reader.js';
 import { CustomersService } from '../../src/customers/customers.service.js';
 import { CustomersStore } from '../../src/customers/customers.store.js';
 import { newId } from '../../src/kernel/ids.js';
+import { MetersReader } from '../../src/meters/meters.reader.js';
+import { MetersStore } from '../../src/meters/meters.store.js';
 import { type Config } from '../../src/platform/config.js';
 import { type Database } from '../../src/platform/database/database.js';
+import { PlansReader } from '../../src/pricing/plans.reader.js';
+import { PlansStore } from '../../src/pricing/plans.store.js';
 import { EventPollService } from '../../src/stripe/event-poll.service.js';
 import { EventPollStore } from '../../src/stripe/event-poll.store.js';
 import { ProviderEventsReader } from '../../src/stripe/provider-events.reader.js';
@@ -35,7 +39,7 @@ import { silentLog, testConfig } from './config.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
 import { factory } from './factory.js';
 import { FakeClock } from './fake-clock.js';
-import { eventually } from './service.js';
+import { eventually } from './service-process.js';
 import { startStripeDouble, type StripeDouble } from './stripe-double/stripe-double.js';
 
 export const WEBHOOK_SECRET = 'whsec_of_the_tests';
@@ -111,10 +115,15 @@ export class Syncing {
     const queue = new SyncQueueService(syncsStore, clock);
     const ledgerStore = new LedgerStore(database);
     const ledger = new LedgerService(ledgerStore);
-    const items = new LedgerReader(ledgerStore);
+    const customers = new CustomersReader(new CustomersStore(database));
+    const items = new LedgerReader(
+      ledgerStore,
+      customers,
+      new PlansReader(new PlansStore(database)),
+      new MetersReader(new MetersStore(database)),
+    );
     const invoicesStore = new InvoicesStore(database);
     const webhooks = new WebhooksService(database);
-    const customers = new CustomersReader(new CustomersStore(database));
     const invoices = new InvoicesService(invoicesStore, queue, stripe);
     const following = new FollowingService(
       invoicesStore,

@@ -6,7 +6,7 @@ import {
   lineItemStateOn,
   messagesOf,
 } from '../../src/billing/invoices/invoice.js';
-import { type LineItem } from '../../src/billing/ledger/line-item.js';
+import { type BillableLineItem } from '../../src/billing/ledger/line-item.js';
 import { type StripeInvoiceItem } from '../../src/stripe/stripe-object.js';
 
 describe('canFollow', () => {
@@ -62,8 +62,8 @@ describe('lineItemStateOn', () => {
 });
 
 describe('compareItems', () => {
-  const ours = (id: string, amountMinor = 100n): LineItem =>
-    ({ id, amountMinor, currency: 'usd' }) as LineItem;
+  const ours = (id: string, amountMinor = 100n): BillableLineItem =>
+    ({ id, amountMinor, currency: 'usd' }) as BillableLineItem;
   const theirs = (id: string, lineItem?: string, change: object = {}): StripeInvoiceItem => ({
     id,
     amountMinor: 100n,

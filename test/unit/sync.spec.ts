@@ -13,30 +13,24 @@ const before = (ms: number): Date => new Date(now.getTime() - ms);
 describe('nextStep', () => {
   const sync = { generation: 3, firstSentAt: before(1_000), isKeySpent: false };
 
-  it.each([
-    ['sends what was never sent under its key', { firstSentAt: null }, 0, 3, true],
-    ['sends again under the same key what is not there', {}, 0, 3, false],
+  const sends = [
+    ['sends what was never sent under its key', { firstSentAt: null }, [3, true]],
+    ['sends again under the same key what is not there', {}, [3, false]],
     [
       'keeps the key until an hour before Stripe forgets it',
       { firstSentAt: before(KEY_LIFE_MS - 1) },
-      0,
-      3,
-      false,
+      [3, false],
     ],
     [
       'takes a new key when Stripe may have forgotten it',
       { firstSentAt: before(KEY_LIFE_MS) },
-      0,
-      4,
-      true,
+      [4, true],
     ],
-    ['takes a new key when the old one only repeats a failure', { isKeySpent: true }, 0, 4, true],
-  ])('%s', (_, change, found, generation, isFresh) => {
-    expect(nextStep({ ...sync, ...change }, found, now)).toEqual({
-      step: 'send',
-      generation,
-      isFresh,
-    });
+    ['takes a new key when the old one only repeats a failure', { isKeySpent: true }, [4, true]],
+  ] as const;
+
+  it.each(sends)('%s', (_, change, [generation, isFresh]) => {
+    expect(nextStep({ ...sync, ...change }, 0, now)).toEqual({ step: 'send', generation, isFresh });
   });
 
   it.each([
