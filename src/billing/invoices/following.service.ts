@@ -3,8 +3,8 @@
  * of the invoice's row, so that news may come late, twice, in any order, or to two workers at once.
  */
 import { Injectable } from '@nestjs/common';
+import { CustomersReader } from '../../customers/customers.reader.js';
 import { Database } from '../../platform/database/database.js';
-import { Log } from '../../platform/log.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
 import { LedgerService } from '../ledger/ledger.service.js';
@@ -29,7 +29,7 @@ export class FollowingService {
     private readonly lineItems: LedgerReader,
     private readonly webhooks: WebhooksService,
     private readonly database: Database,
-    private readonly log: Log,
+    private readonly customers: CustomersReader,
   ) {}
 
   /**
@@ -57,14 +57,22 @@ export class FollowingService {
         await this.settle(after, sighting.items);
       }
       for (const type of messagesOf(before.state, state)) {
-        await this.webhooks.publish({ type, data: toMessage(after), occurredAt: now });
-      }
-      if (before.state !== state) {
-        const fields = { invoice: id, from: before.state, to: state };
-        this.log.event('invoice.followed', fields);
+        await this.tell(type, after, now);
       }
       return after;
     });
+  }
+
+  /** Tells endpoints something of an invoice; in the caller's transaction. */
+  async tell(
+    type: string,
+    invoice: Invoice,
+    occurredAt: Date,
+    more: Readonly<Record<string, unknown>> = {},
+  ): Promise<void> {
+    const customer = await this.customers.get(invoice.customerId);
+    const data = { ...toMessage(invoice, customer.key), ...more };
+    await this.webhooks.publish({ type, data, occurredAt });
   }
 
   /** The draft is gone, and with it all items: each line item waits for a person. */

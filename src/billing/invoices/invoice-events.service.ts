@@ -10,10 +10,8 @@ import { Database } from '../../platform/database/database.js';
 import { Log } from '../../platform/log.js';
 import { metadataOf, type ProviderEvent } from '../../stripe/provider-event.js';
 import { ProviderEventsService } from '../../stripe/provider-events.service.js';
-import { WebhooksService } from '../../webhooks/webhooks.service.js';
 import { FollowingService } from './following.service.js';
 import { INVOICE_METADATA, type InvoiceSighting } from './invoice.js';
-import { toMessage } from './invoice-message.js';
 import { type InvoiceOwner, InvoicesService } from './invoices.service.js';
 
 /** Looked up one after another, so a batch takes seconds, not minutes. */
@@ -25,7 +23,6 @@ export class InvoiceEventsService {
     private readonly events: ProviderEventsService,
     private readonly invoices: InvoicesService,
     private readonly following: FollowingService,
-    private readonly webhooks: WebhooksService,
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly log: Log,
@@ -81,8 +78,7 @@ export class InvoiceEventsService {
       }
       const invoice = await this.following.follow(invoiceId, sighting, now);
       if (event.type === 'invoice.payment_failed') {
-        const data = { ...toMessage(invoice), provider_event: event.id };
-        await this.webhooks.publish({ type: event.type, data, occurredAt: now });
+        await this.following.tell(event.type, invoice, now, { provider_event: event.id });
       }
       return true;
     });

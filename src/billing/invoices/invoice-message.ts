@@ -4,6 +4,7 @@ import { type Invoice } from './invoice.js';
 /** What endpoints are told of an invoice. */
 export interface InvoiceMessageData {
   readonly invoice: string;
+  /** The customer's key. */
   readonly customer: string;
   readonly billing_period: string;
   readonly state: string;
@@ -18,10 +19,10 @@ export interface InvoiceMessageData {
 }
 
 /** An invoice as messages carry it: with our ids, and amounts as people write them. */
-export function toMessage(invoice: Invoice): InvoiceMessageData {
+export function toMessage(invoice: Invoice, customerKey: string): InvoiceMessageData {
   return {
     invoice: invoice.id,
-    customer: invoice.customerId,
+    customer: customerKey,
     billing_period: invoice.billingPeriodId,
     state: invoice.state,
     number: invoice.number,

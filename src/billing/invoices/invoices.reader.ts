@@ -54,12 +54,11 @@ export class InvoicesReader {
 
   private async named(invoices: readonly Invoice[]): Promise<NamedInvoice[]> {
     const customers = await this.customers.byIds(invoices.map((invoice) => invoice.customerId));
-    const named: NamedInvoice[] = [];
-    for (const invoice of invoices) {
-      const items = await this.lineItems.ofInvoice(invoice.id);
-      const customer = customers.get(invoice.customerId);
-      named.push({ invoice, customer, lineItemIds: items.map((item) => item.id) });
-    }
-    return named;
+    const lineItemIds = await this.lineItems.idsByInvoice(invoices.map((invoice) => invoice.id));
+    return invoices.map((invoice) => ({
+      invoice,
+      customer: customers.get(invoice.customerId),
+      lineItemIds: lineItemIds.get(invoice.id) ?? [],
+    }));
   }
 }

@@ -97,6 +97,17 @@ export class LedgerReader {
     return await this.billable({ lineItemIds });
   }
 
+  /** The ids of the line items of each invoice, by the invoice's id. */
+  async idsByInvoice(
+    invoiceIds: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly string[]>> {
+    const found = new Map<string, string[]>();
+    for (const { id, invoiceId } of await this.store.listIds(invoiceIds)) {
+      found.set(invoiceId, [...(found.get(invoiceId) ?? []), id]);
+    }
+    return found;
+  }
+
   private async billable(
     selection: Parameters<LedgerStore['listWithPeriods']>[0],
   ): Promise<BillableLineItem[]> {

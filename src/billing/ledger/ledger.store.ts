@@ -167,6 +167,17 @@ export class LedgerStore {
     }));
   }
 
+  /** Which line items some invoices have, in the order of their ids. Index line_items_invoice. */
+  async listIds(
+    invoiceIds: readonly string[],
+  ): Promise<{ readonly id: string; readonly invoiceId: string }[]> {
+    const rows = await this.database.query<{ id: string; invoice_id: string }>(
+      `SELECT id, invoice_id FROM line_items WHERE invoice_id = ANY ($1) ORDER BY id`,
+      [invoiceIds],
+    );
+    return rows.map((row) => ({ id: row.id, invoiceId: row.invoice_id }));
+  }
+
   /**
    * Moves line items to a state, those only that may go there, in one statement. Stripe's id of the
    * item is kept even when the state has run ahead of it. Locks the rows it changes.
