@@ -78,6 +78,19 @@ describe('what becomes of an invoice', () => {
     },
   );
 
+  it('is paid after all when it was written off before', async () => {
+    const { seeded, stripeId, before } = await opened();
+    for (const [state, end] of [ends[2], ends[0]]) {
+      await end(stripeId);
+      await syncing.deliver(worker, eventsSince(before));
+      await syncing.processAll(worker, 2);
+      expect(await syncing.stored(seeded.invoiceId)).toMatchObject({
+        state,
+        lineItems: [state, state],
+      });
+    }
+  });
+
   it('is heard of by the poll when every webhook was lost', async () => {
     const { seeded, stripeId } = await opened();
     await syncing.sdk.invoices.pay(stripeId, { paid_out_of_band: true });
@@ -150,6 +163,23 @@ describe('what becomes of an invoice', () => {
     await worker.events.retry(voided[0]?.id ?? '');
     await worker.invoiceEvents.processOnce();
     expect(await syncing.stored(seeded.invoiceId)).toMatchObject({ state: 'void' });
+  });
+
+  it('is not lost when it is told before its id is recorded here', async () => {
+    const before = syncing.double.state().events.length;
+    const seeded = await syncing.seed({ finalize: false });
+    const path = '^/v1/invoices$';
+    syncing.double.orderFault({ method: 'POST', path, kind: 'commit_then_drop', times: 2 });
+    await worker.push.pushOnce();
+    const created = eventsSince(before).filter((event) => event.type === 'invoice.created');
+    await syncing.deliver(worker, created);
+    await worker.invoiceEvents.processOnce();
+    const pending = await worker.reader.list('pending', 200, null);
+    expect(pending.items.map(({ id }) => id)).toEqual(created.map(({ id }) => id));
+    await syncing.pushAll(worker, 2);
+    await syncing.processAll(worker, 2);
+    expect(await syncing.stored(seeded.invoiceId)).toMatchObject({ state: 'draft' });
+    expect((await worker.reader.list('pending', 200, null)).items).toEqual([]);
   });
 
   it('is none of ours when nothing names it, and nothing is asked of Stripe', async () => {

@@ -132,7 +132,7 @@ export class Syncing {
       items,
       webhooks,
       database,
-      silentLog,
+      customers,
     );
     const events = new ProviderEventsService(
       new ProviderEventsStore(database),
@@ -155,7 +155,6 @@ export class Syncing {
         events,
         invoices,
         following,
-        webhooks,
         database,
         clock,
         silentLog,
