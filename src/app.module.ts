@@ -7,6 +7,7 @@ import { PlatformModule, type PlatformOptions } from './platform/platform.module
 import { PricingModule } from './pricing/pricing.module.js';
 import { StripeModule } from './stripe/stripe.module.js';
 import { UsageModule } from './usage/usage.module.js';
+import { WebhooksModule } from './webhooks/webhooks.module.js';
 
 @Module({})
 export class AppModule {
@@ -20,6 +21,7 @@ export class AppModule {
         EventsModule,
         UsageModule,
         PricingModule,
+        WebhooksModule,
         StripeModule,
         BillingModule,
       ],
