@@ -77,8 +77,9 @@ export async function configure(
   }
   await api.ensure('/api/v1/plans', PLAN.key, async () => await Promise.resolve(PLAN));
   const customers: Json[] = [];
-  for (const [key, keys] of [...owners].toSorted()) {
-    customers.push(await ensureCustomer(api, stripe, key, [...keys].toSorted()));
+  for (const key of [...owners.keys()].toSorted()) {
+    const keys = [...(owners.get(key) ?? [])].toSorted();
+    customers.push(await ensureCustomer(api, stripe, key, keys));
   }
   return {
     customers,

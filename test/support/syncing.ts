@@ -34,6 +34,8 @@ import { ProviderEventsService } from '../../src/stripe/provider-events.service.
 import { ProviderEventsStore } from '../../src/stripe/provider-events.store.js';
 import { StripeClient } from '../../src/stripe/stripe.client.js';
 import { StripeService } from '../../src/stripe/stripe.service.js';
+import { EndpointsStore } from '../../src/webhooks/endpoints/endpoints.store.js';
+import { MessagesStore } from '../../src/webhooks/messages.store.js';
 import { WebhooksService } from '../../src/webhooks/webhooks.service.js';
 import { silentLog, testConfig } from './config.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
@@ -123,7 +125,12 @@ export class Syncing {
       new MetersReader(new MetersStore(database)),
     );
     const invoicesStore = new InvoicesStore(database);
-    const webhooks = new WebhooksService(database);
+    const webhooks = new WebhooksService(
+      new MessagesStore(database),
+      new EndpointsStore(database),
+      database,
+      clock,
+    );
     const invoices = new InvoicesService(invoicesStore, queue, stripe);
     const following = new FollowingService(
       invoicesStore,

@@ -5,6 +5,7 @@
 import { Injectable } from '@nestjs/common';
 import { CustomersReader } from '../../customers/customers.reader.js';
 import { Database } from '../../platform/database/database.js';
+import { type MessageType } from '../../webhooks/webhook-message.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
 import { LedgerService } from '../ledger/ledger.service.js';
@@ -65,7 +66,7 @@ export class FollowingService {
 
   /** Tells endpoints something of an invoice; in the caller's transaction. */
   async tell(
-    type: string,
+    type: MessageType,
     invoice: Invoice,
     occurredAt: Date,
     more: Readonly<Record<string, unknown>> = {},
