@@ -9,10 +9,12 @@ import { FoldService } from './fold.service.js';
 /** For batches that other replicas stored, and new meters; what is stored here signals itself. */
 const TICK_MS = 500;
 /**
- * Folding each batch as it comes took a whole core at 300 requests a second; resting lets some tens
- * of batches be folded by one statement, and adds this much to the lag of thresholds.
+ * Folding each batch as it comes took a whole core at 300 requests a second. Resting four times as
+ * long as the last fold took keeps it to a fifth of one, and lets the folds grow with the load;
+ * the bound is what it may add to the lag of thresholds.
  */
-const REST_MS = 250;
+const MAX_REST_MS = 500;
+const REST_FACTOR = 4;
 
 @Injectable()
 export class FoldWorker extends Poller implements OnApplicationBootstrap {
@@ -22,7 +24,7 @@ export class FoldWorker extends Poller implements OnApplicationBootstrap {
     private readonly service: FoldService,
     private readonly events: EventsReader,
   ) {
-    super('fold', config, log, REST_MS);
+    super('fold', config, log, (workedMs) => Math.min(workedMs * REST_FACTOR, MAX_REST_MS));
   }
 
   onApplicationBootstrap(): void {

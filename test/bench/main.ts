@@ -14,12 +14,12 @@ import { benchEvents } from './events.js';
 import { load, type LoadResult, type Target } from './load.js';
 import { startNaive } from './naive.js';
 
-const ROUNDS = 1;
+const ROUNDS = 3;
 /** Events of one round, by events to a request and connections. */
 const SHAPES = [
   { perRequest: 1, connections: 64, events: 20_000 },
   { perRequest: 10, connections: 32, events: 80_000 },
-  { perRequest: 500, connections: 12, events: 250_000 },
+  { perRequest: 500, connections: 24, events: 250_000 },
 ];
 const BASELINE_EVENTS = 250_000;
 const NAIVE_EVENTS = 10_000;

@@ -17,8 +17,8 @@ export abstract class Poller implements BeforeApplicationShutdown {
     private readonly name: string,
     private readonly config: Config,
     private readonly log: Log,
-    /** Rest between two pieces of work, for work that gets cheaper when more of it comes together. */
-    private readonly restMs = 0,
+    /** How long to rest after a piece of work, for work that gets cheaper when more of it comes together. */
+    private readonly restAfterMs: (workedMs: number) => number = () => 0,
   ) {}
 
   /** One bounded piece of work; answers how much was done, 0 when there was nothing to do. */
@@ -48,6 +48,7 @@ export abstract class Poller implements BeforeApplicationShutdown {
     let done = 0;
     do {
       this.again = false;
+      const startedAt = performance.now();
       try {
         done = await this.runOnce();
       } catch (error) {
@@ -55,8 +56,9 @@ export abstract class Poller implements BeforeApplicationShutdown {
         this.log.problem('worker.failed', error, { worker: this.name });
         done = 0;
       }
-      if (this.restMs > 0 && !this.isStopped) {
-        await sleep(this.restMs);
+      const restMs = this.restAfterMs(performance.now() - startedAt);
+      if (restMs > 0 && !this.isStopped) {
+        await sleep(restMs);
       }
     } while ((done > 0 || this.again) && !this.isStopped);
   }
