@@ -60,6 +60,8 @@ export class CreateBilling1763700000007 implements MigrationInterface {
         currency text NOT NULL,
         finalize boolean NOT NULL,
         state text NOT NULL,
+        -- NULL until the draft was first asked for; whom it is looked for at, whatever the customer says later.
+        stripe_customer_id text,
         -- NULL until the draft exists at Stripe.
         stripe_invoice_id text,
         -- NULL until Stripe has numbered it.

@@ -24,6 +24,8 @@ export class CreateProviderSyncs1763700000008 implements MigrationInterface {
         next_attempt_at timestamptz NOT NULL,
         -- NULL until an attempt has failed: Stripe's own words.
         last_error text,
+        -- NULL but in state failed: what kind of failure it is, by which a retry knows what to do.
+        failure_code text,
         -- NULL until Stripe has it.
         stripe_object_id text,
         created_at timestamptz NOT NULL,
@@ -34,6 +36,7 @@ export class CreateProviderSyncs1763700000008 implements MigrationInterface {
           (kind IN ('create_invoice', 'finalize_invoice') AND line_item_id IS NULL)
           OR (kind = 'create_item' AND line_item_id IS NOT NULL)),
         CONSTRAINT provider_syncs_state_check CHECK (state IN ('pending', 'succeeded', 'failed', 'abandoned')),
+        CONSTRAINT provider_syncs_failure_check CHECK ((state = 'failed') = (failure_code IS NOT NULL)),
         CONSTRAINT provider_syncs_invoice_fkey
           FOREIGN KEY (invoice_id) REFERENCES invoices (id) ON DELETE RESTRICT,
         CONSTRAINT provider_syncs_line_item_fkey
@@ -44,6 +47,8 @@ export class CreateProviderSyncs1763700000008 implements MigrationInterface {
       WHERE state = 'pending'`);
     await runner.query(`
       CREATE INDEX provider_syncs_due ON provider_syncs (next_attempt_at) WHERE state = 'pending'`);
+    await runner.query(`
+      CREATE INDEX provider_syncs_line_item ON provider_syncs (line_item_id) WHERE line_item_id IS NOT NULL`);
     await runner.query(`
       CREATE TABLE provider_leases (
         customer_id text PRIMARY KEY,

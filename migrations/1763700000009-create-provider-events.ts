@@ -1,6 +1,6 @@
 import { type MigrationInterface, type QueryRunner } from 'typeorm';
 
-/** The inbox of Stripe's webhooks, stored before they are acknowledged. */
+/** The inbox of Stripe's webhooks, stored before they are acknowledged, and how far its event list was polled. */
 export class CreateProviderEvents1763700000009 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
@@ -29,11 +29,27 @@ export class CreateProviderEvents1763700000009 implements MigrationInterface {
           OR (state IN ('processed', 'ignored') AND processed_at IS NOT NULL))
       )`);
     await runner.query(`
+      CREATE TABLE provider_event_polls (
+        provider text PRIMARY KEY,
+        -- Everything before this was seen.
+        polled_from timestamptz NOT NULL,
+        -- The end of the span being polled, and the last event of the page before; NULL between spans.
+        polled_to timestamptz,
+        after_event_id text,
+        -- Also the lease of whoever is polling.
+        next_poll_at timestamptz NOT NULL,
+        CONSTRAINT provider_event_polls_provider_check CHECK (provider IN ('stripe')),
+        CONSTRAINT provider_event_polls_span_check CHECK (polled_to IS NOT NULL OR after_event_id IS NULL)
+      )`);
+    await runner.query(`
       CREATE INDEX provider_events_due ON provider_events (next_attempt_at) WHERE state = 'pending'`);
-    await runner.query(`CREATE INDEX provider_events_occurred ON provider_events (occurred_at)`);
+    await runner.query(
+      `CREATE INDEX provider_events_received ON provider_events (received_at, id)`,
+    );
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`DROP TABLE provider_event_polls`);
     await runner.query(`DROP TABLE provider_events`);
   }
 }

@@ -12,9 +12,14 @@ export class CreateWebhooks1763700000010 implements MigrationInterface {
         description text NOT NULL,
         secret text NOT NULL,
         created_at timestamptz NOT NULL,
-        -- NULL while it is in use.
+        -- NULL while it is in use; both are set together.
         disabled_at timestamptz,
-        deleted_at timestamptz
+        disabled_reason text,
+        -- NULL until somebody deletes it; the row stays, since deliveries name it.
+        deleted_at timestamptz,
+        CONSTRAINT webhook_endpoints_disabled_check
+          CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL)),
+        CONSTRAINT webhook_endpoints_reason_check CHECK (disabled_reason IN ('requested', 'gone'))
       )`);
     await runner.query(`
       CREATE TABLE webhook_messages (
@@ -23,7 +28,8 @@ export class CreateWebhooks1763700000010 implements MigrationInterface {
         type text NOT NULL,
         -- The very bytes that are signed and sent.
         body text NOT NULL,
-        created_at timestamptz NOT NULL
+        created_at timestamptz NOT NULL,
+        CONSTRAINT webhook_messages_sequence_unique UNIQUE (sequence)
       )`);
     await runner.query(`
       CREATE TABLE webhook_deliveries (
@@ -58,20 +64,33 @@ export class CreateWebhooks1763700000010 implements MigrationInterface {
     await runner.query(`
       CREATE INDEX webhook_deliveries_leased ON webhook_deliveries (endpoint_id, leased_until)
       WHERE state = 'sending'`);
+    await runner.query(
+      `CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries (endpoint_id, id)`,
+    );
+    await runner.query(
+      `CREATE INDEX webhook_deliveries_failed ON webhook_deliveries (id) WHERE state = 'failed'`,
+    );
     await runner.query(`
       CREATE TABLE webhook_attempts (
         id text PRIMARY KEY,
         delivery_id text NOT NULL,
         number integer NOT NULL,
         started_at timestamptz NOT NULL,
-        duration_ms integer NOT NULL,
+        -- NULL when nobody saw its end.
+        duration_ms integer,
         outcome text NOT NULL,
         -- NULL when no answer came.
         status integer,
-        -- NULL after an answer with 2xx.
+        -- NULL after a whole answer with 2xx.
         error text,
+        -- NULL when the status says it all.
+        detail text,
         -- NULL when no answer came; its first 4 KB otherwise.
         response text,
+        CONSTRAINT webhook_attempts_outcome_check
+          CHECK (outcome IN ('succeeded', 'failed', 'unknown')),
+        CONSTRAINT webhook_attempts_end_check
+          CHECK ((duration_ms IS NULL) = (outcome = 'unknown')),
         CONSTRAINT webhook_attempts_number_unique UNIQUE (delivery_id, number),
         CONSTRAINT webhook_attempts_delivery_fkey
           FOREIGN KEY (delivery_id) REFERENCES webhook_deliveries (id) ON DELETE CASCADE

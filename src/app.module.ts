@@ -5,7 +5,9 @@ import { EventsModule } from './events/events.module.js';
 import { MetersModule } from './meters/meters.module.js';
 import { PlatformModule, type PlatformOptions } from './platform/platform.module.js';
 import { PricingModule } from './pricing/pricing.module.js';
+import { StripeModule } from './stripe/stripe.module.js';
 import { UsageModule } from './usage/usage.module.js';
+import { WebhooksModule } from './webhooks/webhooks.module.js';
 
 @Module({})
 export class AppModule {
@@ -19,6 +21,8 @@ export class AppModule {
         EventsModule,
         UsageModule,
         PricingModule,
+        WebhooksModule,
+        StripeModule,
         BillingModule,
       ],
     };

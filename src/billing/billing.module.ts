@@ -1,7 +1,9 @@
 import { Module } from '@nestjs/common';
+import { InvoicesModule } from './invoices/invoices.module.js';
 import { LedgerModule } from './ledger/ledger.module.js';
 import { PeriodsModule } from './periods/periods.module.js';
 import { SubscriptionsModule } from './subscriptions/subscriptions.module.js';
+import { SyncModule } from './sync/sync.module.js';
 
-@Module({ imports: [LedgerModule, PeriodsModule, SubscriptionsModule] })
+@Module({ imports: [LedgerModule, PeriodsModule, SubscriptionsModule, InvoicesModule, SyncModule] })
 export class BillingModule {}

@@ -15,7 +15,7 @@ export interface PreciseInstant {
 }
 
 /** What most senders write, in the form that is kept: UTC with a fraction of at most six digits. */
-const USUAL = /^\d{4}-\d\d-(\d\d)T\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/;
+const USUAL = /^(?!0000)\d{4}-\d\d-(\d\d)T\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/;
 
 /**
  * Reads an RFC 3339 date-time. A leap second (`:60`) counts as the last microsecond of its minute.

@@ -9,6 +9,8 @@ import { DATABASE_URL } from './database/data-source.js';
 import { HealthController } from './http/health.controller.js';
 import { Metrics } from './http/metrics.js';
 import { Log } from './log.js';
+import { AddressRules } from './outbound/address-rules.js';
+import { OutboundHttp } from './outbound/outbound-http.js';
 import { SystemClock } from './system-clock.js';
 
 export interface PlatformOptions {
@@ -23,6 +25,8 @@ export interface PlatformOptions {
 @Module({})
 export class PlatformModule {
   static with({ config, log, dataSource, databaseUrl }: PlatformOptions): DynamicModule {
+    const database = new Database(dataSource);
+    const addressRules = new AddressRules(config.webhooks.allowedCidrs);
     return {
       module: PlatformModule,
       imports: [ScheduleModule.forRoot(), AccessModule],
@@ -31,11 +35,12 @@ export class PlatformModule {
         { provide: CONFIG, useValue: config },
         { provide: DATABASE_URL, useValue: databaseUrl },
         { provide: Log, useValue: log },
-        { provide: Database, useValue: new Database(dataSource) },
+        { provide: Database, useValue: database },
+        { provide: OutboundHttp, useValue: new OutboundHttp(addressRules, database) },
         { provide: Clock, useClass: SystemClock },
         Metrics,
       ],
-      exports: [CONFIG, DATABASE_URL, Log, Database, Clock, Metrics],
+      exports: [CONFIG, DATABASE_URL, Log, Database, Clock, Metrics, OutboundHttp],
     };
   }
 }

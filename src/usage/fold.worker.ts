@@ -12,7 +12,7 @@ const TICK_MS = 500;
  * Folding each batch as it comes took a whole core at 300 requests a second; resting lets some tens
  * of batches be folded by one statement, and adds this much to the lag of thresholds.
  */
-const REST_MS = 100;
+const REST_MS = 250;
 
 @Injectable()
 export class FoldWorker extends Poller implements OnApplicationBootstrap {

@@ -11,6 +11,9 @@ export const print = (text = ''): void => {
   process.stdout.write(`${text}\n`);
 };
 
+const byText = (left: readonly string[], right: readonly string[]): number =>
+  left.join('\0') < right.join('\0') ? -1 : 1;
+
 function table(title: string, head: readonly string[], rows: readonly (readonly string[])[]): void {
   const widths = head.map((name, column) =>
     Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)),
@@ -73,7 +76,7 @@ export async function printReport(api: Api, outcome: Outcome): Promise<void> {
         item.state,
         item.description,
       ])
-      .toSorted(),
+      .toSorted(byText),
   );
   const invoices = await api.list('/api/v1/invoices');
   table(
@@ -87,7 +90,7 @@ export async function printReport(api: Api, outcome: Outcome): Promise<void> {
         invoice.state,
         invoice.stripe_invoice_id ?? '',
       ])
-      .toSorted(),
+      .toSorted(byText),
   );
   await printWebhooks(api, outcome.receiver);
 }

@@ -1,4 +1,5 @@
 /* What finance does before the first bill: customers, meters, a plan, subscriptions; all of it safe to do again. */
+import { DateTime } from 'luxon';
 import { type Stripe } from 'stripe';
 import { type Api } from './api.js';
 import { type LoggedUsage } from './nginx-log.js';
@@ -42,8 +43,8 @@ const PLAN = {
   grace_seconds: 0,
   prices: [
     { key: 'base', kind: 'flat', amount: '49.00' },
-    { key: 'requests', kind: 'usage', meter: 'requests', model: 'per_unit', unit_price: '0.0004' },
-    { key: 'egress', kind: 'usage', meter: 'egress', model: 'per_unit', unit_price: '0.00000009' },
+    { key: 'requests', kind: 'usage', meter: 'requests', model: 'per_unit', unit_price: '0.004' },
+    { key: 'egress', kind: 'usage', meter: 'egress', model: 'per_unit', unit_price: '0.0000009' },
   ],
 };
 
@@ -77,8 +78,9 @@ export async function configure(
   }
   await api.ensure('/api/v1/plans', PLAN.key, async () => await Promise.resolve(PLAN));
   const customers: Json[] = [];
-  for (const [key, keys] of [...owners].toSorted()) {
-    customers.push(await ensureCustomer(api, stripe, key, [...keys].toSorted()));
+  for (const key of [...owners.keys()].toSorted()) {
+    const keys = [...(owners.get(key) ?? [])].toSorted();
+    customers.push(await ensureCustomer(api, stripe, key, keys));
   }
   return {
     customers,
@@ -122,11 +124,11 @@ async function subscribe(
   usage: readonly LoggedUsage[],
 ): Promise<Json[]> {
   const first = usage.map(({ time }) => time).toSorted()[0] ?? new Date().toISOString();
-  const startsAt = `${first.slice(0, 7)}-01T00:00:00Z`;
   const existing = await api.list('/api/v1/subscriptions');
   const subscriptions: Json[] = [];
   for (const customer of customers) {
     const found = existing.find((subscription) => subscription.customer === customer.key);
+    const startsAt = DateTime.fromISO(first, { zone: customer.time_zone }).startOf('month').toISO();
     subscriptions.push(
       found ??
         (await api.post('/api/v1/subscriptions', {

@@ -1,4 +1,5 @@
-import { startFresh, type TestService } from '../support/service.js';
+import { type TestService } from '../support/service-process.js';
+import { startFresh } from '../support/service.js';
 
 const flat = { key: 'base', kind: 'flat', amount: '49.00' };
 const usage = {

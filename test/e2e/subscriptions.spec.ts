@@ -1,4 +1,5 @@
-import { eventually, startFresh, type TestService } from '../support/service.js';
+import { eventually, type TestService } from '../support/service-process.js';
+import { startFresh } from '../support/service.js';
 
 const DAY_MS = 86_400_000;
 const valid = { customer: 'acme', plan: 'pro', starts_at: '2026-11-01T00:00:00+01:00' };

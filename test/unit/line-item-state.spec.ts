@@ -11,9 +11,9 @@ const STAGE: Record<LineItemState, number> = {
   sent: 1,
   on_invoice: 2,
   finalized: 3,
-  paid: 4,
   uncollectible: 4,
-  void: 4,
+  paid: 5,
+  void: 5,
   failed: -1,
 };
 

@@ -9,7 +9,12 @@ import { type Page } from '../../platform/http/page.js';
 import { type Plan, type PlanVersion, type Price } from '../../pricing/plan.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
 import { LedgerStore } from './ledger.store.js';
-import { type LineItem, type LineItemFilter, type LineItemOrigin } from './line-item.js';
+import {
+  type BillableLineItem,
+  type LineItem,
+  type LineItemFilter,
+  type LineItemOrigin,
+} from './line-item.js';
 
 /** A line item with the customer and the price it names. */
 export interface NamedLineItem {
@@ -80,6 +85,39 @@ export class LedgerReader {
       version: await this.plans.version(origin.planVersionId),
       meter: price.kind === 'usage' ? await this.meters.get(price.meterId) : null,
     };
+  }
+
+  /** The line items of an invoice, as a billing provider is told of them, in the order of their ids. */
+  async ofInvoice(invoiceId: string): Promise<BillableLineItem[]> {
+    return await this.billable({ invoiceId });
+  }
+
+  /** Those that exist among the ids, likewise. */
+  async byIds(lineItemIds: readonly string[]): Promise<BillableLineItem[]> {
+    return await this.billable({ lineItemIds });
+  }
+
+  /** The ids of the line items of each invoice, by the invoice's id. */
+  async idsByInvoice(
+    invoiceIds: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly string[]>> {
+    const found = new Map<string, string[]>();
+    for (const { id, invoiceId } of await this.store.listIds(invoiceIds)) {
+      found.set(invoiceId, [...(found.get(invoiceId) ?? []), id]);
+    }
+    return found;
+  }
+
+  private async billable(
+    selection: Parameters<LedgerStore['listWithPeriods']>[0],
+  ): Promise<BillableLineItem[]> {
+    const found = await this.store.listWithPeriods(selection);
+    const prices = await this.plans.pricesByIds(found.map(({ item }) => item.priceId));
+    return found.map(({ item, billingPeriod }) => ({
+      ...item,
+      billingPeriod,
+      priceKey: prices.get(item.priceId)?.key ?? item.priceId,
+    }));
   }
 
   private async named(items: readonly LineItem[]): Promise<NamedLineItem[]> {

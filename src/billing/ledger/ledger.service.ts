@@ -36,4 +36,13 @@ export class LedgerService {
       stripeInvoiceItemId: extra.stripeInvoiceItemId ?? null,
     });
   }
+
+  /**
+   * Puts failed line items, of which it is proven that Stripe has them nowhere, on another invoice.
+   *
+   * @returns how many line items moved
+   */
+  async rebill(lineItemIds: readonly string[], invoiceId: string): Promise<number> {
+    return await this.store.moveToInvoice(lineItemIds, invoiceId);
+  }
 }

@@ -4,7 +4,7 @@
  */
 import { Injectable } from '@nestjs/common';
 import { decimal } from '../../kernel/decimal.js';
-import { interval } from '../../kernel/interval.js';
+import { type Interval, interval } from '../../kernel/interval.js';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
 import { type RatingStep } from '../../pricing/rate.js';
@@ -45,6 +45,11 @@ interface LineItemRow {
   readonly stripe_invoice_item_id: string | null;
   readonly stripe_invoice_id: string | null;
   readonly created_at: Date;
+}
+
+interface PeriodRow extends LineItemRow {
+  readonly starts_at: Date;
+  readonly ends_at: Date;
 }
 
 interface OriginRow extends LineItemRow {
@@ -144,6 +149,35 @@ export class LedgerStore {
     return toPage(rows, limit, (row) => [row.id], fromRow);
   }
 
+  /** Line items with the period they are for, in the order of their ids. Index line_items_invoice or the primary key. */
+  async listWithPeriods(
+    selection: LineItemSelection,
+  ): Promise<{ readonly item: LineItem; readonly billingPeriod: Interval }[]> {
+    const rows = await this.database.query<PeriodRow>(
+      `SELECT ${COLUMNS}, period.starts_at, period.ends_at
+       FROM ${FROM}
+       JOIN billing_periods AS period ON period.id = item.billing_period_id
+       WHERE item.invoice_id = $1 OR item.id = ANY ($2)
+       ORDER BY item.id`,
+      toParameters(selection),
+    );
+    return rows.map((row) => ({
+      item: fromRow(row),
+      billingPeriod: interval(row.starts_at, row.ends_at),
+    }));
+  }
+
+  /** Which line items some invoices have, in the order of their ids. Index line_items_invoice. */
+  async listIds(
+    invoiceIds: readonly string[],
+  ): Promise<{ readonly id: string; readonly invoiceId: string }[]> {
+    const rows = await this.database.query<{ id: string; invoice_id: string }>(
+      `SELECT id, invoice_id FROM line_items WHERE invoice_id = ANY ($1) ORDER BY id`,
+      [invoiceIds],
+    );
+    return rows.map((row) => ({ id: row.id, invoiceId: row.invoice_id }));
+  }
+
   /**
    * Moves line items to a state, those only that may go there, in one statement. Stripe's id of the
    * item is kept even when the state has run ahead of it. Locks the rows it changes.
@@ -155,8 +189,7 @@ export class LedgerStore {
     to: LineItemState,
     details: StateDetails,
   ): Promise<number> {
-    const [invoiceId, ids] =
-      'invoiceId' in selection ? [selection.invoiceId, null] : [null, selection.lineItemIds];
+    const [invoiceId, ids] = toParameters(selection);
     const rows = await this.database.query<{ id: string }>(
       `UPDATE line_items
        SET state = CASE WHEN state = ANY ($4) THEN $3 ELSE state END,
@@ -169,6 +202,29 @@ export class LedgerStore {
     );
     return rows.length;
   }
+
+  /**
+   * Puts failed line items on another invoice, as pending ones without an id at Stripe. Others stay as
+   * they are. Locks the rows it changes.
+   *
+   * @returns how many rows changed
+   */
+  async moveToInvoice(lineItemIds: readonly string[], invoiceId: string): Promise<number> {
+    const rows = await this.database.query<{ id: string }>(
+      `UPDATE line_items
+       SET invoice_id = $2, state = 'pending', failure = NULL, stripe_invoice_item_id = NULL
+       WHERE id = ANY ($1) AND state = 'failed'
+       RETURNING id`,
+      [lineItemIds, invoiceId],
+    );
+    return rows.length;
+  }
+}
+
+function toParameters(
+  selection: LineItemSelection,
+): [invoiceId: string | null, ids: readonly string[] | null] {
+  return 'invoiceId' in selection ? [selection.invoiceId, null] : [null, selection.lineItemIds];
 }
 
 function toRow(item: NewLineItem): object {

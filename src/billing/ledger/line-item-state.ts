@@ -10,7 +10,8 @@ const LINE_ITEM_TRANSITIONS = {
   on_invoice: ['finalized', 'paid', 'uncollectible', 'void', 'failed'],
   finalized: ['paid', 'uncollectible', 'void'],
   paid: [],
-  uncollectible: [],
+  // Written off at Stripe, and paid or voided after all (docs.stripe.com/invoicing/overview).
+  uncollectible: ['paid', 'void'],
   void: [],
   // Waits for a person, who sends it again.
   failed: ['pending'],

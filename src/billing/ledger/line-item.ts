@@ -52,3 +52,9 @@ export interface LineItemFilter {
   readonly invoiceId: string | null;
   readonly state: LineItemState | null;
 }
+
+/** A line item as a billing provider is told of it. */
+export interface BillableLineItem extends LineItem {
+  readonly billingPeriod: Interval;
+  readonly priceKey: string;
+}

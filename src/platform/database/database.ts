@@ -59,6 +59,13 @@ export class Database {
     }
   }
 
+  /** Throws when no transaction is under way: for what must commit together with its cause. */
+  assertTransaction(): void {
+    if (this.current.getStore() === undefined) {
+      throw new Error('This must be done inside the transaction of what causes it');
+    }
+  }
+
   private async withSnapshot<Result>(lock: number, run: () => Promise<Result>): Promise<Result> {
     const runner = this.dataSource.createQueryRunner();
     try {

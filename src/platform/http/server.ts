@@ -70,6 +70,10 @@ async function parseBody(request: FastifyRequest, body: Buffer): Promise<unknown
   if ((request.routeOptions.config as { rawBody?: boolean }).rawBody === true) {
     return body;
   }
+  // Many clients send their usual content type with a DELETE or POST that has nothing to say.
+  if (body.length === 0) {
+    return undefined;
+  }
   const type = request.headers['content-type'] ?? '';
   if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(type)) {
     throw new DomainError(

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { eventKey } from '../../../src/events/event-key.js';
+import { keyEvent } from '../../../src/events/event-key.js';
 import { type UsageEvent } from '../../../src/events/usage-event.js';
 
 const EVENT: UsageEvent = {
@@ -12,11 +12,11 @@ const EVENT: UsageEvent = {
   extensions: null,
 };
 
-describe('eventKey', () => {
+describe('keyEvent', () => {
   it('is 128 bits in hexadecimal and a digest that a bigint holds', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (source, data) => {
-        const { key, digest } = eventKey({ ...EVENT, source, data });
+        const { key, digest } = keyEvent({ ...EVENT, source, data });
         expect(key).toMatch(/^[0-9a-f]{32}$/);
         expect(BigInt.asIntN(64, BigInt(digest)).toString()).toBe(digest);
       }),
@@ -25,22 +25,22 @@ describe('eventKey', () => {
 
   it('keeps its key and digest when time or extensions change', () => {
     const restamped = { ...EVENT, time: '2026-11-10T13:00:00Z', extensions: '{"a":1}' };
-    expect(eventKey(restamped)).toMatchObject({
-      key: eventKey(EVENT).key,
-      digest: eventKey(EVENT).digest,
+    expect(keyEvent(restamped)).toMatchObject({
+      key: keyEvent(EVENT).key,
+      digest: keyEvent(EVENT).digest,
     });
   });
 
   it.each(['source', 'id'] as const)('has another key for another %s', (name) => {
-    expect(eventKey({ ...EVENT, [name]: 'x' }).key).not.toBe(eventKey(EVENT).key);
+    expect(keyEvent({ ...EVENT, [name]: 'x' }).key).not.toBe(keyEvent(EVENT).key);
   });
 
   it.each(['type', 'subject', 'data'] as const)(
     'has the same key and another digest for another %s',
     (name) => {
-      const other = eventKey({ ...EVENT, [name]: 'x' });
-      expect(other.key).toBe(eventKey(EVENT).key);
-      expect(other.digest).not.toBe(eventKey(EVENT).digest);
+      const other = keyEvent({ ...EVENT, [name]: 'x' });
+      expect(other.key).toBe(keyEvent(EVENT).key);
+      expect(other.digest).not.toBe(keyEvent(EVENT).digest);
     },
   );
 
@@ -50,11 +50,11 @@ describe('eventKey', () => {
       ['a', 'bc'],
       ['abc', ''],
       ['', 'abc'],
-    ].map(([source = '', id = '']) => eventKey({ ...EVENT, source, id }).key);
+    ].map(([source = '', id = '']) => keyEvent({ ...EVENT, source, id }).key);
     expect(new Set(keys).size).toBe(4);
   });
 
   it('never changes: keys of years ago must still be found', () => {
-    expect(eventKey(EVENT).key).toBe('8fbef1375683a30bdc81e345d2b3babb');
+    expect(keyEvent(EVENT).key).toBe('8fbef1375683a30bdc81e345d2b3babb');
   });
 });

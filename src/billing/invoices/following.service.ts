@@ -1,0 +1,127 @@
+/*
+ * Makes our invoices and their line items follow Stripe's: state-based and forward only, under the lock
+ * of the invoice's row, so that news may come late, twice, in any order, or to two workers at once.
+ */
+import { Injectable } from '@nestjs/common';
+import { CustomersReader } from '../../customers/customers.reader.js';
+import { Database } from '../../platform/database/database.js';
+import { type MessageType } from '../../webhooks/webhook-message.js';
+import { WebhooksService } from '../../webhooks/webhooks.service.js';
+import { LedgerReader } from '../ledger/ledger.reader.js';
+import { LedgerService } from '../ledger/ledger.service.js';
+import { SyncQueueService } from '../sync/sync-queue.service.js';
+import {
+  canFollow,
+  compareItems,
+  type Invoice,
+  type InvoiceSighting,
+  lineItemStateOn,
+  messagesOf,
+} from './invoice.js';
+import { toMessage } from './invoice-message.js';
+import { InvoicesStore } from './invoices.store.js';
+
+@Injectable()
+export class FollowingService {
+  constructor(
+    private readonly store: InvoicesStore,
+    private readonly syncs: SyncQueueService,
+    private readonly ledger: LedgerService,
+    private readonly lineItems: LedgerReader,
+    private readonly webhooks: WebhooksService,
+    private readonly database: Database,
+    private readonly customers: CustomersReader,
+  ) {}
+
+  /**
+   * Makes our invoice and its line items what Stripe was seen to have; a sighting older than what is
+   * known changes nothing. One transaction, or part of the caller's; tells endpoints of each change
+   * of state once, since the change is made once.
+   *
+   * @returns the invoice as it is then
+   */
+  async follow(id: string, sighting: InvoiceSighting, now: Date): Promise<Invoice> {
+    return await this.database.transaction(async () => {
+      const before = await this.store.lock(id);
+      const state = sighting.kind === 'deleted' ? 'deleted' : sighting.invoice.status;
+      if (before === null) {
+        throw new Error(`There is no invoice ${id} to follow`);
+      }
+      if (!canFollow(before.state, state)) {
+        return before;
+      }
+      const after: Invoice = { ...before, ...said(sighting), state, updatedAt: now };
+      await this.store.update(after);
+      if (sighting.kind === 'deleted') {
+        await this.abandon(after);
+      } else if (sighting.items !== null) {
+        await this.settle(after, sighting.items);
+      }
+      for (const type of messagesOf(before.state, state)) {
+        await this.tell(type, after, now);
+      }
+      return after;
+    });
+  }
+
+  /** Tells endpoints something of an invoice; in the caller's transaction. */
+  async tell(
+    type: MessageType,
+    invoice: Invoice,
+    occurredAt: Date,
+    more: Readonly<Record<string, unknown>> = {},
+  ): Promise<void> {
+    const customer = await this.customers.get(invoice.customerId);
+    const data = { ...toMessage(invoice, customer.key), ...more };
+    await this.webhooks.publish({ type, data, occurredAt });
+  }
+
+  /** The draft is gone, and with it all items: each line item waits for a person. */
+  private async abandon(invoice: Invoice): Promise<void> {
+    const failure = `The draft ${invoice.stripeInvoiceId ?? ''} was deleted at Stripe. A retry puts it on a new invoice.`;
+    await this.ledger.advance({ invoiceId: invoice.id }, 'failed', { failure });
+    await this.syncs.abandon(invoice.id);
+  }
+
+  /**
+   * The invoice is final: what is on it stands where the invoice does, and what should be but is not
+   * waits for a person. What is still to be sent is left to its sync, which will look for itself.
+   */
+  private async settle(invoice: Invoice, items: Parameters<typeof compareItems>[1]): Promise<void> {
+    const { carried, missing, wrong } = compareItems(
+      await this.lineItems.ofInvoice(invoice.id),
+      items,
+    );
+    // What a person has put right at Stripe has not failed any longer.
+    const lineItemIds = carried.map(({ item }) => item.id);
+    await this.ledger.advance({ lineItemIds }, 'pending');
+    await this.syncs.settle(invoice.id, lineItemIds);
+    for (const { item, stripeInvoiceItemId } of carried) {
+      const selection = { lineItemIds: [item.id] };
+      await this.ledger.advance(selection, lineItemStateOn(invoice.state), { stripeInvoiceItemId });
+    }
+    for (const item of missing.filter((lineItem) => lineItem.state === 'on_invoice')) {
+      const failure = `The item was taken off Stripe's invoice ${invoice.stripeInvoiceId ?? ''} before it was finalized. A retry puts it on a new invoice.`;
+      await this.ledger.advance({ lineItemIds: [item.id] }, 'failed', { failure });
+      await this.syncs.fail(item.id, 'not_on_invoice', failure);
+    }
+    for (const { item, fault } of wrong.filter((entry) => entry.item.state === 'on_invoice')) {
+      await this.ledger.advance({ lineItemIds: [item.id] }, 'failed', { failure: fault });
+      await this.syncs.fail(item.id, 'amount_mismatch', fault);
+    }
+  }
+}
+
+function said(sighting: InvoiceSighting): Partial<Invoice> {
+  if (sighting.kind === 'deleted') {
+    return {};
+  }
+  const { invoice } = sighting;
+  return {
+    stripeInvoiceId: invoice.id,
+    number: invoice.number,
+    totalMinor: invoice.totalMinor,
+    amountPaidMinor: invoice.amountPaidMinor,
+    hostedInvoiceUrl: invoice.hostedInvoiceUrl,
+  };
+}

@@ -1,0 +1,37 @@
+import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { CONFIG, type Config } from '../../platform/config.js';
+import { Poller } from '../../platform/jobs/poller.js';
+import { Log } from '../../platform/log.js';
+import { ProviderEventsService } from '../../stripe/provider-events.service.js';
+import { InvoiceEventsService } from './invoice-events.service.js';
+
+/** For events that other replicas stored and for retries; what is stored here signals itself. */
+const TICK_MS = 1_000;
+
+@Injectable()
+export class InvoiceEventsWorker extends Poller implements OnApplicationBootstrap {
+  constructor(
+    @Inject(CONFIG) config: Config,
+    log: Log,
+    private readonly service: InvoiceEventsService,
+    private readonly events: ProviderEventsService,
+  ) {
+    super('invoice-events', config, log);
+  }
+
+  onApplicationBootstrap(): void {
+    this.events.onStored(() => {
+      this.look();
+    });
+  }
+
+  @Interval(TICK_MS)
+  tick(): void {
+    this.look();
+  }
+
+  protected override async runOnce(): Promise<number> {
+    return await this.service.processOnce();
+  }
+}

@@ -1,0 +1,135 @@
+/*
+ * How an invoice is finalized at Stripe. Before it is, and when it turns out to be already, what is on
+ * it is compared with our line items: each exactly once, with its amount. Items that a person added are
+ * allowed, and logged.
+ */
+import { Injectable } from '@nestjs/common';
+import { Log } from '../../platform/log.js';
+import { type StripeInvoice, type StripeInvoiceItem } from '../../stripe/stripe-object.js';
+import { type Rejected, type StripeResult } from '../../stripe/stripe-result.js';
+import { StripeService } from '../../stripe/stripe.service.js';
+import { compareItems } from '../invoices/invoice.js';
+import { FollowingService } from '../invoices/following.service.js';
+import { InvoicesService } from '../invoices/invoices.service.js';
+import { type BillableLineItem } from '../ledger/line-item.js';
+import { LedgerReader } from '../ledger/ledger.reader.js';
+import { type Push, type PushFailure, type PushVerdict } from './push.js';
+import { type Sync } from './sync.js';
+
+/** A finalized invoice, and what is on it. */
+export interface Finalized {
+  readonly invoice: StripeInvoice;
+  readonly items: readonly StripeInvoiceItem[];
+}
+
+interface Seen {
+  readonly invoice: StripeInvoice | null;
+  readonly items: readonly StripeInvoiceItem[];
+}
+
+@Injectable()
+export class FinalizePushService {
+  constructor(
+    private readonly stripe: StripeService,
+    private readonly invoices: InvoicesService,
+    private readonly following: FollowingService,
+    private readonly lineItems: LedgerReader,
+    private readonly log: Log,
+  ) {}
+
+  /** The steps for one sync of kind finalize_invoice. */
+  async of(sync: Sync): Promise<Push<Finalized>> {
+    const { id, stripeInvoiceId } = await this.invoices.get(sync.invoiceId);
+    const lineItems = await this.lineItems.ofInvoice(id);
+    if (stripeInvoiceId === null) {
+      throw new Error(`The sync ${sync.id} came before its draft`);
+    }
+    let items: readonly StripeInvoiceItem[] = [];
+    return {
+      alwaysLooks: true,
+      affected: { invoiceId: id },
+      look: async () => {
+        const seen = await this.see(stripeInvoiceId);
+        if (seen.outcome !== 'succeeded') {
+          return seen;
+        }
+        const { invoice } = seen.value;
+        if (invoice === null) {
+          return { outcome: 'gone' };
+        }
+        ({ items } = seen.value);
+        const isDone = invoice.status !== 'draft';
+        return { outcome: 'succeeded', value: isDone ? [{ invoice, items }] : [] };
+      },
+      obstacle: () => this.compare(id, lineItems, items),
+      begin: async () => {
+        await Promise.resolve();
+      },
+      send: async (idempotencyKey) => {
+        const result = await this.stripe.finalizeInvoice(stripeInvoiceId, idempotencyKey);
+        return result.outcome === 'succeeded'
+          ? { outcome: 'succeeded', value: { invoice: result.value, items } }
+          : result;
+      },
+      refused: async (refusal) => await this.refused(refusal, stripeInvoiceId),
+      fault: (found) => this.compare(id, lineItems, found.items),
+      idOf: (found) => found.invoice.id,
+      record: async (found, now) => {
+        await this.following.follow(id, { kind: 'present', ...found }, now);
+      },
+    };
+  }
+
+  private async see(stripeInvoiceId: string): Promise<StripeResult<Seen>> {
+    const found = await this.stripe.getInvoice(stripeInvoiceId);
+    if (found.outcome !== 'succeeded' || found.value === null) {
+      return found.outcome === 'succeeded'
+        ? { outcome: 'succeeded', value: { invoice: null, items: [] } }
+        : found;
+    }
+    const items = await this.stripe.listInvoiceItems(stripeInvoiceId);
+    return items.outcome === 'succeeded'
+      ? { outcome: 'succeeded', value: { invoice: found.value, items: items.value } }
+      : items;
+  }
+
+  /** Somebody else may have been quicker: then it is done all the same. */
+  private async refused(
+    { message }: Rejected,
+    stripeInvoiceId: string,
+  ): Promise<PushVerdict<Finalized>> {
+    const seen = await this.see(stripeInvoiceId);
+    if (seen.outcome !== 'succeeded') {
+      return { outcome: 'failed', code: 'rejected', message };
+    }
+    const { invoice, items } = seen.value;
+    if (invoice === null) {
+      return { outcome: 'gone' };
+    }
+    return invoice.status === 'draft'
+      ? { outcome: 'failed', code: 'rejected', message }
+      : { outcome: 'done', found: { invoice, items } };
+  }
+
+  private compare(
+    invoiceId: string,
+    lineItems: readonly BillableLineItem[],
+    items: readonly StripeInvoiceItem[],
+  ): PushFailure | null {
+    const { missing, wrong, foreignCount } = compareItems(lineItems, items);
+    if (foreignCount > 0) {
+      this.log.event('invoice.foreign_items', { invoice: invoiceId, count: foreignCount });
+    }
+    const faults = [
+      ...missing.map((item) => `${item.id} is not on it`),
+      ...wrong.map(({ item, fault }) => `${item.id}: ${fault}`),
+    ];
+    return faults.length === 0
+      ? null
+      : {
+          outcome: 'failed',
+          code: 'invoice_mismatch',
+          message: `Stripe's invoice is not what it should be: ${faults.join('; ')}.`,
+        };
+  }
+}

@@ -1,0 +1,133 @@
+/* How a line item is put on its draft at Stripe: with our own integer amount, so that nothing is rounded there. */
+import { Injectable } from '@nestjs/common';
+import { formatDecimal } from '../../kernel/decimal.js';
+import { type StripeInvoiceItem } from '../../stripe/stripe-object.js';
+import { type Rejected, type StripeResult } from '../../stripe/stripe-result.js';
+import { StripeService } from '../../stripe/stripe.service.js';
+import {
+  faultOf,
+  INVOICE_METADATA,
+  type Invoice,
+  LINE_ITEM_METADATA,
+  lineItemStateOn,
+} from '../invoices/invoice.js';
+import { InvoicesService } from '../invoices/invoices.service.js';
+import { type BillableLineItem } from '../ledger/line-item.js';
+import { LedgerReader } from '../ledger/ledger.reader.js';
+import { LedgerService } from '../ledger/ledger.service.js';
+import { type Push, type PushGone, type PushVerdict } from './push.js';
+import { type Sync } from './sync.js';
+
+@Injectable()
+export class ItemPushService {
+  constructor(
+    private readonly stripe: StripeService,
+    private readonly invoices: InvoicesService,
+    private readonly ledger: LedgerService,
+    private readonly lineItems: LedgerReader,
+  ) {}
+
+  /** The steps for one sync of kind create_item. */
+  async of(sync: Sync): Promise<Push<StripeInvoiceItem>> {
+    const invoice = await this.invoices.get(sync.invoiceId);
+    const [lineItem] = await this.lineItems.byIds([sync.lineItemId ?? '']);
+    const { stripeInvoiceId, stripeCustomerId } = invoice;
+    if (lineItem === undefined || stripeInvoiceId === null || stripeCustomerId === null) {
+      throw new Error(`The sync ${sync.id} came before its draft, or has no line item`);
+    }
+    const affected = { lineItemIds: [lineItem.id] };
+    return {
+      alwaysLooks: false,
+      affected,
+      look: async () => await this.look(stripeInvoiceId, lineItem),
+      obstacle: () => (isSendable(lineItem.amountMinor) ? null : tooLarge(lineItem)),
+      begin: async () => {
+        await this.ledger.advance(affected, 'sent');
+      },
+      send: async (idempotencyKey) =>
+        await this.stripe.createInvoiceItem(
+          {
+            customer: stripeCustomerId,
+            invoice: stripeInvoiceId,
+            amountMinor: lineItem.amountMinor,
+            currency: lineItem.currency,
+            description: lineItem.description,
+            period: lineItem.billingPeriod,
+            metadata: toMetadata(invoice, lineItem),
+          },
+          idempotencyKey,
+        ),
+      refused: async (refusal) => await this.refused(refusal, stripeInvoiceId),
+      fault: (found) => {
+        const message = faultOf(lineItem, found);
+        return message === null ? null : { outcome: 'failed', code: 'amount_mismatch', message };
+      },
+      idOf: (found) => found.id,
+      record: async (found) => {
+        // The lock keeps whoever follows the invoice from passing by between this read and the write.
+        const current = await this.invoices.lock(invoice.id);
+        const state = lineItemStateOn(current.state);
+        await this.ledger.advance(affected, state, { stripeInvoiceItemId: found.id });
+      },
+    };
+  }
+
+  private async look(
+    stripeInvoiceId: string,
+    lineItem: BillableLineItem,
+  ): Promise<StripeResult<StripeInvoiceItem[]> | PushGone> {
+    const listed = await this.stripe.listInvoiceItems(stripeInvoiceId);
+    if (listed.outcome === 'rejected' && listed.code === 'resource_missing') {
+      return { outcome: 'gone' };
+    }
+    if (listed.outcome !== 'succeeded') {
+      return listed;
+    }
+    const value = listed.value.filter((item) => item.metadata[LINE_ITEM_METADATA] === lineItem.id);
+    return { outcome: 'succeeded', value };
+  }
+
+  /** A refusal proves that this key made no item; an invoice that is no draft any longer never gets it. */
+  private async refused(
+    { code, message }: Rejected,
+    stripeInvoiceId: string,
+  ): Promise<PushVerdict<StripeInvoiceItem>> {
+    const sighting = await this.invoices.sight(stripeInvoiceId);
+    if (sighting.outcome === 'succeeded' && sighting.value.kind === 'deleted') {
+      return { outcome: 'gone' };
+    }
+    const isFinal =
+      code === 'invoice_not_editable' &&
+      sighting.outcome === 'succeeded' &&
+      sighting.value.kind === 'present' &&
+      sighting.value.invoice.status !== 'draft';
+    return isFinal
+      ? {
+          outcome: 'failed',
+          code: 'invoice_not_editable',
+          message: `${message} (${stripeInvoiceId} was finalized without it; a retry puts it on a new invoice)`,
+        }
+      : { outcome: 'failed', code: 'rejected', message };
+  }
+}
+
+/** Stripe's amounts are JSON numbers. */
+function isSendable(amountMinor: bigint): boolean {
+  return Number.isSafeInteger(Number(amountMinor));
+}
+
+function tooLarge(lineItem: BillableLineItem): ReturnType<Push<unknown>['obstacle']> {
+  const message = `${lineItem.amountMinor} is more than Stripe can be told.`;
+  return { outcome: 'failed', code: 'rejected', message };
+}
+
+function toMetadata(invoice: Invoice, lineItem: BillableLineItem): Record<string, string> {
+  return {
+    [LINE_ITEM_METADATA]: lineItem.id,
+    [INVOICE_METADATA]: invoice.id,
+    meterline_price: lineItem.priceKey,
+    ...(lineItem.charge.kind === 'usage' && {
+      meterline_quantity: formatDecimal(lineItem.charge.quantity),
+    }),
+  };
+}

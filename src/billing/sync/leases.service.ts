@@ -1,0 +1,60 @@
+/*
+ * Who may change a customer at Stripe now: one process over all replicas. The lease outlives any call,
+ * and is renewed before each; whoever lost it neither calls nor writes.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
+import { CONFIG, type Config } from '../../platform/config.js';
+import { Database } from '../../platform/database/database.js';
+import { type Lease, LeasesStore } from './leases.store.js';
+
+/** Beyond the longest call, which is two timeouts: the library sends again when a connection was closed on it. */
+const SLACK_MS = 30_000;
+
+/** The lease is somebody else's by now, or has run out. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
+}
+
+@Injectable()
+export class LeasesService {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly store: LeasesStore,
+    private readonly database: Database,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Leases at most `limit` customers who have something due. */
+  async claim(limit: number): Promise<Lease[]> {
+    const now = this.clock.now();
+    return await this.store.claim(limit, now, this.until(now));
+  }
+
+  /** Holds on for another call; throws LeaseLost. */
+  async renew(lease: Lease): Promise<void> {
+    const now = this.clock.now();
+    if (!(await this.store.renew(lease, now, this.until(now)))) {
+      throw new LeaseLost();
+    }
+  }
+
+  /** Runs the steps in a transaction in which nobody else can take the lease over; throws LeaseLost. */
+  async holding<Result>(lease: Lease, run: () => Promise<Result>): Promise<Result> {
+    return await this.database.transaction(async () => {
+      if (!(await this.store.lock(lease))) {
+        throw new LeaseLost();
+      }
+      return await run();
+    });
+  }
+
+  /** Lets go. */
+  async release(lease: Lease): Promise<void> {
+    await this.store.release(lease);
+  }
+
+  private until(now: Date): Date {
+    return new Date(now.getTime() + 2 * this.config.stripe.timeoutMs + SLACK_MS);
+  }
+}

@@ -1,0 +1,80 @@
+/*
+ * Owns provider_leases: who may change a customer at Stripe now. One holder over all replicas; a holder
+ * that is late finds its token gone, and must neither call nor record.
+ */
+import { Injectable } from '@nestjs/common';
+import { Database } from '../../platform/database/database.js';
+import { IS_NEXT } from './syncs.store.js';
+
+export interface Lease {
+  readonly customerId: string;
+  readonly token: string;
+}
+
+interface LeaseRow {
+  readonly customer_id: string;
+  readonly token: string;
+}
+
+@Injectable()
+export class LeasesStore {
+  constructor(private readonly database: Database) {}
+
+  /**
+   * Leases customers who have something due and whom nobody holds. Index provider_syncs_due; locks the
+   * rows of the leases taken, in the order of customers.
+   */
+  async claim(limit: number, now: Date, until: Date): Promise<Lease[]> {
+    const rows = await this.database.transaction(
+      async () =>
+        await this.database.query<LeaseRow>(
+          `INSERT INTO provider_leases AS lease (customer_id, token, leased_until)
+           SELECT due.customer_id, gen_random_uuid(), $2
+           FROM (
+             SELECT DISTINCT sync.customer_id
+             FROM provider_syncs AS sync
+             WHERE ${IS_NEXT}
+               AND NOT EXISTS (
+                 SELECT 1 FROM provider_leases AS held
+                 WHERE held.customer_id = sync.customer_id AND held.leased_until > $1)
+             ORDER BY sync.customer_id
+             LIMIT $3) AS due
+           ON CONFLICT (customer_id) DO UPDATE
+             SET token = excluded.token, leased_until = excluded.leased_until
+             WHERE lease.leased_until <= $1
+           RETURNING customer_id, token`,
+          [now, until, limit],
+        ),
+    );
+    return rows.map((row) => ({ customerId: row.customer_id, token: row.token }));
+  }
+
+  /** Holds on until `until`. Answers false when the lease has run out or is somebody else's. */
+  async renew(lease: Lease, now: Date, until: Date): Promise<boolean> {
+    const rows = await this.database.query<LeaseRow>(
+      `UPDATE provider_leases
+       SET leased_until = $4
+       WHERE customer_id = $1 AND token = $2 AND leased_until > $3
+       RETURNING customer_id, token`,
+      [lease.customerId, lease.token, now, until],
+    );
+    return rows.length === 1;
+  }
+
+  /** Whether nobody has taken it over; the row is locked until the transaction ends, so nobody will before. */
+  async lock(lease: Lease): Promise<boolean> {
+    const rows = await this.database.query<LeaseRow>(
+      `SELECT customer_id, token FROM provider_leases WHERE customer_id = $1 AND token = $2 FOR UPDATE`,
+      [lease.customerId, lease.token],
+    );
+    return rows.length === 1;
+  }
+
+  /** Lets go; of what is somebody else's by now, nothing changes. */
+  async release(lease: Lease): Promise<void> {
+    await this.database.query(`DELETE FROM provider_leases WHERE customer_id = $1 AND token = $2`, [
+      lease.customerId,
+      lease.token,
+    ]);
+  }
+}

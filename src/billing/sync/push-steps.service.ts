@@ -1,0 +1,137 @@
+/*
+ * The steps of one push, the same for each kind: look for what may have been sent before, commit that it
+ * is sent, send, record. A crash between any two of them leaves a row that says "sent", and then the
+ * next one looks; or a row that says nothing, and then nothing was sent.
+ */
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
+import { type StripeResult } from '../../stripe/stripe-result.js';
+import { DraftPushService } from './draft-push.service.js';
+import { FinalizePushService } from './finalize-push.service.js';
+import { ItemPushService } from './item-push.service.js';
+import { LeasesService } from './leases.service.js';
+import { type Lease } from './leases.store.js';
+import { type Push } from './push.js';
+import { RecordingService } from './recording.service.js';
+import { idempotencyKey, mayBeSent, nextStep, type Sync } from './sync.js';
+
+@Injectable()
+export class PushStepsService {
+  constructor(
+    private readonly leases: LeasesService,
+    private readonly recording: RecordingService,
+    private readonly drafts: DraftPushService,
+    private readonly items: ItemPushService,
+    private readonly finalizations: FinalizePushService,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Pushes one sync as far as it goes now; throws LeaseLost. */
+  async push(lease: Lease, sync: Sync): Promise<void> {
+    switch (sync.kind) {
+      case 'create_invoice':
+        await this.run(lease, sync, await this.drafts.of(sync));
+        return;
+      case 'create_item':
+        await this.run(lease, sync, await this.items.of(sync));
+        return;
+      case 'finalize_invoice':
+        await this.run(lease, sync, await this.finalizations.of(sync));
+    }
+  }
+
+  private async run<Found>(lease: Lease, sync: Sync, push: Push<Found>): Promise<void> {
+    const found = await this.find(lease, sync, push);
+    if (found === null) {
+      return;
+    }
+    const next = nextStep(sync, found.length, this.clock.now());
+    const [first] = found;
+    if (next.step === 'adopt' && first !== undefined) {
+      await this.recording.accept(lease, sync, { push, found: first });
+    } else if (next.step === 'send') {
+      await this.send(
+        lease,
+        { ...sync, generation: next.generation },
+        { push, isFresh: next.isFresh },
+      );
+    } else {
+      const ids = found.map((one) => push.idOf(one)).join(', ');
+      const message = `Stripe has it ${found.length} times (${ids}). Delete all but one, then retry.`;
+      await this.recording.fail(lease, sync, {
+        push,
+        failure: { outcome: 'failed', code: 'ambiguous', message },
+      });
+    }
+  }
+
+  /** What Stripe has of it; null when that cannot be told now, or there is nothing left to do. */
+  private async find<Found>(
+    lease: Lease,
+    sync: Sync,
+    push: Push<Found>,
+  ): Promise<readonly Found[] | null> {
+    if (!push.alwaysLooks && !mayBeSent(sync)) {
+      return [];
+    }
+    await this.leases.renew(lease);
+    const looked = await push.look();
+    if (looked.outcome === 'succeeded') {
+      return looked.value;
+    }
+    if (looked.outcome === 'gone') {
+      await this.recording.recordGone(lease, sync);
+    } else {
+      // That the look failed says nothing of the key.
+      await this.recording.postpone(lease, sync, looked, false);
+    }
+    return null;
+  }
+
+  private async send<Found>(
+    lease: Lease,
+    sync: Sync,
+    { push, isFresh }: { readonly push: Push<Found>; readonly isFresh: boolean },
+  ): Promise<void> {
+    const failure = push.obstacle(isFresh);
+    if (failure !== null) {
+      await this.recording.fail(lease, sync, { push, failure });
+      return;
+    }
+    const sent = await this.recording.markSent(lease, sync, { push, isFresh });
+    if (sent === null) {
+      return;
+    }
+    await this.leases.renew(lease);
+    const result = await push.send(idempotencyKey(sent), isFresh);
+    await this.record(lease, sent, { push, result });
+  }
+
+  private async record<Found>(
+    lease: Lease,
+    sync: Sync,
+    { push, result }: { readonly push: Push<Found>; readonly result: StripeResult<Found> },
+  ): Promise<void> {
+    if (result.outcome === 'succeeded') {
+      await this.recording.accept(lease, sync, { push, found: result.value });
+      return;
+    }
+    if (result.outcome !== 'rejected') {
+      await this.recording.postpone(
+        lease,
+        sync,
+        result,
+        result.outcome === 'unknown' && result.isKeySpent,
+      );
+      return;
+    }
+    const verdict = await push.refused(result);
+    if (verdict.outcome === 'done') {
+      await this.recording.accept(lease, sync, { push, found: verdict.found });
+    } else if (verdict.outcome === 'gone') {
+      await this.recording.recordGone(lease, sync);
+    } else {
+      await this.recording.fail(lease, sync, { push, failure: verdict });
+    }
+  }
+}

@@ -1,0 +1,118 @@
+/*
+ * Writes what became of a push: always in one short transaction under the lease, and only while the
+ * sync is still pending, so that a worker who comes late changes nothing.
+ */
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
+import { Log } from '../../platform/log.js';
+import { type StripeFailure } from '../../stripe/stripe-result.js';
+import { FollowingService } from '../invoices/following.service.js';
+import { LedgerService } from '../ledger/ledger.service.js';
+import { LeasesService } from './leases.service.js';
+import { type Lease } from './leases.store.js';
+import { type Push, type PushFailure } from './push.js';
+import { retryAt, type Sync } from './sync.js';
+import { SyncsStore } from './syncs.store.js';
+
+@Injectable()
+export class RecordingService {
+  constructor(
+    private readonly leases: LeasesService,
+    private readonly store: SyncsStore,
+    private readonly ledger: LedgerService,
+    private readonly following: FollowingService,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
+
+  /** Committed before the call: from here on Stripe may have it. Null when it was settled meanwhile. */
+  async markSent<Found>(
+    lease: Lease,
+    sync: Sync,
+    { push, isFresh }: { readonly push: Push<Found>; readonly isFresh: boolean },
+  ): Promise<Sync | null> {
+    const now = this.clock.now();
+    return await this.leases.holding(lease, async () => {
+      const sent = await this.store.markSent(sync.id, sync.generation, now);
+      if (sent !== null) {
+        await push.begin(isFresh, now);
+      }
+      return sent;
+    });
+  }
+
+  /** Stripe has it, once: kept if it is what was asked for, else it waits for a person. */
+  async accept<Found>(
+    lease: Lease,
+    sync: Sync,
+    { push, found }: { readonly push: Push<Found>; readonly found: Found },
+  ): Promise<void> {
+    const failure = push.fault(found);
+    if (failure !== null) {
+      await this.fail(lease, sync, { push, failure });
+      return;
+    }
+    const now = this.clock.now();
+    await this.leases.holding(lease, async () => {
+      if (await this.store.succeed(sync.id, push.idOf(found), now)) {
+        await push.record(found, now);
+      }
+    });
+    this.tell(sync, 'succeeded');
+  }
+
+  /** It waits for a person, and so do the line items that hang on it. */
+  async fail<Found>(
+    lease: Lease,
+    sync: Sync,
+    { push, failure }: { readonly push: Push<Found>; readonly failure: PushFailure },
+  ): Promise<void> {
+    const { code, message } = failure;
+    await this.leases.holding(lease, async () => {
+      if (await this.store.fail(sync.id, code, message, this.clock.now())) {
+        await this.ledger.advance(push.affected, 'failed', { failure: message });
+      }
+    });
+    this.log.problem('provider_sync.failed', message, { ...fieldsOf(sync), code });
+  }
+
+  /** It is tried again later. `isKeySpent`: whether the key will only repeat this failure. */
+  async postpone(
+    lease: Lease,
+    sync: Sync,
+    failure: StripeFailure,
+    isKeySpent: boolean,
+  ): Promise<void> {
+    const now = this.clock.now();
+    const nextAttemptAt = retryAt(failure, sync.attemptCount + 1, { now, random: Math.random() });
+    const error = failure.message;
+    await this.leases.holding(lease, async () => {
+      await this.store.postpone(sync.id, { error, isKeySpent, nextAttemptAt, now });
+    });
+    this.tell(sync, failure.outcome);
+  }
+
+  /** The draft was deleted at Stripe. */
+  async recordGone(lease: Lease, sync: Sync): Promise<void> {
+    await this.leases.holding(lease, async () => {
+      await this.following.follow(sync.invoiceId, { kind: 'deleted' }, this.clock.now());
+    });
+    this.tell(sync, 'gone');
+  }
+
+  private tell(sync: Sync, outcome: string): void {
+    this.log.event('provider_sync.attempted', { ...fieldsOf(sync), outcome });
+  }
+}
+
+function fieldsOf(sync: Sync): Record<string, unknown> {
+  const { id, customerId, invoiceId, lineItemId, kind, generation } = sync;
+  return {
+    provider_sync: id,
+    kind,
+    customer: customerId,
+    invoice: invoiceId,
+    line_item: lineItemId,
+    generation,
+  };
+}

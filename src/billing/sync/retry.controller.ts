@@ -1,0 +1,26 @@
+import { Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { RequireScope } from '../../platform/access/scope.js';
+import { RetryResponse } from './retry-line-item.dto.js';
+import { type Retried, RetryService } from './retry.service.js';
+
+@Controller('api/v1/line-items')
+export class RetryController {
+  constructor(private readonly service: RetryService) {}
+
+  /** Send a failed line item to Stripe again, and with it what else failed on its invoice. */
+  @Post(':id/retry')
+  @HttpCode(200)
+  @RequireScope('bill')
+  async retry(@Param('id') id: string): Promise<RetryResponse> {
+    return toResponse(await this.service.retry(id));
+  }
+}
+
+function toResponse(retried: Retried): RetryResponse {
+  return {
+    line_item: retried.lineItemId,
+    state: 'pending',
+    invoice: retried.invoiceId,
+    line_items: [...retried.lineItemIds],
+  };
+}

@@ -1,0 +1,112 @@
+/*
+ * What a person sends again. All that has failed on the line item's invoice is pending again; what is
+ * proven not to be on it, and never will be, goes on a new invoice. Nothing is sent here.
+ */
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
+import { conflict, notFound } from '../../kernel/errors.js';
+import { Database } from '../../platform/database/database.js';
+import { type Invoice, lineItemStateOn } from '../invoices/invoice.js';
+import { InvoicesService } from '../invoices/invoices.service.js';
+import { LedgerReader } from '../ledger/ledger.reader.js';
+import { LedgerService } from '../ledger/ledger.service.js';
+import { isProvenAbsent, type Sync } from './sync.js';
+import { SyncsStore } from './syncs.store.js';
+
+/** What became of a line item that was sent again. */
+export interface Retried {
+  readonly lineItemId: string;
+  readonly invoiceId: string;
+  /** Every line item that was sent again with it. */
+  readonly lineItemIds: readonly string[];
+}
+
+@Injectable()
+export class RetryService {
+  constructor(
+    private readonly store: SyncsStore,
+    private readonly invoices: InvoicesService,
+    private readonly ledger: LedgerService,
+    private readonly lineItems: LedgerReader,
+    private readonly database: Database,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Sends a failed line item again, and with it what else failed on its invoice. */
+  async retry(lineItemId: string): Promise<Retried> {
+    return await this.database.transaction(async () => {
+      const invoiceId = await this.store.findInvoiceOf(lineItemId);
+      if (invoiceId === null) {
+        throw notFound('line item', lineItemId);
+      }
+      const invoice = await this.invoices.lock(invoiceId);
+      const failed = (await this.lineItems.ofInvoice(invoiceId))
+        .filter((item) => item.state === 'failed')
+        .map((item) => item.id);
+      if (!failed.includes(lineItemId)) {
+        throw conflict('not_failed', 'Only a line item that has failed can be sent again.');
+      }
+      const syncs = await this.store.lockInvoice(invoiceId);
+      const lost = failed.filter((id) => isLost(invoice, syncs, id));
+      const newInvoiceId = await this.rebill(invoice, syncs, lost);
+      await this.resend(
+        invoice,
+        syncs,
+        failed.filter((id) => !lost.includes(id)),
+      );
+      const isMoved = newInvoiceId !== null && lost.includes(lineItemId);
+      return { lineItemId, invoiceId: isMoved ? newInvoiceId : invoiceId, lineItemIds: failed };
+    });
+  }
+
+  private async rebill(
+    invoice: Invoice,
+    syncs: readonly Sync[],
+    lost: readonly string[],
+  ): Promise<string | null> {
+    if (lost.length === 0) {
+      return null;
+    }
+    const now = this.clock.now();
+    const { customerId, billingPeriodId, currency, finalize } = invoice;
+    const id = await this.invoices.open({ customerId, billingPeriodId, currency, finalize, now });
+    const left = syncs.filter((sync) => sync.lineItemId !== null && lost.includes(sync.lineItemId));
+    await this.store.abandon(
+      left.map((sync) => sync.id),
+      now,
+    );
+    await this.ledger.rebill(lost, id);
+    await this.invoices.enqueue(id, lost);
+    return id;
+  }
+
+  private async resend(
+    invoice: Invoice,
+    syncs: readonly Sync[],
+    lineItemIds: readonly string[],
+  ): Promise<void> {
+    if (lineItemIds.length === 0) {
+      return;
+    }
+    const failed = syncs.filter(
+      (sync) =>
+        sync.state === 'failed' &&
+        (sync.lineItemId === null || lineItemIds.includes(sync.lineItemId)),
+    );
+    await this.store.retry(
+      failed.map((sync) => sync.id),
+      this.clock.now(),
+    );
+    await this.ledger.advance({ lineItemIds }, 'pending');
+    // What Stripe has taken stands where it stood.
+    const taken = syncs.filter((sync) => sync.state === 'succeeded').map((sync) => sync.lineItemId);
+    const standing = { lineItemIds: lineItemIds.filter((id) => taken.includes(id)) };
+    await this.ledger.advance(standing, lineItemStateOn(invoice.state));
+  }
+}
+
+/** Whether Stripe's invoice is proven not to carry it, now or later. */
+function isLost(invoice: Invoice, syncs: readonly Sync[], lineItemId: string): boolean {
+  const sync = syncs.find((one) => one.lineItemId === lineItemId);
+  return invoice.state === 'deleted' || isProvenAbsent(sync?.failureCode ?? null);
+}

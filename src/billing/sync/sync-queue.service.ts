@@ -1,0 +1,62 @@
+/* What is queued for Stripe, as those see it who queue and those who find out what became of it. */
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
+import { newId } from '../../kernel/ids.js';
+import { type SyncFailureCode } from './sync.js';
+import { type NewSync, SyncsStore } from './syncs.store.js';
+
+@Injectable()
+export class SyncQueueService {
+  constructor(
+    private readonly store: SyncsStore,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Queues the draft, an item for each line item, and the finalization if it is wanted, in this order. */
+  async enqueue(
+    invoice: { readonly id: string; readonly customerId: string; readonly finalize: boolean },
+    lineItemIds: readonly string[],
+  ): Promise<void> {
+    const of = (kind: NewSync['kind'], lineItemId: string | null): Omit<NewSync, 'position'> => ({
+      id: newId('psync'),
+      customerId: invoice.customerId,
+      invoiceId: invoice.id,
+      lineItemId,
+      kind,
+    });
+    const syncs = [
+      of('create_invoice', null),
+      ...lineItemIds.map((lineItemId) => of('create_item', lineItemId)),
+      ...(invoice.finalize ? [of('finalize_invoice', null)] : []),
+    ].map((sync, position) => ({ ...sync, position }));
+    await this.store.insert(syncs, this.clock.now());
+  }
+
+  /** Nothing of the invoice is to be asked for any longer. */
+  async abandon(invoiceId: string): Promise<void> {
+    const syncs = await this.store.lockInvoice(invoiceId);
+    await this.store.abandon(
+      syncs.map((sync) => sync.id),
+      this.clock.now(),
+    );
+  }
+
+  /** The invoice is final and carries these line items: what failed of them is settled without us. */
+  async settle(invoiceId: string, lineItemIds: readonly string[]): Promise<void> {
+    const failed = (await this.store.lockInvoice(invoiceId)).filter(
+      (sync) => sync.state === 'failed',
+    );
+    const settled = failed.filter(
+      (sync) => sync.lineItemId === null || lineItemIds.includes(sync.lineItemId),
+    );
+    await this.store.abandon(
+      settled.map((sync) => sync.id),
+      this.clock.now(),
+    );
+  }
+
+  /** A line item that had reached Stripe turned out missing or wrong there. */
+  async fail(lineItemId: string, code: SyncFailureCode, error: string): Promise<void> {
+    await this.store.failDone(lineItemId, code, error, this.clock.now());
+  }
+}

@@ -1,0 +1,36 @@
+import { Module } from '@nestjs/common';
+import { CustomersModule } from '../../customers/customers.module.js';
+import { StripeModule } from '../../stripe/stripe.module.js';
+import { InvoicesModule } from '../invoices/invoices.module.js';
+import { LedgerModule } from '../ledger/ledger.module.js';
+import { DraftPushService } from './draft-push.service.js';
+import { FinalizePushService } from './finalize-push.service.js';
+import { ItemPushService } from './item-push.service.js';
+import { LeasesService } from './leases.service.js';
+import { LeasesStore } from './leases.store.js';
+import { PushStepsService } from './push-steps.service.js';
+import { PushService } from './push.service.js';
+import { RecordingService } from './recording.service.js';
+import { RetryController } from './retry.controller.js';
+import { RetryService } from './retry.service.js';
+import { SyncWorker } from './sync.worker.js';
+import { SyncsStore } from './syncs.store.js';
+
+@Module({
+  imports: [CustomersModule, StripeModule, LedgerModule, InvoicesModule],
+  controllers: [RetryController],
+  providers: [
+    SyncsStore,
+    LeasesStore,
+    DraftPushService,
+    ItemPushService,
+    FinalizePushService,
+    LeasesService,
+    RecordingService,
+    PushStepsService,
+    PushService,
+    RetryService,
+    SyncWorker,
+  ],
+})
+export class SyncModule {}

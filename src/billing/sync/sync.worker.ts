@@ -1,0 +1,29 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { CONFIG, type Config } from '../../platform/config.js';
+import { Poller } from '../../platform/jobs/poller.js';
+import { Log } from '../../platform/log.js';
+import { PushService } from './push.service.js';
+
+/** Invoices are made once a period: a second more does not matter to anybody. */
+const TICK_MS = 1_000;
+
+@Injectable()
+export class SyncWorker extends Poller {
+  constructor(
+    @Inject(CONFIG) config: Config,
+    log: Log,
+    private readonly service: PushService,
+  ) {
+    super('sync', config, log);
+  }
+
+  @Interval(TICK_MS)
+  tick(): void {
+    this.look();
+  }
+
+  protected override async runOnce(): Promise<number> {
+    return await this.service.pushOnce();
+  }
+}

@@ -1,0 +1,74 @@
+/* Owns provider_event_polls: how far Stripe's event list was read. One row; next_poll_at is also the lease. */
+import { Injectable } from '@nestjs/common';
+import { Database } from '../platform/database/database.js';
+
+/** A page to be asked for: events created in `[from, to)`, after one of them (null: the first page). */
+export interface EventPoll {
+  readonly from: Date;
+  readonly to: Date;
+  readonly after: string | null;
+  /** Whoever records must still hold this. */
+  readonly leasedUntil: Date;
+}
+
+interface PollRow {
+  readonly polled_from: Date;
+  readonly polled_to: Date;
+  readonly after_event_id: string | null;
+  readonly next_poll_at: Date;
+}
+
+@Injectable()
+export class EventPollStore {
+  constructor(private readonly database: Database) {}
+
+  /** Makes the row of the first start; polling begins at `from`. */
+  async begin(from: Date, now: Date): Promise<void> {
+    await this.database.query(
+      `INSERT INTO provider_event_polls (provider, polled_from, next_poll_at)
+       VALUES ('stripe', $1, $2)
+       ON CONFLICT (provider) DO NOTHING`,
+      [from, now],
+    );
+  }
+
+  /** The next page, when one is due; the span goes up to now when none is under way. Locks the row. */
+  async claim(now: Date, leasedUntil: Date): Promise<EventPoll | null> {
+    const rows = await this.database.query<PollRow>(
+      `UPDATE provider_event_polls
+       SET polled_to = coalesce(polled_to, $1), next_poll_at = $2
+       WHERE provider = 'stripe' AND next_poll_at <= $1
+       RETURNING polled_from, polled_to, after_event_id, next_poll_at`,
+      [now, leasedUntil],
+    );
+    const [row] = rows;
+    return row === undefined
+      ? null
+      : {
+          from: row.polled_from,
+          to: row.polled_to,
+          after: row.after_event_id,
+          leasedUntil: row.next_poll_at,
+        };
+  }
+
+  /** Goes on to the next page of the same span, at once. */
+  async recordPage(poll: EventPoll, after: string, now: Date): Promise<void> {
+    await this.database.query(
+      `UPDATE provider_event_polls
+       SET after_event_id = $2, next_poll_at = $3
+       WHERE provider = 'stripe' AND next_poll_at = $1`,
+      [poll.leasedUntil, after, now],
+    );
+  }
+
+  /** The span is read: the next one begins at `from`. */
+  async recordSpan(poll: EventPoll, from: Date, nextPollAt: Date): Promise<void> {
+    await this.database.query(
+      `UPDATE provider_event_polls
+       SET polled_from = $2, polled_to = NULL, after_event_id = NULL, next_poll_at = $3
+       WHERE provider = 'stripe' AND next_poll_at = $1`,
+      [poll.leasedUntil, from, nextPollAt],
+    );
+  }
+}

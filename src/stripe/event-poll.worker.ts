@@ -1,0 +1,29 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { CONFIG, type Config } from '../platform/config.js';
+import { Poller } from '../platform/jobs/poller.js';
+import { Log } from '../platform/log.js';
+import { EventPollService } from './event-poll.service.js';
+
+/** The shortest STRIPE_POLL_SECONDS; whether it is time is kept in the database. */
+const TICK_MS = 1_000;
+
+@Injectable()
+export class EventPollWorker extends Poller {
+  constructor(
+    @Inject(CONFIG) config: Config,
+    log: Log,
+    private readonly service: EventPollService,
+  ) {
+    super('event-poll', config, log);
+  }
+
+  @Interval(TICK_MS)
+  tick(): void {
+    this.look();
+  }
+
+  protected override async runOnce(): Promise<number> {
+    return (await this.service.pollOnce()) ? 1 : 0;
+  }
+}

@@ -1,0 +1,112 @@
+/* What a provider event is, and how one is read from Stripe's JSON. */
+import { isStorable } from '../platform/http/validators.js';
+
+/**
+ * The types that are followed; all others are kept as seen (docs.stripe.com/api/events/types). The
+ * event list takes at most 20 types.
+ */
+export const FOLLOWED_TYPES = [
+  'invoice.created',
+  'invoice.updated',
+  'invoice.finalized',
+  'invoice.paid',
+  'invoice.payment_succeeded',
+  'invoice.payment_failed',
+  'invoice.voided',
+  'invoice.marked_uncollectible',
+  'invoice.deleted',
+] as const;
+
+export const PROVIDER_EVENT_STATES = ['pending', 'processed', 'ignored', 'failed'] as const;
+
+export type ProviderEventState = (typeof PROVIDER_EVENT_STATES)[number];
+
+/** One event of Stripe's, from a webhook or from the event list. */
+export interface ReadEvent {
+  readonly id: string;
+  readonly type: string;
+  /** The object it is about; null when it names none. */
+  readonly objectId: string | null;
+  readonly livemode: boolean;
+  readonly occurredAt: Date;
+  /** Whether it says nothing of its object but its id (docs.stripe.com/event-destinations). */
+  readonly isThin: boolean;
+}
+
+/** An event as kept in the inbox. */
+export interface ProviderEvent extends Omit<ReadEvent, 'isThin'> {
+  readonly via: 'webhook' | 'poll';
+  readonly receivedAt: Date;
+  readonly state: ProviderEventState;
+  readonly attemptCount: number;
+  readonly nextAttemptAt: Date;
+  readonly lastError: string | null;
+  readonly processedAt: Date | null;
+  /** The body as signed, or as listed. */
+  readonly payload: string;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+const MAX_NAME_LENGTH = 255;
+
+/**
+ * Reads the text of a snapshot event or of a thin one.
+ *
+ * @returns null when it is neither
+ */
+export function readEvent(text: string): ReadEvent | null {
+  const body = parseObject(text);
+  if (body === null || !isName(body['id']) || !isName(body['type'])) {
+    return null;
+  }
+  const isThin = body['object'] === 'v2.core.event';
+  const occurredAt = isThin ? new Date(String(body['created'])) : fromSeconds(body['created']);
+  if ((!isThin && body['object'] !== 'event') || Number.isNaN(occurredAt.getTime())) {
+    return null;
+  }
+  const about = isThin ? body['related_object'] : objectOf(body)?.['object'];
+  const objectId = isObject(about) && isName(about['id']) ? about['id'] : null;
+  const livemode = body['livemode'] === true;
+  return { id: body['id'], type: body['type'], objectId, livemode, occurredAt, isThin };
+}
+
+/** The metadata of the object as it was when the event came about; empty when it had none. */
+export function metadataOf(payload: string): Readonly<Record<string, unknown>> {
+  const about = objectOf(parseObject(payload) ?? {})?.['object'];
+  const metadata = isObject(about) ? about['metadata'] : null;
+  return isObject(metadata) ? metadata : {};
+}
+
+function objectOf(body: Json): Json | null {
+  return isObject(body['data']) ? body['data'] : null;
+}
+
+function parseObject(text: string): Json | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      return null;
+    }
+    throw error;
+  }
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isName(value: unknown): value is string {
+  return (
+    typeof value === 'string' &&
+    value !== '' &&
+    value.length <= MAX_NAME_LENGTH &&
+    isStorable(value)
+  );
+}
+
+function fromSeconds(seconds: unknown): Date {
+  return new Date(typeof seconds === 'number' ? seconds * 1_000 : Number.NaN);
+}

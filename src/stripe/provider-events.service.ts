@@ -1,0 +1,147 @@
+/*
+ * The inbox of what Stripe tells. A webhook is answered only after its event is stored; what an event
+ * means is none of this folder's business: whoever knows claims it, later, and ends it.
+ */
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../kernel/clock.js';
+import { conflict, DomainError, notFound } from '../kernel/errors.js';
+import { backoffMs } from '../platform/jobs/backoff.js';
+import { isStorable } from '../platform/http/validators.js';
+import { Log } from '../platform/log.js';
+import { FOLLOWED_TYPES, type ProviderEvent, readEvent, type ReadEvent } from './provider-event.js';
+import { ProviderEventsStore } from './provider-events.store.js';
+import { StripeClient } from './stripe.client.js';
+
+/** Longer than looking an invoice up takes, so that an event is seldom worked on twice. */
+const LEASE_MS = 300_000;
+/** With waits of up to an hour that is more than a day; then a person has to look. */
+const MAX_ATTEMPTS = 40;
+
+@Injectable()
+export class ProviderEventsService {
+  private readonly listeners: (() => void)[] = [];
+
+  constructor(
+    private readonly store: ProviderEventsStore,
+    private readonly client: StripeClient,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
+
+  /** Calls back when an event to follow was stored here, so that nobody has to wait for a tick. */
+  onStored(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  /**
+   * Stores what came to the webhook route, if Stripe signed it.
+   *
+   * @throws DomainError invalid when the signature is missing, wrong or old, or the body is no event
+   */
+  async receive(body: Buffer, signature: string | undefined): Promise<void> {
+    if (signature === undefined || signature === '') {
+      throw new DomainError(
+        'invalid',
+        'missing_signature',
+        'The header Stripe-Signature is missing.',
+      );
+    }
+    const fault = this.client.signatureFault(body, signature, this.clock.now());
+    if (fault !== null) {
+      throw new DomainError('invalid', 'invalid_signature', `The signature is not valid: ${fault}`);
+    }
+    const text = body.toString('utf8');
+    if (!(await this.keep(text, 'webhook'))) {
+      throw new DomainError('invalid', 'invalid_event', "The body is none of Stripe's events.");
+    }
+  }
+
+  /** Stores what the event list answered; what is there already stays as it is. */
+  async receiveListed(events: readonly string[]): Promise<void> {
+    for (const event of events) {
+      await this.keep(event, 'poll');
+    }
+  }
+
+  /** Events that are due, at most `limit`; they are the caller's for five minutes. */
+  async claim(limit: number): Promise<ProviderEvent[]> {
+    const now = this.clock.now();
+    return await this.store.claim(limit, now, new Date(now.getTime() + LEASE_MS));
+  }
+
+  /**
+   * Ends an event, in the transaction of what it brought about. Answers false when it was ended before:
+   * then that transaction must change nothing.
+   */
+  async end(id: string, state: 'processed' | 'ignored'): Promise<boolean> {
+    return await this.store.end(id, state, this.clock.now());
+  }
+
+  /** Puts an event off after a failed attempt; after forty it waits for a person. */
+  async postpone(event: ProviderEvent, error: string): Promise<void> {
+    const isOver = event.attemptCount >= MAX_ATTEMPTS;
+    const next = this.clock.now().getTime() + backoffMs(event.attemptCount, Math.random());
+    await this.store.recordFailure(event.id, error, isOver ? null : new Date(next));
+    if (isOver) {
+      const fields = { provider_event: event.id, type: event.type, attempts: event.attemptCount };
+      this.log.problem('provider_event.failed', error, fields);
+    }
+  }
+
+  /** Makes a failed event pending again. */
+  async retry(id: string): Promise<ProviderEvent> {
+    const isRetried = await this.store.retry(id, this.clock.now());
+    const event = await this.store.find(id);
+    if (event === null) {
+      throw notFound('provider event', id);
+    }
+    if (!isRetried) {
+      throw conflict('not_failed', `The provider event is ${event.state}, not failed.`);
+    }
+    return event;
+  }
+
+  /** Answers false when the text is no event. */
+  private async keep(text: string, via: ProviderEvent['via']): Promise<boolean> {
+    const event = isStorable(text) ? readEvent(text) : null;
+    if (event === null) {
+      return false;
+    }
+    const now = this.clock.now();
+    const isFollowed = this.isFollowed(event);
+    const isNew = await this.store.insert({
+      ...event,
+      via,
+      payload: text,
+      receivedAt: now,
+      state: isFollowed ? 'pending' : 'ignored',
+      attemptCount: 0,
+      nextAttemptAt: now,
+      lastError: null,
+      processedAt: isFollowed ? null : now,
+    });
+    if (isNew) {
+      this.log.event('provider_event.stored', { provider_event: event.id, type: event.type, via });
+    }
+    if (isNew && isFollowed) {
+      this.listeners.forEach((listener) => {
+        listener();
+      });
+    }
+    return true;
+  }
+
+  /**
+   * An event of the other mode (a test event at a live key) is kept but not followed. It is not refused:
+   * Stripe would send it for days and then switch the endpoint off. Thin events are kept likewise.
+   */
+  private isFollowed(event: ReadEvent): boolean {
+    const isOfOtherMode = this.client.livemode !== null && this.client.livemode !== event.livemode;
+    if (isOfOtherMode) {
+      const fields = { provider_event: event.id, livemode: event.livemode };
+      this.log.problem('provider_event.of_other_mode', null, fields);
+    }
+    const isKnown = (FOLLOWED_TYPES as readonly string[]).includes(event.type);
+    return isKnown && !event.isThin && !isOfOtherMode && event.objectId !== null;
+  }
+}

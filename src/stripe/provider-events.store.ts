@@ -1,0 +1,155 @@
+/*
+ * Owns provider_events: what Stripe has told, each event once, whichever way it came. Claiming pushes
+ * next_attempt_at ahead, which is the lease; whoever records must still find the event pending, under a
+ * lock, so that an event whose lease ran out is not recorded twice.
+ */
+import { Injectable } from '@nestjs/common';
+import { Database } from '../platform/database/database.js';
+import { type Page, toPage } from '../platform/http/page.js';
+import { type ProviderEvent, type ProviderEventState } from './provider-event.js';
+
+interface EventRow {
+  readonly id: string;
+  readonly type: string;
+  readonly object_id: string | null;
+  readonly livemode: boolean;
+  readonly payload: string;
+  readonly via: 'webhook' | 'poll';
+  readonly occurred_at: Date;
+  readonly received_at: Date;
+  readonly state: ProviderEventState;
+  readonly attempt_count: number;
+  readonly next_attempt_at: Date;
+  readonly last_error: string | null;
+  readonly processed_at: Date | null;
+}
+
+const COLUMNS = `id, type, object_id, livemode, payload, via, occurred_at, received_at, state,
+  attempt_count, next_attempt_at, last_error, processed_at`;
+
+@Injectable()
+export class ProviderEventsStore {
+  constructor(private readonly database: Database) {}
+
+  /** Keeps an event. Answers false when it is there already: one row, by primary key. */
+  async insert(event: ProviderEvent): Promise<boolean> {
+    const rows = await this.database.query<{ id: string }>(
+      `INSERT INTO provider_events (${COLUMNS})
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+       ON CONFLICT (id) DO NOTHING
+       RETURNING id`,
+      [
+        event.id,
+        event.type,
+        event.objectId,
+        event.livemode,
+        event.payload,
+        event.via,
+        event.occurredAt,
+        event.receivedAt,
+        event.state,
+        event.attemptCount,
+        event.nextAttemptAt,
+        event.lastError,
+        event.processedAt,
+      ],
+    );
+    return rows.length === 1;
+  }
+
+  /** Takes due events, the longest due first, until `leasedUntil`. Index provider_events_due; skips locked rows. */
+  async claim(limit: number, now: Date, leasedUntil: Date): Promise<ProviderEvent[]> {
+    const rows = await this.database.query<EventRow>(
+      `UPDATE provider_events
+       SET next_attempt_at = $3, attempt_count = attempt_count + 1
+       WHERE id IN (
+         SELECT id FROM provider_events
+         WHERE state = 'pending' AND next_attempt_at <= $2
+         ORDER BY next_attempt_at
+         LIMIT $1
+         FOR UPDATE SKIP LOCKED)
+       RETURNING ${COLUMNS}`,
+      [limit, now, leasedUntil],
+    );
+    return rows.map(fromRow);
+  }
+
+  /** Ends a pending event in a state that is final. Answers false when somebody else ended it; locks the row. */
+  async end(id: string, state: 'processed' | 'ignored', now: Date): Promise<boolean> {
+    const rows = await this.database.query<{ id: string }>(
+      `UPDATE provider_events
+       SET state = $2, processed_at = $3, last_error = NULL
+       WHERE id = $1 AND state = 'pending'
+       RETURNING id`,
+      [id, state, now],
+    );
+    return rows.length === 1;
+  }
+
+  /** Keeps why an attempt failed, and when the next one is due (null: none is). */
+  async recordFailure(id: string, error: string, nextAttemptAt: Date | null): Promise<void> {
+    await this.database.query(
+      `UPDATE provider_events
+       SET state = CASE WHEN $3::timestamptz IS NULL THEN 'failed' ELSE 'pending' END,
+         last_error = $2, next_attempt_at = coalesce($3, next_attempt_at)
+       WHERE id = $1 AND state = 'pending'`,
+      [id, error, nextAttemptAt],
+    );
+  }
+
+  /** Makes a failed event pending again. Answers false when it is not failed. */
+  async retry(id: string, now: Date): Promise<boolean> {
+    const rows = await this.database.query<{ id: string }>(
+      `UPDATE provider_events
+       SET state = 'pending', attempt_count = 0, next_attempt_at = $2
+       WHERE id = $1 AND state = 'failed'
+       RETURNING id`,
+      [id, now],
+    );
+    return rows.length === 1;
+  }
+
+  async find(id: string): Promise<ProviderEvent | null> {
+    const rows = await this.database.query<EventRow>(
+      `SELECT ${COLUMNS} FROM provider_events WHERE id = $1`,
+      [id],
+    );
+    return rows[0] === undefined ? null : fromRow(rows[0]);
+  }
+
+  /** The last received first. Index provider_events_received. */
+  async list(
+    state: ProviderEventState | null,
+    limit: number,
+    before: readonly string[] | null,
+  ): Promise<Page<ProviderEvent>> {
+    const rows = await this.database.query<EventRow>(
+      `SELECT ${COLUMNS} FROM provider_events
+       WHERE ($2::text IS NULL OR state = $2)
+         AND ($3::text IS NULL OR (received_at, id) < ($3::timestamptz, $4))
+       ORDER BY received_at DESC, id DESC
+       LIMIT $1 + 1`,
+      [limit, state, before?.[0] ?? null, before?.[1] ?? null],
+    );
+    // Instants here come from our clock, in milliseconds, so that the text says them exactly.
+    return toPage(rows, limit, (row) => [row.received_at.toISOString(), row.id], fromRow);
+  }
+}
+
+function fromRow(row: EventRow): ProviderEvent {
+  return {
+    id: row.id,
+    type: row.type,
+    objectId: row.object_id,
+    livemode: row.livemode,
+    payload: row.payload,
+    via: row.via,
+    occurredAt: row.occurred_at,
+    receivedAt: row.received_at,
+    state: row.state,
+    attemptCount: row.attempt_count,
+    nextAttemptAt: row.next_attempt_at,
+    lastError: row.last_error,
+    processedAt: row.processed_at,
+  };
+}

@@ -1,0 +1,50 @@
+/** What is read of Stripe's objects: the few fields that are used, with money as bigint. */
+
+export const STRIPE_INVOICE_STATUSES = ['draft', 'open', 'paid', 'uncollectible', 'void'] as const;
+
+export type StripeInvoiceStatus = (typeof STRIPE_INVOICE_STATUSES)[number];
+
+export interface StripeInvoice {
+  readonly id: string;
+  readonly status: StripeInvoiceStatus;
+  readonly currency: string;
+  readonly totalMinor: bigint;
+  readonly amountPaidMinor: bigint;
+  /** Null until Stripe has numbered it. */
+  readonly number: string | null;
+  readonly hostedInvoiceUrl: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface StripeInvoiceItem {
+  readonly id: string;
+  readonly amountMinor: bigint;
+  readonly currency: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A page of the event list, newest first. */
+export interface StripeEventPage {
+  /** Each as Stripe's own JSON. */
+  readonly events: readonly string[];
+  /** The id to go on after; null on the last page. */
+  readonly after: string | null;
+}
+
+export interface NewStripeInvoice {
+  readonly customer: string;
+  readonly currency: string;
+  readonly description: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface NewStripeInvoiceItem {
+  readonly customer: string;
+  readonly invoice: string;
+  readonly amountMinor: bigint;
+  readonly currency: string;
+  readonly description: string;
+  /** `[start, end)`. */
+  readonly period: { readonly start: Date; readonly end: Date };
+  readonly metadata: Readonly<Record<string, string>>;
+}

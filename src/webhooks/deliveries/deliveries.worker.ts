@@ -1,0 +1,81 @@
+/*
+ * Sends what is due. Calls run beside each other and outlive the pass that claimed them: a slow
+ * receiver holds its own places only, and each place that is freed is filled at once.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { CONFIG, type Config } from '../../platform/config.js';
+import { Poller } from '../../platform/jobs/poller.js';
+import { Log } from '../../platform/log.js';
+import { DeliveriesService, type RecordedAttempt } from './deliveries.service.js';
+import { type OutgoingDelivery } from './webhook-delivery.js';
+
+const TICK_MS = 1_000;
+/** Calls under way in one process; ten endpoints at their cap. */
+const MAX_IN_FLIGHT = 50;
+
+@Injectable()
+export class DeliveriesWorker extends Poller {
+  private readonly inFlight = new Set<Promise<void>>();
+
+  constructor(
+    @Inject(CONFIG) config: Config,
+    private readonly workerLog: Log,
+    private readonly deliveries: DeliveriesService,
+  ) {
+    super('webhook deliveries', config, workerLog);
+  }
+
+  @Interval(TICK_MS)
+  tick(): void {
+    this.look();
+  }
+
+  /** Lets the calls under way end too; each ends by its deadline. */
+  override async beforeApplicationShutdown(): Promise<void> {
+    await super.beforeApplicationShutdown();
+    await Promise.all(this.inFlight);
+  }
+
+  protected override async runOnce(): Promise<number> {
+    for (const lost of await this.deliveries.sweep()) {
+      this.report(lost);
+    }
+    const free = MAX_IN_FLIGHT - this.inFlight.size;
+    const claimed = free > 0 ? await this.deliveries.claim(free) : [];
+    for (const delivery of claimed) {
+      this.start(delivery);
+    }
+    return claimed.length;
+  }
+
+  private start(delivery: OutgoingDelivery): void {
+    const call = this.attempt(delivery).finally(() => {
+      this.inFlight.delete(call);
+      this.look();
+    });
+    this.inFlight.add(call);
+  }
+
+  private async attempt(delivery: OutgoingDelivery): Promise<void> {
+    try {
+      this.report(await this.deliveries.deliver(delivery));
+    } catch (error) {
+      // Its lease ends, and it is sent again.
+      this.workerLog.problem('delivery.failed', error, { delivery_id: delivery.id });
+    }
+  }
+
+  private report({ claim, result, state }: RecordedAttempt): void {
+    this.workerLog.event('delivery.attempted', {
+      delivery_id: claim.id,
+      endpoint_id: claim.endpointId,
+      attempt: claim.attemptNumber,
+      outcome: result.outcome,
+      status: result.status,
+      error: result.error,
+      duration_ms: result.durationMs,
+      state,
+    });
+  }
+}

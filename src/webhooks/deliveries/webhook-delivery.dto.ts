@@ -1,0 +1,53 @@
+import { IsIn, IsOptional } from 'class-validator';
+import { PageQuery } from '../../platform/http/page.js';
+import { IsStorableText } from '../../platform/http/validators.js';
+import { DELIVERY_STATES, type DeliveryState } from './webhook-delivery.js';
+
+const MAX_ID_LENGTH = 64;
+
+export class ListDeliveriesQuery extends PageQuery {
+  /** Of this endpoint. */
+  @IsOptional()
+  @IsStorableText(MAX_ID_LENGTH)
+  endpoint?: string;
+
+  /** Of this message. */
+  @IsOptional()
+  @IsStorableText(MAX_ID_LENGTH)
+  message?: string;
+
+  /** In this state. */
+  @IsOptional()
+  @IsIn(DELIVERY_STATES)
+  state?: DeliveryState;
+}
+
+export class WebhookDeliveryResponse {
+  id: string;
+  message: string;
+  endpoint: string;
+  type: string;
+  /** `pending`, `sending`, `succeeded` or `failed`. */
+  state: string;
+  attempts: number;
+  /** When it is tried next; null when it is being sent, or nothing more is tried. */
+  next_attempt_at: string | null;
+  created_at: string;
+  finished_at: string | null;
+}
+
+export class WebhookAttemptResponse {
+  id: string;
+  number: number;
+  started_at: string;
+  duration_ms: number | null;
+  /** `succeeded`, `failed`, or `unknown` when the process died in between. */
+  outcome: string;
+  /** HTTP status; null when no answer came. */
+  status: number | null;
+  /** Class of the error, such as `dns`, `timeout`, `blocked` or `http`. */
+  error: string | null;
+  detail: string | null;
+  /** The first 4 KB of the answer. */
+  response: string | null;
+}

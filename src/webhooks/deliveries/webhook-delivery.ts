@@ -1,0 +1,79 @@
+/* One message to one endpoint: its states, and the tries that it took. Pure. */
+import { type OutboundFault } from '../../platform/outbound/outbound-fault.js';
+import { type MessageType } from '../webhook-message.js';
+
+/**
+ * From each state to which. `pending` → `failed`: its endpoint was deleted; `sending` → `pending`:
+ * the attempt failed or its worker died; `failed` → `pending`: a person asked for it.
+ */
+export const DELIVERY_TRANSITIONS = {
+  pending: ['sending', 'failed'],
+  sending: ['pending', 'succeeded', 'failed'],
+  succeeded: [],
+  failed: ['pending'],
+} as const satisfies Record<string, readonly string[]>;
+
+export type DeliveryState = keyof typeof DELIVERY_TRANSITIONS;
+
+export const DELIVERY_STATES = Object.keys(DELIVERY_TRANSITIONS) as readonly DeliveryState[];
+
+export interface WebhookDelivery {
+  readonly id: string;
+  readonly messageId: string;
+  readonly endpointId: string;
+  readonly type: MessageType;
+  readonly state: DeliveryState;
+  readonly attemptCount: number;
+  /** Null when it is being sent, or nothing more is tried. */
+  readonly nextAttemptAt: Date | null;
+  readonly createdAt: Date;
+  /** Null until it has succeeded or was given up. */
+  readonly finishedAt: Date | null;
+}
+
+/** What a worker needs for one attempt; it holds the delivery until the lease ends. */
+export interface ClaimedDelivery {
+  readonly id: string;
+  readonly leaseToken: string;
+  readonly endpointId: string;
+  /** This attempt's, from 1. */
+  readonly attemptNumber: number;
+  readonly startedAt: Date;
+}
+
+export interface OutgoingDelivery extends ClaimedDelivery {
+  readonly messageId: string;
+  readonly body: string;
+  readonly url: string;
+  readonly secret: string;
+}
+
+/** `http`: answered, but not with 2xx; `lease_expired`: nobody knows, its worker was lost. */
+export type AttemptError = OutboundFault | 'http' | 'lease_expired';
+
+/** What is recorded of one try. */
+export interface AttemptResult {
+  readonly outcome: 'succeeded' | 'failed' | 'unknown';
+  /** Null when nobody saw its end. */
+  readonly durationMs: number | null;
+  /** Null when no answer came. */
+  readonly status: number | null;
+  /** Null after a whole answer with 2xx. */
+  readonly error: AttemptError | null;
+  readonly detail: string | null;
+  /** The first 4 KB of the answer; null when none came. */
+  readonly response: string | null;
+}
+
+export interface WebhookAttempt extends AttemptResult {
+  readonly id: string;
+  readonly number: number;
+  readonly startedAt: Date;
+}
+
+/** Undefined means any. */
+export interface DeliveryFilter {
+  readonly endpointId: string | undefined;
+  readonly messageId: string | undefined;
+  readonly state: DeliveryState | undefined;
+}

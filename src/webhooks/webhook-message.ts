@@ -1,0 +1,60 @@
+/* What is told to endpoints: the types of messages, and the bytes that a message consists of. Pure. */
+
+/** Every type of message and what it tells; a new type is a row here. */
+export const MESSAGE_TYPES = {
+  'billing_period.closed': 'A billing period was closed and its line items were written.',
+  'invoice.finalized': 'The provider finalized an invoice that carries our line items.',
+  'invoice.paid': 'An invoice that carries our line items was paid.',
+  'invoice.payment_failed': 'A payment of an invoice that carries our line items failed.',
+  'invoice.voided': 'An invoice that carries our line items was voided.',
+  'webhook.test': 'Somebody asked for a test of the endpoint.',
+} as const satisfies Record<string, string>;
+
+export type MessageType = keyof typeof MESSAGE_TYPES;
+
+export const MESSAGE_TYPE_NAMES = Object.keys(MESSAGE_TYPES) as readonly MessageType[];
+
+/** The form of `data`; changes when it changes in a way that receivers could not read. */
+export const MESSAGE_API_VERSION = '2026-11-01';
+
+/** Standard Webhooks asks for less than 20 KB; beyond this something is wrong with who publishes. */
+const MAX_BODY_BYTES = 262_144;
+
+export interface MessageContent {
+  readonly type: MessageType;
+  /** JSON values only: decimals as strings, times as ISO 8601. */
+  readonly data: Readonly<Record<string, unknown>>;
+  /** When what it tells happened. */
+  readonly occurredAt: Date;
+}
+
+export interface WebhookMessage {
+  /** Also the `webhook-id` of every attempt, by which receivers drop what they have seen. */
+  readonly id: string;
+  /** Grows with every message; a message of a transaction that was rolled back leaves a gap. */
+  readonly sequence: number;
+  readonly type: MessageType;
+  /** The very bytes that are signed and sent. */
+  readonly body: string;
+  readonly createdAt: Date;
+}
+
+/**
+ * The JSON text of a message: `type`, `timestamp` and `data` of Standard Webhooks 1.0.0 (section
+ * "Payload structure"), and our version and number.
+ *
+ * @throws RangeError when it is longer than 256 KB
+ */
+export function messageBody({ type, data, occurredAt }: MessageContent, sequence: number): string {
+  const body = JSON.stringify({
+    type,
+    timestamp: occurredAt.toISOString(),
+    api_version: MESSAGE_API_VERSION,
+    sequence,
+    data,
+  });
+  if (Buffer.byteLength(body) > MAX_BODY_BYTES) {
+    throw new RangeError(`A message '${type}' is longer than ${MAX_BODY_BYTES} bytes`);
+  }
+  return body;
+}

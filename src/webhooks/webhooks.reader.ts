@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import { notFound } from '../kernel/errors.js';
+import { type Page } from '../platform/http/page.js';
+import { DeliveriesStore } from './deliveries/deliveries.store.js';
+import {
+  type DeliveryFilter,
+  type WebhookAttempt,
+  type WebhookDelivery,
+} from './deliveries/webhook-delivery.js';
+import { EndpointsStore } from './endpoints/endpoints.store.js';
+import { type WebhookEndpoint } from './endpoints/webhook-endpoint.js';
+import { MessagesStore } from './messages.store.js';
+import { type WebhookMessage } from './webhook-message.js';
+
+/** What may be asked about webhooks; secrets are never part of an answer. */
+@Injectable()
+export class WebhooksReader {
+  constructor(
+    private readonly endpoints: EndpointsStore,
+    private readonly messages: MessagesStore,
+    private readonly deliveries: DeliveriesStore,
+  ) {}
+
+  /** One endpoint that was not deleted; throws not_found. */
+  async getEndpoint(id: string): Promise<WebhookEndpoint> {
+    const endpoint = await this.endpoints.find(id);
+    if (endpoint === null) {
+      throw notFound('webhook endpoint', id);
+    }
+    return endpoint;
+  }
+
+  /** Endpoints, newest first, without deleted ones. */
+  async listEndpoints(limit: number, before: string | null): Promise<Page<WebhookEndpoint>> {
+    return await this.endpoints.list(limit, before);
+  }
+
+  /** Messages, newest first. */
+  async listMessages(limit: number, before: string | null): Promise<Page<WebhookMessage>> {
+    return await this.messages.list(limit, before);
+  }
+
+  /** Deliveries, newest first. */
+  async listDeliveries(
+    filter: DeliveryFilter,
+    limit: number,
+    before: string | null,
+  ): Promise<Page<WebhookDelivery>> {
+    return await this.deliveries.list(filter, limit, before);
+  }
+
+  /** The attempts of a delivery, oldest first; throws not_found when there is no such delivery. */
+  async listAttempts(
+    deliveryId: string,
+    limit: number,
+    after: string | null,
+  ): Promise<Page<WebhookAttempt>> {
+    if ((await this.deliveries.find(deliveryId)) === null) {
+      throw notFound('webhook delivery', deliveryId);
+    }
+    return await this.deliveries.listAttempts(deliveryId, limit, after);
+  }
+}

@@ -1,0 +1,168 @@
+import { Stripe } from 'stripe';
+import { startFresh } from '../support/service.js';
+import { type TestService } from '../support/service-process.js';
+
+const SECRET = 'whsec_of_the_e2e_tests';
+const event = (id: string, change: object = {}): string =>
+  JSON.stringify({
+    id,
+    object: 'event',
+    type: 'invoice.paid',
+    created: 1_796_083_200,
+    livemode: false,
+    data: { object: { id: 'in_of_nobody', object: 'invoice' } },
+    ...change,
+  });
+
+function sign(payload: string, secret = SECRET, ageSeconds = 0): string {
+  const timestamp = Math.floor(Date.now() / 1_000) - ageSeconds;
+  return Stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp });
+}
+
+describe('POST /webhooks/stripe', () => {
+  let service: TestService;
+  let close: () => Promise<void>;
+
+  beforeAll(async () => {
+    // The secret of before and the new one, as while one is rolled. No secret key: nothing is called.
+    ({ service, close } = await startFresh({ STRIPE_WEBHOOK_SECRETS: `whsec_old,${SECRET}` }));
+  });
+
+  afterAll(async () => {
+    await close();
+  });
+
+  async function post(
+    body: string | Uint8Array,
+    signature?: string,
+  ): Promise<{ status: number; body: { code: string } }> {
+    return await service.request('POST', '/webhooks/stripe', {
+      key: null,
+      body,
+      headers: signature === undefined ? {} : { 'stripe-signature': signature },
+    });
+  }
+
+  async function listed(query = ''): Promise<Record<string, unknown>[]> {
+    return (await service.get(`/api/v1/provider-events${query}`)).body.data;
+  }
+
+  it.each([
+    ['without a signature', undefined, 'missing_signature'],
+    ['with an empty signature', '', 'missing_signature'],
+    ['with nonsense for a signature', 'nonsense', 'invalid_signature'],
+    ['signed by somebody else', sign(event('evt_bad'), 'whsec_other'), 'invalid_signature'],
+    ['signed for another body', sign(event('evt_other')), 'invalid_signature'],
+    ['signed too long ago', sign(event('evt_bad'), SECRET, 301), 'invalid_signature'],
+  ])('refuses an event %s, and stores nothing', async (_, signature, code) => {
+    const answer = await post(event('evt_bad'), signature);
+    expect(answer).toMatchObject({ status: 400, body: { code } });
+    expect((await listed()).map((row) => row['id'])).not.toContain('evt_bad');
+  });
+
+  it.each([['{"id":'], ['[]'], ['{}'], [event('evt_bad', { object: 'invoice' })]])(
+    'refuses a rightly signed body that is no event: %s',
+    async (body) => {
+      const answer = await post(body, sign(body));
+      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_event' } });
+    },
+  );
+
+  it('refuses an empty body', async () => {
+    expect(await post('', sign(' '))).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_signature' },
+    });
+  });
+
+  it('stores an event once, however often and by whichever secret it is signed', async () => {
+    const body = event('evt_once');
+    for (const secret of [SECRET, 'whsec_old', SECRET]) {
+      expect(await post(body, sign(body, secret, 299))).toMatchObject({ status: 200 });
+    }
+    const rows = (await listed()).filter((row) => row['id'] === 'evt_once');
+    expect(rows).toMatchObject([
+      { type: 'invoice.paid', object_id: 'in_of_nobody', via: 'webhook', state: 'pending' },
+    ]);
+  });
+
+  it('stores what it does not know as ignored, and answers 200', async () => {
+    const unknown = event('evt_unknown', { type: 'customer.discount.created' });
+    const thin = event('evt_thin', { object: 'v2.core.event', created: '2026-12-01T00:00:00Z' });
+    expect(await post(unknown, sign(unknown))).toMatchObject({ status: 200 });
+    expect(await post(thin, sign(thin))).toMatchObject({ status: 200 });
+    const ids = (await listed('?state=ignored')).map((row) => row['id']);
+    expect(ids).toEqual(['evt_thin', 'evt_unknown']);
+  });
+
+  it('goes through the inbox page by page', async () => {
+    const first = await service.get('/api/v1/provider-events?limit=1');
+    const second = await service.get(
+      `/api/v1/provider-events?limit=1&cursor=${first.body.next_cursor}`,
+    );
+    expect(first.body.data).toHaveLength(1);
+    expect(second.body.data[0].id).not.toBe(first.body.data[0].id);
+  });
+
+  it.each([
+    ['/api/v1/provider-events?state=nonsense', 'state'],
+    ['/api/v1/provider-events?cursor=nonsense', 'cursor'],
+    [`/api/v1/provider-events?cursor=${Buffer.from('["x","y"]').toString('base64url')}`, 'cursor'],
+    ['/api/v1/invoices?state=nonsense', 'state'],
+    ['/api/v1/invoices?cursor=nonsense', 'cursor'],
+    ['/api/v1/invoices?customer=nobody', 'customer'],
+    ['/api/v1/invoices?surprise=1', 'surprise'],
+  ])('refuses GET %s', async (path, field) => {
+    const answer = await service.get(path);
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors).toMatchObject([{ field }]);
+  });
+
+  it('does not know what was never there', async () => {
+    expect(await service.get('/api/v1/invoices/inv_none')).toMatchObject({ status: 404 });
+    expect(await service.post('/api/v1/line-items/li_none/retry')).toMatchObject({ status: 404 });
+    expect(await service.post('/api/v1/provider-events/evt_none/retry')).toMatchObject({
+      status: 404,
+    });
+  });
+
+  it('retries only what has failed', async () => {
+    const answer = await service.post('/api/v1/provider-events/evt_unknown/retry');
+    expect(answer).toMatchObject({ status: 409, body: { code: 'not_failed' } });
+  });
+
+  it('lets nobody retry without the scope to bill', async () => {
+    const { body } = await service.post('/api/v1/api-keys', { name: 'r', scopes: ['read'] });
+    for (const path of ['line-items/li_none/retry', 'provider-events/evt_once/retry']) {
+      const answer = await service.request('POST', `/api/v1/${path}`, { key: body.token });
+      expect(answer).toMatchObject({ status: 403, body: { code: 'missing_scope' } });
+    }
+    expect(await service.request('GET', '/api/v1/invoices', { key: null })).toMatchObject({
+      status: 401,
+    });
+  });
+});
+
+describe('an event of the other mode', () => {
+  it('is kept, not followed, and answered 200', async () => {
+    const { service, close } = await startFresh({
+      STRIPE_SECRET_KEY: 'sk_live_of_the_tests',
+      STRIPE_WEBHOOK_SECRETS: SECRET,
+      // Nothing listens there.
+      STRIPE_API_BASE: 'http://127.0.0.1:9',
+    });
+    try {
+      const body = event('evt_of_test_mode');
+      const answer = await service.request('POST', '/webhooks/stripe', {
+        key: null,
+        body,
+        headers: { 'stripe-signature': sign(body) },
+      });
+      expect(answer.status).toBe(200);
+      const { body: inbox } = await service.get('/api/v1/provider-events');
+      expect(inbox.data).toMatchObject([{ id: 'evt_of_test_mode', state: 'ignored' }]);
+    } finally {
+      await close();
+    }
+  });
+});

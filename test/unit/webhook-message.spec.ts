@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { Webhook } from 'standardwebhooks';
+import { VERSION } from '../../src/platform/version.js';
+import { newSecret, sign } from '../../src/webhooks/deliveries/signature.js';
+import {
+  DELIVERY_STATES,
+  DELIVERY_TRANSITIONS,
+} from '../../src/webhooks/deliveries/webhook-delivery.js';
+import { MESSAGE_TYPE_NAMES, messageBody } from '../../src/webhooks/webhook-message.js';
+
+describe('messageBody', () => {
+  const occurredAt = new Date('2026-11-03T10:20:30.456Z');
+
+  it('is the documented form', () => {
+    expect(messageBody({ type: 'invoice.paid', data: { a: '1' }, occurredAt }, 17)).toBe(
+      '{"type":"invoice.paid","timestamp":"2026-11-03T10:20:30.456Z","api_version":"2026-11-01","sequence":17,"data":{"a":"1"}}',
+    );
+  });
+
+  it('holds no NUL and no lone surrogate, whatever the data', () => {
+    const body = messageBody({ type: 'webhook.test', data: { a: '\0\uD800' }, occurredAt }, 1);
+    expect(body.isWellFormed() && !body.includes('\0')).toBe(true);
+  });
+
+  it('refuses what no receiver would take', () => {
+    const data = { a: 'x'.repeat(300_000) };
+    expect(() => messageBody({ type: 'webhook.test', data, occurredAt }, 1)).toThrow(RangeError);
+  });
+
+  it('has types as Standard Webhooks writes them', () => {
+    expect(MESSAGE_TYPE_NAMES.filter((name) => !/^[a-z_]+(?:\.[a-z_]+)+$/.test(name))).toEqual([]);
+  });
+});
+
+describe('sign', () => {
+  it("makes the signature of Standard Webhooks' own example", () => {
+    const content = {
+      id: 'msg_p5jXN8AQM9LWM0D4loKWxJek',
+      timestampSeconds: 1_614_265_330,
+      body: '{"test": 2432232314}',
+    };
+    expect(sign('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', content)).toBe(
+      'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
+    );
+  });
+
+  it('agrees with the library that receivers use, on any body', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), fc.nat(), (body, timestampSeconds) => {
+        const secret = newSecret();
+        const expected = new Webhook(secret).sign(
+          'msg_1',
+          new Date(timestampSeconds * 1_000),
+          body,
+        );
+        expect(sign(secret, { id: 'msg_1', timestampSeconds, body })).toBe(expected);
+      }),
+    );
+  });
+
+  it('makes secrets of 32 bytes, each another', () => {
+    const secrets = [newSecret(), newSecret()];
+    expect(new Set(secrets).size).toBe(2);
+    expect(secrets[0]).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+  });
+});
+
+describe('DELIVERY_TRANSITIONS', () => {
+  const legal = [
+    'pending>sending',
+    'pending>failed',
+    'sending>pending',
+    'sending>succeeded',
+    'sending>failed',
+    'failed>pending',
+  ];
+
+  it.each(DELIVERY_STATES.flatMap((from) => DELIVERY_STATES.map((to) => [from, to] as const)))(
+    'decides on %s to %s',
+    (from, to) => {
+      const targets: readonly string[] = DELIVERY_TRANSITIONS[from];
+      expect(targets.includes(to)).toBe(legal.includes(`${from}>${to}`));
+    },
+  );
+});
+
+describe('VERSION', () => {
+  it('is that of the package', () => {
+    const file = new URL('../../package.json', import.meta.url);
+    expect((JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version).toBe(VERSION);
+  });
+});
