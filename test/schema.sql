@@ -88,6 +88,7 @@ CREATE TABLE invoices (
   currency text NOT NULL,
   finalize boolean NOT NULL,
   state text NOT NULL,
+  stripe_customer_id text,
   stripe_invoice_id text,
   number text,
   total_minor bigint,
@@ -194,6 +195,17 @@ CREATE TABLE prices (
   CONSTRAINT prices_plan_version_fkey FOREIGN KEY (plan_version_id) REFERENCES plan_versions(id) ON DELETE RESTRICT
 );
 
+CREATE TABLE provider_event_polls (
+  provider text NOT NULL,
+  polled_from timestamp with time zone NOT NULL,
+  polled_to timestamp with time zone,
+  after_event_id text,
+  next_poll_at timestamp with time zone NOT NULL,
+  CONSTRAINT provider_event_polls_pkey PRIMARY KEY (provider),
+  CONSTRAINT provider_event_polls_provider_check CHECK ((provider = 'stripe'::text)),
+  CONSTRAINT provider_event_polls_span_check CHECK (((polled_to IS NOT NULL) OR (after_event_id IS NULL)))
+);
+
 CREATE TABLE provider_events (
   id text NOT NULL,
   type text NOT NULL,
@@ -234,9 +246,11 @@ CREATE TABLE provider_syncs (
   attempt_count integer NOT NULL,
   next_attempt_at timestamp with time zone NOT NULL,
   last_error text,
+  failure_code text,
   stripe_object_id text,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT provider_syncs_failure_check CHECK (((state = 'failed'::text) = (failure_code IS NOT NULL))),
   CONSTRAINT provider_syncs_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices(id) ON DELETE RESTRICT,
   CONSTRAINT provider_syncs_kind_check CHECK ((((kind = ANY (ARRAY['create_invoice'::text, 'finalize_invoice'::text])) AND (line_item_id IS NULL)) OR ((kind = 'create_item'::text) AND (line_item_id IS NOT NULL)))),
   CONSTRAINT provider_syncs_line_item_fkey FOREIGN KEY (line_item_id) REFERENCES line_items(id) ON DELETE RESTRICT,
@@ -344,13 +358,16 @@ CREATE TABLE webhook_attempts (
   delivery_id text NOT NULL,
   number integer NOT NULL,
   started_at timestamp with time zone NOT NULL,
-  duration_ms integer NOT NULL,
+  duration_ms integer,
   outcome text NOT NULL,
   status integer,
   error text,
+  detail text,
   response text,
   CONSTRAINT webhook_attempts_delivery_fkey FOREIGN KEY (delivery_id) REFERENCES webhook_deliveries(id) ON DELETE CASCADE,
+  CONSTRAINT webhook_attempts_end_check CHECK (((duration_ms IS NULL) = (outcome = 'unknown'::text))),
   CONSTRAINT webhook_attempts_number_unique UNIQUE (delivery_id, number),
+  CONSTRAINT webhook_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'failed'::text, 'unknown'::text]))),
   CONSTRAINT webhook_attempts_pkey PRIMARY KEY (id)
 );
 
@@ -381,8 +398,11 @@ CREATE TABLE webhook_endpoints (
   secret text NOT NULL,
   created_at timestamp with time zone NOT NULL,
   disabled_at timestamp with time zone,
+  disabled_reason text,
   deleted_at timestamp with time zone,
-  CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (id)
+  CONSTRAINT webhook_endpoints_disabled_check CHECK (((disabled_at IS NULL) = (disabled_reason IS NULL))),
+  CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (id),
+  CONSTRAINT webhook_endpoints_reason_check CHECK ((disabled_reason = ANY (ARRAY['requested'::text, 'gone'::text])))
 );
 
 CREATE TABLE webhook_messages (
@@ -391,7 +411,8 @@ CREATE TABLE webhook_messages (
   type text NOT NULL,
   body text NOT NULL,
   created_at timestamp with time zone NOT NULL,
-  CONSTRAINT webhook_messages_pkey PRIMARY KEY (id)
+  CONSTRAINT webhook_messages_pkey PRIMARY KEY (id),
+  CONSTRAINT webhook_messages_sequence_unique UNIQUE (sequence)
 );
 
 CREATE INDEX billing_periods_due ON public.billing_periods USING btree (closes_at) WHERE (state = 'open'::text);
@@ -404,11 +425,14 @@ CREATE INDEX line_items_customer ON public.line_items USING btree (customer_id, 
 CREATE INDEX line_items_invoice ON public.line_items USING btree (invoice_id);
 CREATE INDEX line_items_subscription ON public.line_items USING btree (subscription_id, id);
 CREATE INDEX provider_events_due ON public.provider_events USING btree (next_attempt_at) WHERE (state = 'pending'::text);
-CREATE INDEX provider_events_occurred ON public.provider_events USING btree (occurred_at);
+CREATE INDEX provider_events_received ON public.provider_events USING btree (received_at, id);
 CREATE INDEX provider_syncs_due ON public.provider_syncs USING btree (next_attempt_at) WHERE (state = 'pending'::text);
+CREATE INDEX provider_syncs_line_item ON public.provider_syncs USING btree (line_item_id) WHERE (line_item_id IS NOT NULL);
 CREATE INDEX provider_syncs_pending ON public.provider_syncs USING btree (customer_id, invoice_id, "position") WHERE (state = 'pending'::text);
 CREATE INDEX usage_events_batch ON ONLY public.usage_events USING btree (batch_id);
 CREATE INDEX usage_events_subject_time ON ONLY public.usage_events USING btree (subject, "time");
 CREATE INDEX usage_rollups_meter_hour ON public.usage_rollups USING btree (meter, hour);
 CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (endpoint_id, next_attempt_at, id) WHERE (state = 'pending'::text);
+CREATE INDEX webhook_deliveries_endpoint ON public.webhook_deliveries USING btree (endpoint_id, id);
+CREATE INDEX webhook_deliveries_failed ON public.webhook_deliveries USING btree (id) WHERE (state = 'failed'::text);
 CREATE INDEX webhook_deliveries_leased ON public.webhook_deliveries USING btree (endpoint_id, leased_until) WHERE (state = 'sending'::text);
