@@ -1,4 +1,3 @@
-import { Transform } from 'class-transformer';
 import { ValidateBy, type ValidationOptions } from 'class-validator';
 import { isDecimal } from '../../kernel/decimal.js';
 import { isTimeZone, parseInstant } from '../../kernel/instant.js';
@@ -15,14 +14,7 @@ function by(
     ValidateBy({ name, validator: { validate: check, defaultMessage: () => message } }, options);
 }
 
-/** A decimal as a string, at most 26 digits before and 12 after the point. */
-export const IsDecimalText = by(
-  'isDecimal',
-  isDecimal,
-  'must be a decimal in a string, such as "0.0004", with at most 26 digits before and 12 after the point',
-);
-
-/** The same, not below zero. */
+/** A decimal as a string, at most 26 digits before and 12 after the point, not below zero. */
 export const IsPositiveDecimalText = by(
   'isDecimal',
   (value) => isDecimal(value) && !value.startsWith('-'),
@@ -98,12 +90,3 @@ export const IsMetadata = by(
     ),
   `must be an object of at most ${MAX_METADATA_KEYS} texts, keys up to ${MAX_METADATA_KEY_LENGTH} and values up to ${MAX_METADATA_VALUE_LENGTH} characters`,
 );
-
-/** Query parameters are text: `true` and `false` become booleans, anything else stays and is refused. */
-export const QueryBoolean = (): PropertyDecorator =>
-  Transform(({ value }: { value: unknown }) => {
-    if (value === 'true') {
-      return true;
-    }
-    return value === 'false' ? false : value;
-  });
