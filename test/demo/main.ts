@@ -12,7 +12,7 @@ import { Api, until } from './api.js';
 import { readNginxLog } from './nginx-log.js';
 import { startMeterline, startReceiver, startStripe, type Started } from './processes.js';
 import { print, printReport } from './report.js';
-import { configure, endSubscriptions, type Setup } from './story.js';
+import { configure, subscribe } from './story.js';
 
 const SAMPLE = fileURLToPath(new URL('nginx-access.log', import.meta.url));
 const EVENTS_PER_REQUEST = 500;
@@ -71,11 +71,11 @@ async function sendUsage(api: Api, usage: readonly unknown[]): Promise<Record<st
 }
 
 /** Pays what is open, as the customers' cards would a little later. */
-async function payInvoices(api: Api, stripe: Stripe, setup: Setup): Promise<void> {
+async function payInvoices(api: Api, stripe: Stripe, count: number): Promise<void> {
   await until('every invoice is finalized', async () => {
     const invoices = await api.list('/api/v1/invoices');
     const isDone =
-      invoices.length >= setup.subscriptions.length &&
+      invoices.length >= count &&
       invoices.every(({ state }) => !['pending', 'draft'].includes(state));
     return isDone ? true : null;
   });
@@ -118,8 +118,9 @@ try {
   print(`Configured ${setup.customers.length} customers, 2 meters, 1 plan, 1 webhook endpoint`);
   const tally = await sendUsage(api, log.usage);
   print('Sent the log as usage events');
-  await endSubscriptions(api, setup, log.usage);
-  await payInvoices(api, stripe, setup);
+  const subscriptions = await subscribe(api, setup.customers, log.usage);
+  print('Subscribed the customers; their periods close');
+  await payInvoices(api, stripe, subscriptions.length);
   await until('every webhook is delivered', async () => {
     const pending = await api.list('/api/v1/webhook-deliveries?state=pending');
     const sending = await api.list('/api/v1/webhook-deliveries?state=sending');

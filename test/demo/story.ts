@@ -9,7 +9,6 @@ type Json = any;
 
 export interface Setup {
   readonly customers: readonly Json[];
-  readonly subscriptions: readonly Json[];
   readonly endpointSecret: string;
 }
 
@@ -84,7 +83,6 @@ export async function configure(
   }
   return {
     customers,
-    subscriptions: await subscribe(api, customers, usage),
     endpointSecret: await listen(api, receiverUrl),
   };
 }
@@ -118,12 +116,17 @@ async function ensureCustomer(
   });
 }
 
-async function subscribe(
+/** Puts each customer on the plan for the time of the log, once its usage is there. */
+export async function subscribe(
   api: Api,
   customers: readonly Json[],
   usage: readonly LoggedUsage[],
 ): Promise<Json[]> {
-  const first = usage.map(({ time }) => time).toSorted()[0] ?? new Date().toISOString();
+  const times = usage.map(({ time }) => time).toSorted();
+  const first = times[0] ?? new Date().toISOString();
+  // The contract ends right after the last line, so that the log's last period can close now.
+  const last = Date.parse(times.at(-1) ?? first);
+  const endsAt = new Date((Math.floor(last / 1_000) + 1) * 1_000).toISOString();
   const existing = await api.list('/api/v1/subscriptions');
   const subscriptions: Json[] = [];
   for (const customer of customers) {
@@ -135,6 +138,7 @@ async function subscribe(
           customer: customer.key,
           plan: PLAN.key,
           starts_at: startsAt,
+          ends_at: endsAt,
           anchor: 'calendar',
           billing: { provider: 'stripe', mode: 'own_invoice', finalize: true },
         })),
@@ -150,32 +154,4 @@ async function listen(api: Api, url: string): Promise<string> {
   }
   const endpoint = await api.post('/api/v1/webhook-endpoints', { url, types: WEBHOOK_TYPES });
   return endpoint.secret;
-}
-
-/**
- * Lets the periods of the log close. A month that is over closes by itself; in the present one the
- * subscriptions are ended right after the last line, as a customer who leaves would.
- */
-export async function endSubscriptions(
-  api: Api,
-  setup: Setup,
-  usage: readonly LoggedUsage[],
-): Promise<void> {
-  const last =
-    usage
-      .map(({ time }) => time)
-      .toSorted()
-      .at(-1) ?? new Date().toISOString();
-  const at = new Date(Math.floor(Date.parse(last) / 1_000) * 1_000 + 1_000);
-  for (const subscription of setup.subscriptions) {
-    const open = await api.list(
-      `/api/v1/billing-periods?subscription=${subscription.id}&state=open`,
-    );
-    const isInside = open.some(
-      (period) => at > new Date(period.starts_at) && at < new Date(period.ends_at),
-    );
-    if (isInside) {
-      await api.post(`/api/v1/subscriptions/${subscription.id}/cancel`, { at: at.toISOString() });
-    }
-  }
 }

@@ -42,6 +42,8 @@ describe('subscriptions, billing periods and line items', () => {
     ['starts_at', { ...valid, starts_at: undefined }, 'is_instant'],
     ['starts_at', { ...valid, starts_at: '1999-01-01T00:00:00Z' }, 'too_far'],
     ['starts_at', { ...valid, starts_at: '2999-01-01T00:00:00Z' }, 'too_far'],
+    ['ends_at', { ...valid, ends_at: 'never' }, 'is_instant'],
+    ['ends_at', { ...valid, ends_at: valid.starts_at }, 'is_after'],
     ['anchor', { ...valid, anchor: 'anniversary' }, 'is_in'],
     ['time_zone', { ...valid, time_zone: 'Mars/Olympus' }, 'is_time_zone'],
     ['surprise', { ...valid, surprise: 1 }, 'unknown_field'],

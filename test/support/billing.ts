@@ -104,6 +104,7 @@ export async function startBilling(now: string): Promise<TestBilling> {
         customer: customer.id,
         plan: plan.plan.id,
         startsAt: clock.now(),
+        endsAt: null,
         anchor: 'calendar',
         timeZone: null,
         billing: { provider: 'none' },

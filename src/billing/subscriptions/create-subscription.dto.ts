@@ -57,6 +57,11 @@ export class CreateSubscriptionDto {
   @IsInstantText()
   starts_at: string;
 
+  /** For a subscription whose end is known: its last period ends there. Without it: until cancelled. */
+  @IsOptional()
+  @IsInstantText()
+  ends_at?: string | null;
+
   /** `calendar`: periods begin where the months of the calendar begin. */
   @IsOptional()
   @IsIn(['calendar'])

@@ -84,6 +84,7 @@ function toInput(body: CreateSubscriptionDto): NewSubscription {
     customer: body.customer,
     plan: body.plan,
     startsAt: toInstant(body.starts_at),
+    endsAt: typeof body.ends_at === 'string' ? toInstant(body.ends_at) : null,
     anchor: body.anchor ?? 'calendar',
     timeZone: body.time_zone ?? null,
     billing: toBilling(body.billing ?? { provider: 'none' }),

@@ -27,6 +27,8 @@ export interface NewSubscription {
   readonly startsAt: Date;
   readonly anchor: 'calendar';
   /** Null: the customer's. */
+  /** Null: until it is cancelled. */
+  readonly endsAt: Date | null;
   readonly timeZone: string | null;
   readonly billing: Billing;
 }
@@ -48,6 +50,9 @@ export class SubscriptionsService {
     if (Math.abs(input.startsAt.getTime() - now.getTime()) > MAX_START_DISTANCE_MS) {
       throw invalidField('starts_at', 'too_far', 'must be within ten years of now');
     }
+    if (input.endsAt !== null && input.endsAt <= input.startsAt) {
+      throw invalidField('ends_at', 'is_after', 'must be after starts_at');
+    }
     const customer = await this.customerOf(input);
     const plan = await this.planOf(input, customer);
     const subscription: Subscription = {
@@ -55,7 +60,7 @@ export class SubscriptionsService {
       customerId: customer.id,
       planId: plan.id,
       startsAt: input.startsAt,
-      endsAt: null,
+      endsAt: input.endsAt,
       anchor: input.anchor,
       timeZone: input.timeZone ?? customer.timeZone,
       billing: input.billing,

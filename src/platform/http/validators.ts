@@ -14,7 +14,7 @@ function by(
     ValidateBy({ name, validator: { validate: check, defaultMessage: () => message } }, options);
 }
 
-/** A decimal as a string, at most 26 digits before and 12 after the point, not below zero. */
+/** A decimal of zero or more as a string, at most 26 digits before and 12 after the point. */
 export const IsPositiveDecimalText = by(
   'isDecimal',
   (value) => isDecimal(value) && !value.startsWith('-'),

@@ -1,0 +1,128 @@
+/*
+ * Aim: kill -9 of the service at each call of the push leaves every line item at Stripe exactly once.
+ * Method: the double holds one call after the other, before or after doing what it says; the service
+ * is killed while it waits, and started again. What died with it is the answer, never the line.
+ */
+import { startStripeDouble, type StripeDouble } from '../support/stripe-double/stripe-double.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { eventually, startService, type TestService } from '../support/service-process.js';
+
+const HOLD_MS = 2_000;
+const CALLS = ['draft', 'first item', 'second item', 'third item', 'finalization'];
+const FEES = ['base', 'seats', 'support'];
+
+/** The first instant of last month: a subscription since then has one period that is over. */
+function lastMonth(): string {
+  const now = new Date();
+  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1)).toISOString();
+}
+
+describe('the push to Stripe', () => {
+  let db: TestDatabase;
+  let double: StripeDouble;
+  let service: TestService;
+  const start = async (): Promise<void> => {
+    service = await startService(db.url, {
+      STRIPE_SECRET_KEY: 'sk_test_push',
+      STRIPE_API_BASE: double.url,
+      STRIPE_TIMEOUT_MS: '10000',
+      STRIPE_POLL_SECONDS: '1',
+    });
+  };
+
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    double = await startStripeDouble();
+    await start();
+    const prices = FEES.map((key) => ({ key, kind: 'flat', amount: '10.00' }));
+    const plan = { key: 'pro', name: 'Pro', currency: 'usd', interval: 'month', grace_seconds: 0 };
+    await service.post('/api/v1/plans', { ...plan, prices });
+  });
+
+  afterAll(async () => {
+    await service.kill('SIGKILL');
+    await double.close();
+    await db.drop();
+  });
+
+  const stripe = async (method: string, path: string, form = ''): Promise<Response> =>
+    await fetch(`${double.url}${path}`, {
+      method,
+      headers: {
+        authorization: 'Bearer sk_test_push',
+        'content-type': 'application/x-www-form-urlencoded',
+      },
+      ...(form !== '' && { body: form }),
+    });
+
+  /** A customer whose last month is to be billed; answers its id at Stripe. */
+  const subscribe = async (key: string): Promise<string> => {
+    const created = (await (await stripe('POST', '/v1/customers', `name=${key}`)).json()) as {
+      id: string;
+    };
+    const stripeCustomer = created.id;
+    await service.post('/api/v1/customers', {
+      key,
+      name: key,
+      currency: 'usd',
+      stripe_customer_id: stripeCustomer,
+    });
+    await service.post('/api/v1/subscriptions', {
+      customer: key,
+      plan: 'pro',
+      starts_at: lastMonth(),
+      billing: { provider: 'stripe', finalize: true },
+    });
+    return stripeCustomer;
+  };
+
+  const list = async (path: string): Promise<{ metadata: Record<string, string> }[]> => {
+    const page = (await (await stripe('GET', path)).json()) as {
+      data: { metadata: Record<string, string> }[];
+    };
+    return page.data;
+  };
+
+  it.each(
+    CALLS.flatMap((call, index) => [
+      [call, 'before', index] as const,
+      [call, 'after', index] as const,
+    ]),
+  )(
+    'leaves each line once when it is killed at the %s, %s Stripe has done it',
+    async (call, when, index) => {
+      const key = `${call.replaceAll(' ', '-')}-${when}`;
+      double.orderFault({
+        kind: 'slow',
+        when,
+        delayMs: HOLD_MS,
+        method: 'POST',
+        path: '^/v1/(invoices|invoiceitems)',
+        skip: index,
+      });
+      const stripeCustomer = await subscribe(key);
+      await eventually(async () => await Promise.resolve(double.pendingFaults().length === 0));
+      await service.kill('SIGKILL');
+      await start();
+      // The lease of the dead outlives it by the longest call; waiting for that is not what is tested.
+      await db.database.query('DELETE FROM provider_leases');
+      const invoice = await eventually(async () => {
+        const page = await service.get(`/api/v1/invoices?customer=${key}`);
+        const [found] = page.body.data;
+        return found?.state === 'open' ? found : null;
+      });
+      const items = await service.get(`/api/v1/line-items?customer=${key}`);
+      expect(items.body.data.map(({ state }: { state: string }) => state)).toEqual([
+        'finalized',
+        'finalized',
+        'finalized',
+      ]);
+      expect(await list(`/v1/invoices?customer=${stripeCustomer}`)).toHaveLength(1);
+      const atStripe = await list(`/v1/invoiceitems?customer=${stripeCustomer}&limit=100`);
+      expect(atStripe.map(({ metadata }) => metadata['meterline_line_item']).toSorted()).toEqual(
+        items.body.data.map(({ id }: { id: string }) => id).toSorted(),
+      );
+      expect(invoice.total).toBe('30.00');
+    },
+  );
+});
