@@ -30,7 +30,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     abortOnError: false,
     bodyParser: false,
   });
-  await setUpHttp(app, log);
+  const closeHttp = await setUpHttp(app, log);
   const token = await app.get(ApiKeysService).ensureAdmin(config.adminKey);
   if (token !== null) {
     process.stderr.write(`\nThe first admin key, shown this once: ${token}\n\n`);
@@ -41,7 +41,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   return {
     url,
     stop: async () => {
-      await app.close();
+      await closeHttp();
       await dataSource.destroy();
       await postgres.stop();
       log.event('service.stopped');

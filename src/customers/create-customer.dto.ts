@@ -118,3 +118,7 @@ export class CustomerSubjectResponse {
   from: string | null;
   to: string | null;
 }
+
+export class CustomerSubjectsResponse {
+  data: CustomerSubjectResponse[];
+}

@@ -1,12 +1,19 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { instantOf } from '../kernel/instant.js';
 import { RequireScope } from '../platform/access/scope.js';
-import { PageQuery, type PageResponse, readCursor, toPageResponse } from '../platform/http/page.js';
+import {
+  ApiPage,
+  PageQuery,
+  type PageResponse,
+  readCursor,
+  toPageResponse,
+} from '../platform/http/page.js';
 import {
   AssignSubjectDto,
   CreateCustomerDto,
   CustomerResponse,
   CustomerSubjectResponse,
+  CustomerSubjectsResponse,
   UpdateCustomerDto,
 } from './create-customer.dto.js';
 import { type Customer, type CustomerChanges, type CustomerSubject } from './customer.js';
@@ -30,6 +37,7 @@ export class CustomersController {
   /** List customers, newest first. */
   @Get()
   @RequireScope('read')
+  @ApiPage(CustomerResponse)
   async list(@Query() query: PageQuery): Promise<PageResponse<CustomerResponse>> {
     const before = readCursor(query.cursor, 1)?.[0] ?? null;
     return toPageResponse(await this.reader.list(query.limit, before), toResponse);
@@ -66,7 +74,7 @@ export class CustomersController {
   /** The subjects of the customer, and the spans in which it owns them. */
   @Get(':id/subjects')
   @RequireScope('read')
-  async subjects(@Param('id') id: string): Promise<{ data: CustomerSubjectResponse[] }> {
+  async subjects(@Param('id') id: string): Promise<CustomerSubjectsResponse> {
     const customer = await this.reader.get(id);
     const subjects = await this.reader.subjectsOf(customer.id);
     return { data: subjects.map(toSubjectResponse) };

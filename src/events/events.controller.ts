@@ -5,7 +5,13 @@ import { parse, stringify } from 'lossless-json';
 import { instantOf } from '../kernel/instant.js';
 import { NaturallyIdempotent } from '../platform/access/idempotency.interceptor.js';
 import { RequireScope } from '../platform/access/scope.js';
-import { PageQuery, type PageResponse, readCursor, toPageResponse } from '../platform/http/page.js';
+import {
+  ApiPage,
+  PageQuery,
+  type PageResponse,
+  readCursor,
+  toPageResponse,
+} from '../platform/http/page.js';
 import { RAW_BODY } from '../platform/http/raw-body.js';
 import { type EventFilter } from './events.store.js';
 import { EventsReader } from './events.reader.js';
@@ -23,6 +29,7 @@ import {
 import { JSON_TYPES, NDJSON_TYPE } from './read-body.js';
 import { type ConflictingEvent, type RejectedEvent, type StoredEvent } from './stored-event.js';
 
+const BATCH_NUMBER = /^\d{1,18}$/;
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 @Controller('api/v1/events')
@@ -58,7 +65,8 @@ export class EventsController {
   @Header('content-type', JSON_TYPE)
   @ApiOkResponse({ type: StoredEventsResponse })
   async list(@Query() query: ListEventsQuery): Promise<string> {
-    const page = await this.reader.list(toFilter(query), query.limit, readCursor(query.cursor, 3));
+    const before = readCursor(query.cursor, 3, BATCH_NUMBER);
+    const page = await this.reader.list(toFilter(query), query.limit, before);
     return toExactJson(toPageResponse(page, toEventResponse));
   }
 
@@ -76,6 +84,7 @@ export class EventsController {
   /** List events that were refused, and why. */
   @Get('rejected')
   @RequireScope('read')
+  @ApiPage(RejectionResponse)
   async rejected(@Query() query: PageQuery): Promise<PageResponse<RejectionResponse>> {
     const before = readCursor(query.cursor, 1)?.[0] ?? null;
     return toPageResponse(

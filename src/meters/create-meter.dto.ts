@@ -121,11 +121,12 @@ export class CreateMeterDto {
 
   /** All must hold for an event to count. */
   @IsOptional()
-  @IsArray()
-  @ArrayMaxSize(MAX_FILTERS)
-  @IsObject({ each: true })
-  @ValidateNested({ each: true })
   @Type(() => MeterFilterDto)
+  // Decorators are checked from the last to the first.
+  @ValidateNested({ each: true })
+  @IsObject({ each: true })
+  @ArrayMaxSize(MAX_FILTERS)
+  @IsArray()
   filters?: MeterFilterDto[];
 
   /** Names of groups, each with the path of its value: `{ "region": "$.region" }`. */

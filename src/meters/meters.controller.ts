@@ -1,7 +1,13 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { instantOf } from '../kernel/instant.js';
 import { RequireScope } from '../platform/access/scope.js';
-import { PageQuery, type PageResponse, readCursor, toPageResponse } from '../platform/http/page.js';
+import {
+  ApiPage,
+  PageQuery,
+  type PageResponse,
+  readCursor,
+  toPageResponse,
+} from '../platform/http/page.js';
 import { CreateMeterDto, MeterResponse, UpdateMeterDto } from './create-meter.dto.js';
 import { type Aggregation, type Meter } from './meter.js';
 import { MetersReader } from './meters.reader.js';
@@ -24,6 +30,7 @@ export class MetersController {
   /** List meters, newest first. */
   @Get()
   @RequireScope('read')
+  @ApiPage(MeterResponse)
   async list(@Query() query: PageQuery): Promise<PageResponse<MeterResponse>> {
     const before = readCursor(query.cursor, 1)?.[0] ?? null;
     return toPageResponse(await this.reader.list(query.limit, before), toResponse);

@@ -1,6 +1,11 @@
 import { Transform } from 'class-transformer';
 import { ArrayUnique, IsArray, IsIn, IsOptional, IsString, ValidateBy } from 'class-validator';
-import { IsInstantText, IsStorableText, IsTimeZoneName } from '../platform/http/validators.js';
+import {
+  IsInstantText,
+  isStorable,
+  IsStorableText,
+  IsTimeZoneName,
+} from '../platform/http/validators.js';
 import { BUCKET_SIZES, type BucketSize } from './buckets.js';
 
 const IsGroupFilter = (): PropertyDecorator =>
@@ -10,7 +15,7 @@ const IsGroupFilter = (): PropertyDecorator =>
       validate: (value) =>
         typeof value === 'object' &&
         value !== null &&
-        Object.values(value).every((text) => typeof text === 'string'),
+        Object.values(value).every((text) => typeof text === 'string' && isStorable(text)),
       defaultMessage: () => 'must be given as filter[group]=value',
     },
   });

@@ -119,9 +119,9 @@ describe('the push to Stripe', () => {
       ]);
       expect(await list(`/v1/invoices?customer=${stripeCustomer}`)).toHaveLength(1);
       const atStripe = await list(`/v1/invoiceitems?customer=${stripeCustomer}&limit=100`);
-      expect(atStripe.map(({ metadata }) => metadata['meterline_line_item']).toSorted()).toEqual(
-        items.body.data.map(({ id }: { id: string }) => id).toSorted(),
-      );
+      expect(
+        atStripe.map(({ metadata }) => String(metadata['meterline_line_item'])).toSorted(),
+      ).toEqual(items.body.data.map(({ id }: { id: string }) => id).toSorted());
       expect(invoice.total).toBe('30.00');
     },
   );

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
-import { PageQuery, type PageResponse, readCursor, toPageResponse } from '../http/page.js';
+import { ApiPage, PageQuery, type PageResponse, readCursor, toPageResponse } from '../http/page.js';
 import { type ApiKey } from './api-key.js';
 import { ApiKeysService } from './api-keys.service.js';
 import { ApiKeyResponse, CreateApiKeyDto, CreatedApiKeyResponse } from './create-api-key.dto.js';
@@ -19,6 +19,7 @@ export class ApiKeysController {
 
   /** List keys, newest first; tokens are not shown. */
   @Get()
+  @ApiPage(ApiKeyResponse)
   async list(@Query() query: PageQuery): Promise<PageResponse<ApiKeyResponse>> {
     const before = readCursor(query.cursor, 1)?.[0] ?? null;
     return toPageResponse(await this.apiKeys.list(query.limit, before), toResponse);

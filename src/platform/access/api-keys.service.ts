@@ -3,6 +3,7 @@ import { Clock } from '../../kernel/clock.js';
 import { invalidField, notFound } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { Database } from '../database/database.js';
+import { isConnectionLost } from '../database/pg-errors.js';
 import { type Page } from '../http/page.js';
 import { type ApiKey, hashToken, hintOf, newToken, sameHash } from './api-key.js';
 import { ApiKeysStore } from './api-keys.store.js';
@@ -10,12 +11,16 @@ import { type Scope } from './scope.js';
 
 /** How long a replica trusts what it read of a key; a revoked key works at most this long elsewhere. */
 const CACHE_MS = 10_000;
+/** While the database is away a key that was known works on, so that ingest can wait for it. */
+const MAX_STALE_MS = 300_000;
+const RETRY_MS = 1_000;
 /** Unknown tokens are cached too, so that a wrong one costs no query each time; beyond this the cache is dropped. */
 const MAX_CACHED = 10_000;
 const ENV_KEY_NAME = 'METERLINE_ADMIN_KEY';
 
 interface Cached {
   readonly key: ApiKey | null;
+  readonly readAt: number;
   readonly until: number;
 }
 
@@ -38,13 +43,12 @@ export class ApiKeysService {
     if (cached !== undefined && cached.until > now) {
       return cached.key;
     }
-    const found = await this.store.findByHash(tokenHash);
-    const key = found !== null && sameHash(found.tokenHash, tokenHash) ? found.key : null;
+    const fresh = await this.read(tokenHash, now, cached);
     if (this.cache.size >= MAX_CACHED) {
       this.cache.clear();
     }
-    this.cache.set(cacheKey, { key, until: now + CACHE_MS });
-    return key;
+    this.cache.set(cacheKey, fresh);
+    return fresh.key;
   }
 
   /** A new key and its token, which is in this answer only. */
@@ -82,10 +86,26 @@ export class ApiKeysService {
         const tokenHash = hashToken(given);
         await this.store.revokeOthersNamed(ENV_KEY_NAME, tokenHash, this.clock.now());
         await this.store.insert(this.describe(ENV_KEY_NAME, ['admin'], given), tokenHash);
+        // The settings may have gone back to an earlier key.
+        await this.store.reinstate(tokenHash, ENV_KEY_NAME);
         return null;
       }
       return hasAdmin ? null : (await this.create('first admin key', ['admin'])).token;
     });
+  }
+
+  /** Reads the key; what was read before stands in for it for a while when the database is away. */
+  private async read(tokenHash: Buffer, now: number, before: Cached | undefined): Promise<Cached> {
+    try {
+      const found = await this.store.findByHash(tokenHash);
+      const key = found !== null && sameHash(found.tokenHash, tokenHash) ? found.key : null;
+      return { key, readAt: now, until: now + CACHE_MS };
+    } catch (error) {
+      if (before === undefined || before.readAt + MAX_STALE_MS < now || !isConnectionLost(error)) {
+        throw error;
+      }
+      return { ...before, until: now + RETRY_MS };
+    }
   }
 
   private describe(name: string, scopes: readonly Scope[], token: string): ApiKey {

@@ -60,6 +60,15 @@ export class ApiKeysStore {
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
 
+  /** Puts a key of this name that was ended in force again. */
+  async reinstate(tokenHash: Buffer, name: string): Promise<void> {
+    await this.database.query(
+      `UPDATE api_keys SET revoked_at = NULL
+       WHERE token_sha256 = $1 AND name = $2 AND revoked_at IS NOT NULL`,
+      [tokenHash, name],
+    );
+  }
+
   /** Ends all other keys of this name: a changed METERLINE_ADMIN_KEY replaces the one before. */
   async revokeOthersNamed(name: string, tokenHash: Buffer, now: Date): Promise<void> {
     await this.database.query(

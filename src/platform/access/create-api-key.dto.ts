@@ -1,4 +1,4 @@
-import { ArrayNotEmpty, IsArray, IsIn } from 'class-validator';
+import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn } from 'class-validator';
 import { IsStorableText } from '../http/validators.js';
 import { type Scope, SCOPES } from './scope.js';
 
@@ -8,9 +8,11 @@ export class CreateApiKeyDto {
   name: string;
 
   /** What it may do; `admin` may do everything. */
-  @IsArray()
-  @ArrayNotEmpty()
+  // Decorators are checked from the last to the first.
   @IsIn(SCOPES, { each: true })
+  @ArrayUnique()
+  @ArrayNotEmpty()
+  @IsArray()
   scopes: Scope[];
 }
 

@@ -23,6 +23,7 @@ const DATABASE = 'meterline';
 const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
+const HALF_WRITTEN_MS = 500;
 const MAX_STARTS = 5;
 
 /** What differs from PostgreSQL's defaults; nothing here weakens durability. */
@@ -100,7 +101,7 @@ async function readPassword(file: string): Promise<string> {
     // 'wx' fails when the file exists: of two starting processes one decides.
     await fs.writeFile(file, randomBytes(24).toString('hex'), { flag: 'wx', mode: 0o600 });
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
       throw error;
     }
   }
@@ -154,34 +155,50 @@ async function startOrAdopt(cluster: Cluster): Promise<Postmaster> {
   throw new Error(`PostgreSQL does not start; see ${cluster.log}`);
 }
 
-/** The server of this directory, waiting while it starts or stops; null when none runs. */
+/** The server of this directory, which may be starting or stopping; null when none runs. */
 async function findRunning(cluster: Cluster): Promise<Postmaster | null> {
   const pidFile = path.join(cluster.data, 'postmaster.pid');
-  const text = await fs.readFile(pidFile, 'utf8').catch(() => '');
-  const lines = text.split('\n');
-  const pid = Number(lines[0]);
-  if (!Number.isSafeInteger(pid) || pid <= 0) {
+  let text = await readIfThere(pidFile);
+  if (text !== null && !isPid(text)) {
+    // PostgreSQL fills the file at once; one that stays empty is what a power cut left of it.
+    await sleep(HALF_WRITTEN_MS);
+    text = await readIfThere(pidFile);
+  }
+  if (text === null) {
     return null;
   }
-  if (!(await isPostgres(pid))) {
+  const [pid, , , port] = text.split('\n').map(Number);
+  if (pid === undefined || !isPid(text) || !(await isOurs(pid, cluster))) {
     // After a crash the number may belong to another program, which PostgreSQL cannot tell.
     await fs.rm(pidFile, { force: true });
     return null;
   }
-  return { pid, port: Number(lines[3]) };
+  return { pid, port: port ?? 0 };
 }
 
-async function isPostgres(pid: number): Promise<boolean> {
+async function readIfThere(file: string): Promise<string | null> {
+  return await fs.readFile(file, 'utf8').catch(() => null);
+}
+
+function isPid(text: string): boolean {
+  return /^[1-9]\d{0,9}\n/.test(text);
+}
+
+/** Whether the process is a PostgreSQL that works in our directory. */
+async function isOurs(pid: number, { data }: Cluster): Promise<boolean> {
   if (!isAlive(pid)) {
     return false;
   }
-  const commandLine = existsSync('/proc/self/cmdline')
-    ? await fs.readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-    : await run('ps', ['-p', String(pid), '-o', 'command=']).then(
-        (result) => result.stdout,
-        () => '',
-      );
-  return commandLine.includes('postgres');
+  if (!existsSync('/proc/self/cmdline')) {
+    const shown = await run('ps', ['-p', String(pid), '-o', 'command=']).catch(() => ({
+      stdout: '',
+    }));
+    return shown.stdout.includes(`postgres -D ${data} `);
+  }
+  const commandLine = await fs.readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  // It changes to its data directory before it writes the pid file.
+  const folder = await fs.readlink(`/proc/${pid}/cwd`).catch(() => '');
+  return commandLine.includes('postgres') && folder === (await fs.realpath(data));
 }
 
 function isAlive(pid: number): boolean {

@@ -39,6 +39,21 @@ export function isUnstorable(error: unknown): boolean {
   return code.startsWith('22') || code.startsWith('54');
 }
 
+const CONNECTION_CODES = /^(?:08...|57P0[1-3]|53300|ECONN\w+|EPIPE|ETIMEDOUT)$/;
+const CONNECTION_MESSAGES =
+  /^Connection terminated|timeout exceeded when trying to connect|already released/;
+
+/** Whether there was no database to ask: it restarts, is full, or cannot be reached. */
+export function isConnectionLost(error: unknown): boolean {
+  const candidate: unknown =
+    error instanceof Error && 'driverError' in error ? error.driverError : error;
+  if (!(candidate instanceof Error)) {
+    return false;
+  }
+  const code = 'code' in candidate && typeof candidate.code === 'string' ? candidate.code : '';
+  return CONNECTION_CODES.test(code) || CONNECTION_MESSAGES.test(candidate.message);
+}
+
 /** Whether the same transaction may succeed when it is run again at once. */
 export function isRetryable(error: unknown): boolean {
   const code = pgError(error)?.code;

@@ -72,7 +72,7 @@ async function restoreLinks(root: string): Promise<void> {
 }
 
 function ignoreExisting(error: unknown): void {
-  if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) {
+  if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
     throw error;
   }
 }

@@ -1,7 +1,9 @@
+import { applyDecorators, type Type as Class } from '@nestjs/common';
+import { ApiExtraModels, ApiOkResponse, getSchemaPath } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import { invalidField } from '../../kernel/errors.js';
-import { IsStorableText } from './validators.js';
+import { isStorable, IsStorableText } from './validators.js';
 
 export const MAX_PAGE_SIZE = 200;
 const DEFAULT_PAGE_SIZE = 50;
@@ -12,9 +14,10 @@ export class PageQuery {
   /** How many rows at most. */
   @IsOptional()
   @Type(() => Number)
-  @IsInt()
-  @Min(1)
+  // Decorators are checked from the last to the first.
   @Max(MAX_PAGE_SIZE)
+  @Min(1)
+  @IsInt()
   limit: number = DEFAULT_PAGE_SIZE;
 
   /** `next_cursor` of the page before. */
@@ -53,9 +56,14 @@ function encode(position: readonly string[]): string {
 /**
  * The position that a cursor stands for; null without a cursor.
  *
+ * @param first what the first column looks like, when PostgreSQL reads it as more than text
  * @throws DomainError when the text is no cursor of `length` columns
  */
-export function readCursor(cursor: string | undefined, length: number): readonly string[] | null {
+export function readCursor(
+  cursor: string | undefined,
+  length: number,
+  first = /^/,
+): readonly string[] | null {
   if (cursor === undefined) {
     return null;
   }
@@ -66,10 +74,15 @@ export function readCursor(cursor: string | undefined, length: number): readonly
   } catch (error) {
     throw Object.assign(fault, { cause: error });
   }
-  if (!Array.isArray(position) || position.length !== length) {
+  const isPosition =
+    Array.isArray(position) &&
+    position.length === length &&
+    position.every((part) => typeof part === 'string' && isStorable(part)) &&
+    first.test(String(position[0]));
+  if (!isPosition) {
     throw fault;
   }
-  return position.map(String);
+  return position as string[];
 }
 
 /** The answer of a list: `{ data, next_cursor }`. */
@@ -77,6 +90,22 @@ export interface PageResponse<Item> {
   readonly data: readonly Item[];
   readonly next_cursor: string | null;
 }
+
+/** Says in the documentation that a route answers pages of `item`. */
+export const ApiPage = (item: Class): MethodDecorator & ClassDecorator =>
+  applyDecorators(
+    ApiExtraModels(item),
+    ApiOkResponse({
+      schema: {
+        type: 'object',
+        required: ['data', 'next_cursor'],
+        properties: {
+          data: { type: 'array', items: { $ref: getSchemaPath(item) } },
+          next_cursor: { anyOf: [{ type: 'string' }, { type: 'null' }] },
+        },
+      },
+    }),
+  );
 
 /** The page as the API shows it. */
 export function toPageResponse<Item, Shown>(

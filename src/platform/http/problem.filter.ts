@@ -1,6 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { DomainError, type ErrorKind, type FieldError } from '../../kernel/errors.js';
+import { isConnectionLost } from '../database/pg-errors.js';
 import { type Log } from '../log.js';
 
 const STATUS: Readonly<Record<ErrorKind, number>> = {
@@ -63,6 +64,18 @@ function toProblem(error: unknown): Problem {
   if (error instanceof DomainError) {
     const { code, message, errors } = error;
     return { status: STATUS[error.kind], code, detail: message, errors };
+  }
+  if (isConnectionLost(error)) {
+    return {
+      status: 503,
+      code: 'unavailable',
+      detail: 'The database does not answer.',
+      errors: [],
+    };
+  }
+  if (error instanceof Error && 'decompressError' in error) {
+    const detail = 'The body is not what its content-encoding says.';
+    return { status: 400, code: 'invalid_encoding', detail, errors: [] };
   }
   const status = statusOf(error);
   const detail =

@@ -12,6 +12,8 @@ import { createValidationPipe } from './validation.pipe.js';
 
 /** Configuration is small; only ingest and Stripe's webhooks may be larger, and they say so. */
 const MAX_BODY_BYTES = 1_048_576;
+/** How soon a connection that falls idle while the service closes is closed. */
+const IDLE_SWEEP_MS = 50;
 /** A sender that takes longer to send one request than this is cut off. */
 const REQUEST_TIMEOUT_MS = 120_000;
 
@@ -28,6 +30,13 @@ export function createAdapter(config: Config): FastifyAdapter {
     },
   });
   const instance = adapter.getInstance<FastifyInstance>();
+  // PostgreSQL holds no NUL, so nothing can be named by one; a percent sign itself is written %25.
+  instance.addHook('onRequest', async (request) => {
+    if (request.url.includes('%00')) {
+      throw new DomainError('invalid', 'invalid_request', 'The address holds a NUL.');
+    }
+    await Promise.resolve();
+  });
   // Raw routes take large bodies; Nest's decorators cannot say so per route.
   instance.addHook('onRoute', (route) => {
     const routeConfig: { rawBody?: boolean } = route.config ?? {};
@@ -38,8 +47,15 @@ export function createAdapter(config: Config): FastifyAdapter {
   return adapter;
 }
 
-/** What every route has in common. */
-export async function setUpHttp(app: NestFastifyApplication, log: Log): Promise<void> {
+/**
+ * What every route has in common.
+ *
+ * @returns closes the application: what is under way is answered, and its senders are told to go
+ */
+export async function setUpHttp(
+  app: NestFastifyApplication,
+  log: Log,
+): Promise<() => Promise<void>> {
   app.useGlobalFilters(new ProblemFilter(log));
   app.useGlobalPipes(createValidationPipe());
   const instance = app.getHttpAdapter().getInstance();
@@ -53,12 +69,39 @@ export async function setUpHttp(app: NestFastifyApplication, log: Log): Promise<
         'unsupported_encoding',
         `The content encoding '${encoding}' is none of gzip, deflate, br.`,
       ),
-    onInvalidRequestPayload: (encoding: string) =>
-      new DomainError('invalid', 'invalid_encoding', `The body is not valid ${encoding}.`),
   });
   instance.removeAllContentTypeParsers();
   instance.addContentTypeParser('*', { parseAs: 'buffer' }, parseBody);
   setUpDocumentation(app);
+  return closing(app);
+}
+
+/**
+ * A connection whose answer is on its way while the server closes would be kept alive for a minute
+ * more, and the process with it. So answers say that it ends, and what falls idle is closed.
+ */
+function closing(app: NestFastifyApplication): () => Promise<void> {
+  const instance = app.getHttpAdapter().getInstance();
+  let isClosing = false;
+  instance.addHook('onSend', async (_, reply) => {
+    if (isClosing) {
+      void reply.header('connection', 'close');
+    }
+    await Promise.resolve();
+  });
+  return async () => {
+    isClosing = true;
+    const sweep = setInterval(() => {
+      if (!instance.server.listening) {
+        instance.server.closeIdleConnections();
+      }
+    }, IDLE_SWEEP_MS);
+    try {
+      await app.close();
+    } finally {
+      clearInterval(sweep);
+    }
+  };
 }
 
 async function parseBody(request: FastifyRequest, body: Buffer): Promise<unknown> {

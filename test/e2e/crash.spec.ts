@@ -1,0 +1,275 @@
+/*
+ * Aim: what is acknowledged is stored and counted once, whatever dies when.
+ * Method: senders that retry run against real processes, which are killed at moments that nothing
+ * chooses; a reader holds every answer between what was acknowledged before it and what was sent.
+ */
+import { Client } from 'pg';
+import { migrate } from '../../src/platform/database/data-source.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { factory } from '../support/factory.js';
+import { createRestartablePostgres } from '../support/restartable-postgres.js';
+import { Senders } from '../support/sender.js';
+import { eventually, startService, type TestService } from '../support/service-process.js';
+
+const KILLS = 4;
+const HOUR_MS = 3_600_000;
+
+/** A window around now whose ends cut hours. */
+function windowQuery(): string {
+  const from = new Date(Date.now() - 5 * HOUR_MS).toISOString();
+  const to = new Date(Date.now() + HOUR_MS).toISOString();
+  return `customer=acme&from=${from}&to=${to}`;
+}
+
+async function setUpMeters(service: TestService): Promise<void> {
+  const customer = { key: 'acme', name: 'Acme', currency: 'usd', subjects: ['key-1'] };
+  const meter = { name: 'Meter', event_type: 'api.request' };
+  const sum = { ...meter, key: 'bytes', aggregation: 'sum', value_property: '$.bytes' };
+  for (const [path, body] of [
+    ['customers', customer],
+    ['meters', { ...meter, key: 'requests', aggregation: 'count' }],
+    ['meters', sum],
+  ] as const) {
+    expect(await service.post(`/api/v1/${path}`, body)).toMatchObject({ status: 201 });
+  }
+}
+
+/** What the service says was used; null when it is away. */
+async function readUsage(service: TestService, meter = 'requests'): Promise<number | null> {
+  try {
+    const answer = await service.get(`/api/v1/meters/${meter}/usage?${windowQuery()}`);
+    return answer.status === 200 ? Number(answer.body.data[0]?.quantity ?? 0) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What must end with a test, even one that failed. */
+const running: { abandon(): void }[] = [];
+
+function sendersTo(urls: () => readonly string[], copies = 1): Senders {
+  const senders = new Senders(urls, copies);
+  running.push(senders);
+  return senders;
+}
+
+interface Stored {
+  readonly rows: number;
+  readonly identities: number;
+}
+
+const COUNT = `SELECT count(*)::integer AS rows, count(DISTINCT (source, id))::integer AS identities
+  FROM usage_events`;
+
+async function storedIn(db: TestDatabase): Promise<Stored> {
+  const rows = await db.database.query<Stored>(COUNT);
+  return rows[0] as Stored;
+}
+
+async function expectExact(service: TestService, stored: Stored, senders: Senders): Promise<void> {
+  expect(senders.acknowledged).toBe(senders.sent);
+  expect(stored).toEqual({ rows: senders.sent, identities: senders.sent });
+  expect(await readUsage(service)).toBe(senders.sent);
+  expect(await readUsage(service, 'bytes')).toBe(senders.sent);
+}
+
+/** Reads again and again until told to stop; answers how often it could, and what was wrong. */
+function watch(
+  service: () => TestService,
+  senders: Senders,
+): () => Promise<{ reads: number; faults: string[] }> {
+  const state = { isStopped: false };
+  const faults: string[] = [];
+  let reads = 0;
+  running.push({
+    abandon: () => {
+      state.isStopped = true;
+    },
+  });
+  const loop = (async () => {
+    let last = 0;
+    while (!state.isStopped) {
+      const acknowledged = senders.acknowledged;
+      const usage = await readUsage(service());
+      if (usage === null) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      } else {
+        if (usage < Math.max(acknowledged, last) || usage > senders.sent) {
+          faults.push(`${usage} read; ${acknowledged} before, last ${last}, ${senders.sent} sent`);
+        }
+        last = usage;
+        reads += 1;
+      }
+    }
+  })();
+  return async () => {
+    state.isStopped = true;
+    await loop;
+    return { reads, faults };
+  };
+}
+
+afterEach(() => {
+  for (const one of running.splice(0)) {
+    one.abandon();
+  }
+});
+
+describe('a service that dies', () => {
+  let db: TestDatabase;
+  let service: TestService;
+
+  beforeEach(async () => {
+    db = await createTestDatabase();
+    service = await startService(db.url);
+    await setUpMeters(service);
+  });
+
+  afterEach(async () => {
+    await service.kill('SIGKILL');
+    await db.drop();
+  });
+
+  it('loses and doubles nothing, and reads exactly at any moment, killed at any moment', async () => {
+    const senders = sendersTo(() => [service.url], 2);
+    const stopWatching = watch(() => service, senders);
+    senders.start(4);
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      const goal = senders.acknowledged + 200 + Math.floor(Math.random() * 400);
+      await eventually(async () => await Promise.resolve(senders.acknowledged >= goal));
+      await service.kill('SIGKILL');
+      service = await startService(db.url);
+    }
+    await senders.stop();
+    const { reads, faults } = await stopWatching();
+    expect(faults).toEqual([]);
+    expect(reads).toBeGreaterThan(0);
+    await expectExact(service, await storedIn(db), senders);
+    // All of it once more: every event is known.
+    for (const batch of senders.batches) {
+      const answer = await senders.post(service.url, batch);
+      expect(answer).toMatchObject({ accepted: 0, duplicates: batch.length });
+    }
+    await expectExact(service, await storedIn(db), senders);
+    await eventually(async () => {
+      const rows = await db.database.query('SELECT FROM ingest_batches WHERE fold IS NULL');
+      return rows.length === 0;
+    });
+    const [rollups] = await db.database.query<{ counted: number }>(
+      'SELECT sum(event_count)::integer AS counted FROM usage_rollups GROUP BY meter',
+    );
+    expect(rollups?.counted).toBe(senders.sent);
+    expect(await readUsage(service)).toBe(senders.sent);
+  });
+
+  it('shares its database with a replica: both ingest, and nothing is doubled', async () => {
+    const replica = await startService(db.url);
+    try {
+      // Each batch goes to both at once.
+      const senders = sendersTo(() => [service.url, replica.url], 2);
+      const stopWatching = watch(() => replica, senders);
+      senders.start(4);
+      await eventually(async () => await Promise.resolve(senders.acknowledged >= 2_000));
+      await senders.stop();
+      expect((await stopWatching()).faults).toEqual([]);
+      const stored = await storedIn(db);
+      await expectExact(service, stored, senders);
+      await expectExact(replica, stored, senders);
+      expect(senders.cut + senders.refusals.length).toBe(0);
+      const accepted = await Promise.all(
+        [service, replica].map(async (one) => {
+          const { body } = await one.get('/metrics');
+          return Number(/meterline_usage_events_total\{status="accepted"\} (\d+)/.exec(body)?.[1]);
+        }),
+      );
+      expect(accepted.every((count) => count > 0)).toBe(true);
+      expect(accepted.reduce((sum, count) => sum + count, 0)).toBe(senders.sent);
+    } finally {
+      await replica.kill('SIGKILL');
+    }
+  });
+
+  it('answers every request it has taken before it ends on SIGTERM', async () => {
+    const senders = sendersTo(() => [service.url]);
+    const holder = new Client({ connectionString: db.url });
+    await holder.connect();
+    // Nothing can be stored, so the requests stay under way for sure.
+    await holder.query('BEGIN; LOCK TABLE usage_event_keys IN ACCESS EXCLUSIVE MODE');
+    const batches = Array.from({ length: 20 }, () => [
+      factory.event({ time: new Date().toISOString(), data: { bytes: 1 } }),
+    ]);
+    const answers = Promise.all(
+      batches.map(async (batch) => await senders.post(service.url, batch)),
+    );
+    // All have come when what waits has stopped growing.
+    const seen: number[] = [];
+    await eventually(async () => {
+      const { body } = await service.get('/metrics');
+      seen.push(Number(/meterline_ingest_queue_bytes (\d+)/.exec(body)?.[1]));
+      const last = seen.slice(-4);
+      return last.length === 4 && new Set(last).size === 1 && last[0] !== 0;
+    });
+    const ended = service.kill('SIGTERM');
+    await eventually(async () => {
+      return await service
+        .request('GET', '/health/ready', { headers: { connection: 'close' } })
+        .then(
+          ({ status }) => status === 503,
+          () => true,
+        );
+    });
+    await holder.query('COMMIT');
+    await holder.end();
+    expect(await answers).toEqual(batches.map(() => expect.objectContaining({ accepted: 1 })));
+    expect(await ended).toBe(0);
+    expect(await storedIn(db)).toEqual({ rows: 20, identities: 20 });
+  });
+
+  it('keeps what it acknowledged when it is stopped by SIGTERM under load', async () => {
+    const senders = sendersTo(() => [service.url]);
+    senders.start(6);
+    await eventually(async () => await Promise.resolve(senders.acknowledged >= 500));
+    expect(await service.kill('SIGTERM')).toBe(0);
+    const { rows } = await storedIn(db);
+    expect(rows).toBeGreaterThanOrEqual(senders.acknowledged);
+    expect(senders.refusals).toEqual([]);
+    service = await startService(db.url);
+    await senders.stop();
+    await expectExact(service, await storedIn(db), senders);
+  });
+});
+
+describe('a database that dies', () => {
+  it.each(['SIGINT', 'SIGKILL'] as const)(
+    'is waited for while it restarts after %s: no request fails, nothing is lost or doubled',
+    async (signal) => {
+      const postgres = await createRestartablePostgres();
+      await migrate(postgres.url);
+      const service = await startService(postgres.url, { INGEST_MAX_WAIT_MS: '60000' });
+      try {
+        await setUpMeters(service);
+        const senders = sendersTo(() => [service.url]);
+        const stopWatching = watch(() => service, senders);
+        senders.start(6);
+        for (const goal of [500, 1_000]) {
+          await eventually(async () => await Promise.resolve(senders.acknowledged >= goal));
+          await postgres.stop(signal);
+          await postgres.start();
+        }
+        await eventually(async () => await Promise.resolve(senders.acknowledged >= 1_500));
+        await senders.stop();
+        expect((await stopWatching()).faults).toEqual([]);
+        expect({ refusals: senders.refusals, cut: senders.cut }).toEqual({ refusals: [], cut: 0 });
+        const client = new Client({ connectionString: postgres.url });
+        await client.connect();
+        const { rows } = await client.query<Stored>(COUNT);
+        await client.end();
+        await expectExact(service, rows[0] as Stored, senders);
+        expect(service.process.exitCode).toBeNull();
+      } finally {
+        await service.kill('SIGKILL');
+        await postgres.remove();
+      }
+    },
+  );
+});

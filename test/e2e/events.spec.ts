@@ -1,0 +1,247 @@
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { factory } from '../support/factory.js';
+import { type TestDatabase } from '../support/database.js';
+import { expectPaging, expectRefusal, expectScope } from '../support/refusals.js';
+import { startFresh } from '../support/service.js';
+import { ADMIN_KEY, type Answer, type TestService } from '../support/service-process.js';
+
+const PATH = '/api/v1/events';
+const MAX_BODY_BYTES = 200_000;
+const NDJSON = 'application/x-ndjson';
+const MEGABYTE = 1_048_576;
+
+const now = (): string => new Date().toISOString();
+const event = (overrides: Record<string, unknown> = {}): Record<string, unknown> =>
+  factory.event({ time: now(), ...overrides });
+
+describe('events', () => {
+  let service: TestService;
+  let db: TestDatabase;
+  let close: () => Promise<void>;
+
+  const post = async (body: unknown, headers: Record<string, string> = {}): Promise<Answer> =>
+    await service.request('POST', PATH, { body, headers });
+  const storedFrom = async (source: string): Promise<Record<string, unknown>[]> =>
+    (await service.get(`${PATH}?source=${encodeURIComponent(source)}`)).body.data;
+  const counts = async (): Promise<unknown> => {
+    const [row] = await db.database.query(
+      `SELECT (SELECT count(*) FROM usage_events) AS events, (SELECT count(*) FROM usage_event_keys) AS keys,
+         (SELECT count(*) FROM ingest_batches) AS batches, (SELECT count(*) FROM rejected_usage_events) AS rejected`,
+    );
+    return row;
+  };
+
+  beforeAll(async () => {
+    ({ service, db, close } = await startFresh({ INGEST_MAX_BODY_BYTES: String(MAX_BODY_BYTES) }));
+  });
+
+  afterAll(async () => {
+    await close();
+  });
+
+  describe('POST /api/v1/events', () => {
+    it.each([
+      ['application/json', (one: object) => JSON.stringify(one)],
+      ['application/json; charset=utf-8', (one: object) => JSON.stringify([one])],
+      ['application/cloudevents+json', (one: object) => JSON.stringify(one)],
+      ['application/cloudevents-batch+json', (one: object) => JSON.stringify([one])],
+      [NDJSON, (one: object) => `${JSON.stringify(one)}\n\n`],
+    ])('takes %s', async (type, write) => {
+      const source = `type ${type}`;
+      const answer = await post(write(event({ source, id: 'a' })), { 'content-type': type });
+      expect(answer).toMatchObject({
+        status: 200,
+        body: {
+          ...{ accepted: 1, duplicates: 0, conflicts: 0, rejected: 0 },
+          results: [{ index: 0, id: 'a', source, status: 'accepted' }],
+        },
+      });
+      expect(await storedFrom(source)).toHaveLength(1);
+    });
+
+    it.each([
+      ['gzip', gzipSync],
+      ['deflate', deflateSync],
+      ['br', brotliCompressSync],
+    ])('takes a body in %s', async (encoding, compress) => {
+      const source = `encoding ${encoding}`;
+      const body = compress(JSON.stringify([event({ source }), event({ source })]));
+      const answer = await post(body, { 'content-encoding': encoding });
+      expect(answer).toMatchObject({ status: 200, body: { accepted: 2 } });
+      expect(await storedFrom(source)).toHaveLength(2);
+    });
+
+    it.each([
+      ['no JSON', '{"id"', {}, 400, 'invalid_json'],
+      ['nothing', '', {}, 400, 'invalid_json'],
+      ['a line that is no JSON', '{}\n{', { 'content-type': NDJSON }, 400, 'invalid_json'],
+      ['not UTF-8', Buffer.from([0x22, 0xff, 0x22]), {}, 400, 'invalid_utf8'],
+      ['of another type', 'id=a', { 'content-type': 'text/plain' }, 415, 'unsupported_media_type'],
+      ['of another encoding', '[]', { 'content-encoding': 'zstd' }, 415, 'unsupported_encoding'],
+      ['not in its encoding', '[]', { 'content-encoding': 'gzip' }, 400, 'invalid_encoding'],
+      [
+        'cut in its encoding',
+        gzipSync('[1,2,3]').subarray(0, 15),
+        { 'content-encoding': 'gzip' },
+        400,
+        'invalid_encoding',
+      ],
+      ['too large', JSON.stringify('x'.repeat(MAX_BODY_BYTES)), {}, 413, 'too_large'],
+      ['of too many events', `[${'0,'.repeat(10_000)}0]`, {}, 413, 'too_many_events'],
+    ] as [string, string | Buffer, Record<string, string>, number, string][])(
+      'refuses a body that is %s, and keeps nothing of it',
+      async (_, body, headers, status, code) => {
+        const before = await counts();
+        const answer = await post(body, headers);
+        expect(answer).toMatchObject({ status, body: { status, code } });
+        expect(answer.headers.get('content-type')).toMatch('application/problem+json');
+        expect(answer.body.detail.length).toBeGreaterThan(5);
+        expect(await counts()).toEqual(before);
+      },
+    );
+
+    it.each([
+      ['gzip', gzipSync],
+      ['deflate', deflateSync],
+      ['br', brotliCompressSync],
+    ])('does not unpack a bomb in %s beyond the limit', async (encoding, compress) => {
+      const bomb = compress(Buffer.alloc(100 * MEGABYTE, ' '));
+      expect(bomb.length).toBeLessThan(MAX_BODY_BYTES);
+      const memory = async (): Promise<number> => {
+        const { body } = await service.get('/metrics');
+        return Number(/process_resident_memory_bytes (\d+)/.exec(body)?.[1]);
+      };
+      const before = await memory();
+      const answer = await post(bomb, { 'content-encoding': encoding });
+      expect(answer).toMatchObject({ status: 413, body: { code: 'too_large' } });
+      expect((await memory()) - before).toBeLessThan(80 * MEGABYTE);
+      expect(await service.get('/health/ready')).toMatchObject({ status: 200 });
+    });
+
+    it('asks for the scope ingest, and keeps nothing of who lacks it', async () => {
+      const source = 'no scope';
+      await expectScope(
+        service,
+        'ingest',
+        async (key) => await service.request('POST', PATH, { key, body: event({ source }) }),
+      );
+      expect(await storedFrom(source)).toEqual([]);
+    });
+
+    it('refuses bad events alone, each with field and reason, and shows them', async () => {
+      const source = 'alone';
+      const bad: [Record<string, unknown>, string][] = [
+        [{ id: undefined }, 'missing_id'],
+        [{ id: 7 }, 'invalid_id'],
+        [{ type: '' }, 'invalid_type'],
+        [{ subject: null }, 'missing_subject'],
+        [{ time: 'now' }, 'invalid_time'],
+        [{ time: '2000-01-01T00:00:00Z' }, 'time_too_old'],
+        [{ time: '9999-01-01T00:00:00Z' }, 'time_in_future'],
+        [{ data: 'x' }, 'invalid_data'],
+        [{ data: 1e21 }, 'invalid_data'],
+        [{ specversion: '2' }, 'invalid_specversion'],
+        [{ Upper: 1 }, 'invalid_attribute'],
+      ];
+      const answer = await post([
+        ...bad.map(([overrides]) => event({ source, ...overrides })),
+        event({ source, id: 'good' }),
+      ]);
+      expect(answer).toMatchObject({ status: 200, body: { accepted: 1, rejected: bad.length } });
+      const results = answer.body.results as { index: number; code?: string; detail?: string }[];
+      expect(results.map(({ code }) => code)).toEqual([...bad.map(([, code]) => code), undefined]);
+      bad.forEach(([overrides], index) => {
+        expect(results[index]?.detail).toContain(Object.keys(overrides)[0]);
+      });
+      expect(await storedFrom(source)).toMatchObject([{ id: 'good' }]);
+      const shown = (await service.get(`${PATH}/rejected?limit=200`)).body.data;
+      const mine = shown.filter((one: { source: string }) => one.source === source);
+      expect(mine.map(({ code }: { code: string }) => code).toSorted()).toEqual(
+        bad.map(([, code]) => code).toSorted(),
+      );
+    });
+
+    it('counts the same request once, however often it comes at once', async () => {
+      const source = 'at once';
+      const body = Array.from({ length: 20 }, (_, index) => event({ source, id: `e${index}` }));
+      const answers = await Promise.all(Array.from({ length: 8 }, async () => await post(body)));
+      expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+      expect(answers.reduce((sum, answer) => sum + Number(answer.body.accepted), 0)).toBe(20);
+      expect((await service.get(`${PATH}?source=at+once&limit=200`)).body.data).toHaveLength(20);
+    });
+
+    it('takes an empty list, and an Idempotency-Key, which means nothing here', async () => {
+      expect(await post([])).toMatchObject({ status: 200, body: { accepted: 0, results: [] } });
+      const headers = { 'idempotency-key': 'k' };
+      expect(await post([event()], headers)).toMatchObject({ body: { accepted: 1 } });
+      expect(await post([event()], headers)).toMatchObject({ body: { accepted: 1 } });
+    });
+  });
+
+  describe('GET /api/v1/events', () => {
+    it('shows what was stored, every digit of it', async () => {
+      const body = `{"id":"a","source":"digits","type":"t","subject":"s","traceparent":"00-1","data":{"v":12345678901234567890.123456789012,"w":[1e-7]}}`;
+      const answer = await post(body);
+      expect(answer.body).toMatchObject({ accepted: 1 });
+      const raw = await fetch(`${service.url}${PATH}?source=digits`, {
+        headers: { authorization: `Bearer ${ADMIN_KEY}` },
+      });
+      const text = await raw.text();
+      expect(text).toContain('"v":12345678901234567890.123456789012');
+      expect(text).toContain('"w":[0.0000001]');
+      expect(text).toContain('"extensions":{"traceparent":"00-1"}');
+    });
+
+    it.each([
+      ['from', 'from=yesterday', 'is_instant'],
+      ['to', 'to=2026-11-31T00:00:00Z', 'is_instant'],
+      ['subject', 'subject=', 'is_text'],
+      ['type', 'type[]=a', 'is_text'],
+      ['id', 'id=a', 'unknown_field'],
+    ])('names %s when it is wrong: %s', async (field, query, code) => {
+      expectRefusal(await service.get(`${PATH}?${query}`), field, code);
+    });
+
+    it.each(['', '/rejected', '/conflicts'])('refuses what is no page of %p', async (list) => {
+      await expectPaging(service, PATH + list);
+      await expectScope(
+        service,
+        'read',
+        async (key) => await service.request('GET', PATH + list, { key }),
+      );
+    });
+
+    it('goes through all pages without loss or repetition while events come in', async () => {
+      const source = 'pages';
+      for (let batch = 0; batch < 3; batch += 1) {
+        await post(
+          Array.from({ length: 7 }, (_, index) => event({ source, id: `${batch}-${index}` })),
+        );
+      }
+      const seen: string[] = [];
+      let cursor: string | null = '';
+      while (cursor !== null) {
+        const { body }: Answer = await service.get(
+          `${PATH}?source=${source}&limit=4${cursor && `&cursor=${cursor}`}`,
+        );
+        seen.push(...body.data.map(({ id }: { id: string }) => id));
+        cursor = body.next_cursor;
+        await post([event({ source, id: `late-${seen.length}` })]);
+      }
+      expect(new Set(seen).size).toBe(seen.length);
+      expect(seen.filter((id) => !id.startsWith('late'))).toHaveLength(21);
+    });
+  });
+});
+
+describe('a route that does not exist', () => {
+  it('is a problem like any other, and so is an address that nothing can have', async () => {
+    const { service, close } = await startFresh();
+    const answer = await service.get('/api/v1/nothing');
+    const odd = await service.get('/api/v1/events?subject=%00');
+    await close();
+    expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    expect(answer.headers.get('content-type')).toMatch('application/problem+json');
+    expect(odd).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+  });
+});

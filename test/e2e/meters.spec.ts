@@ -1,0 +1,182 @@
+import { expectPaging, expectRefusal, expectScope } from '../support/refusals.js';
+import { startFresh } from '../support/service.js';
+import { type TestService } from '../support/service-process.js';
+
+const PATH = '/api/v1/meters';
+const valid = {
+  key: 'requests',
+  name: 'Requests',
+  event_type: 'api.request',
+  aggregation: 'count',
+};
+const filter = { property: '$.status', op: 'lt', value: 500 };
+const filtered = (...filters: unknown[]): object => ({ ...valid, filters });
+
+describe('meters', () => {
+  let service: TestService;
+  let close: () => Promise<void>;
+
+  beforeAll(async () => {
+    ({ service, close } = await startFresh());
+  });
+
+  afterAll(async () => {
+    await close();
+  });
+
+  it.each<[string, object, string]>([
+    ['key', { ...valid, key: undefined }, 'is_key'],
+    ['key', { ...valid, key: 'Upper' }, 'is_key'],
+    ['key', { ...valid, key: '-x' }, 'is_key'],
+    ['key', { ...valid, key: 'x'.repeat(65) }, 'is_key'],
+    ['name', { ...valid, name: null }, 'is_text'],
+    ['description', { ...valid, description: 'x'.repeat(2_001) }, 'is_text'],
+    ['unit', { ...valid, unit: '' }, 'is_text'],
+    ['event_type', { ...valid, event_type: '' }, 'is_text'],
+    ['event_type', { ...valid, event_type: 'a\ud800' }, 'is_text'],
+    ['event_type', { ...valid, event_type: ['api.request'] }, 'is_text'],
+    ['aggregation', { ...valid, aggregation: 'avg' }, 'is_in'],
+    ['aggregation', { ...valid, aggregation: undefined }, 'is_in'],
+    ['value_property', { ...valid, aggregation: 'sum' }, 'is_value_property'],
+    ['value_property', { ...valid, value_property: '$.bytes' }, 'is_value_property'],
+    [
+      'value_property',
+      { ...valid, aggregation: 'sum', value_property: '$.a[*]' },
+      'is_value_property',
+    ],
+    ['value_property', { ...valid, aggregation: 'sum', value_property: '$' }, 'is_value_property'],
+    [
+      'value_property',
+      { ...valid, aggregation: 'sum', value_property: "$['a\0b']" },
+      'is_value_property',
+    ],
+    ['filters', { ...valid, filters: 'none' }, 'is_array'],
+    ['filters', { ...valid, filters: Array.from({ length: 21 }, () => filter) }, 'array_max_size'],
+    ['filters.0.property', filtered({ ...filter, property: 'status' }), 'is_property_path'],
+    ['filters.1.property', filtered(filter, { ...filter, property: '$.a..b' }), 'is_property_path'],
+    ['filters.0.op', filtered({ ...filter, op: 'like' }), 'is_in'],
+    ['filters.0.value', filtered({ ...filter, value: '500' }), 'is_filter_value'],
+    ['filters.0.value', filtered({ ...filter, op: 'eq', value: null }), 'is_filter_value'],
+    ['filters.0.value', filtered({ ...filter, op: 'eq', value: { a: 1 } }), 'is_filter_value'],
+    [
+      'filters.0.value',
+      filtered({ ...filter, op: 'eq', value: 'x'.repeat(257) }),
+      'is_filter_value',
+    ],
+    ['filters.0.value', filtered({ ...filter, op: 'eq', value: '\0' }), 'is_filter_value'],
+    ['filters.0.value', filtered({ ...filter, value: 1e300 }), 'is_filter_value'],
+    ['filters.0.extra', filtered({ ...filter, extra: 1 }), 'unknown_field'],
+    ['group_by', { ...valid, group_by: ['region'] }, 'is_group_by'],
+    ['group_by', { ...valid, group_by: { region: 'region' } }, 'is_group_by'],
+    ['group_by', { ...valid, group_by: { Region: '$.region' } }, 'is_group_by'],
+    [
+      'group_by',
+      { ...valid, group_by: { a: '$.a', b: '$.b', c: '$.c', d: '$.d', e: '$.e', f: '$.f' } },
+      'is_group_by',
+    ],
+    ['counts_from', { ...valid, counts_from: '2026-11-01' }, 'is_instant'],
+    ['counts_from', { ...valid, counts_from: '2026-02-30T00:00:00Z' }, 'is_instant'],
+    ['counts_from', { ...valid, counts_from: '9999-12-31T23:59:59-01:00' }, 'is_instant'],
+    ['counts_from', { ...valid, counts_from: 1_762_000_000 }, 'is_instant'],
+    ['number', { ...valid, number: 1 }, 'unknown_field'],
+  ])('names %s when it is wrong, and stores nothing: %j', async (field, body, code) => {
+    expectRefusal(await service.post(PATH, body), field, code);
+    expect((await service.get(PATH)).body.data).toEqual([]);
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['no JSON', '{'],
+    ['an array', '[]'],
+    ['null', 'null'],
+    ['text', '"x"'],
+    ['a number', '7'],
+    ['a prototype', '{"__proto__":{"key":"x"}}'],
+  ])('refuses a body that is %s', async (_, body) => {
+    const answer = await service.request('POST', PATH, { body });
+    expect(answer.status).toBe(400);
+    expect(answer.body.detail.length).toBeGreaterThan(5);
+    expect((await service.get(PATH)).body.data).toEqual([]);
+  });
+
+  it('refuses a body that is not UTF-8, too large, or of another type', async () => {
+    const post = async (body: Uint8Array | string, headers = {}): Promise<unknown> =>
+      await service.request('POST', PATH, { body, headers });
+    expect(await post(Buffer.from([0x7b, 0xff, 0x7d]))).toMatchObject({ status: 400 });
+    expect(await post(`{"name":"${'x'.repeat(1_048_577)}"}`)).toMatchObject({
+      status: 413,
+      body: { code: 'too_large' },
+    });
+    expect(
+      await post('key=x', { 'content-type': 'application/x-www-form-urlencoded' }),
+    ).toMatchObject({ status: 415, body: { code: 'unsupported_media_type' } });
+  });
+
+  it('asks for the right scope', async () => {
+    for (const [scope, method, path] of [
+      ['configure', 'POST', PATH],
+      ['read', 'GET', PATH],
+      ['read', 'GET', `${PATH}/x`],
+      ['configure', 'PATCH', `${PATH}/x`],
+    ] as const) {
+      await expectScope(
+        service,
+        scope,
+        async (key) =>
+          await service.request(method, path, { key, ...(method !== 'GET' && { body: valid }) }),
+      );
+    }
+    expect((await service.get(PATH)).body.data).toEqual([]);
+  });
+
+  it('answers what was made, and finds it by id and by key', async () => {
+    const body = {
+      ...valid,
+      key: 'egress',
+      unit: 'byte',
+      aggregation: 'sum',
+      value_property: "$['bytes out'].total",
+      filters: [filter, { property: '$.cached', op: 'ne', value: true }],
+      group_by: { region: '$.region', a: '$.a' },
+      counts_from: '2026-11-01T00:00:00+01:00',
+    };
+    const created = await service.post(PATH, body);
+    expect(created).toMatchObject({
+      status: 201,
+      body: { ...body, description: '', counts_from: '2026-10-31T23:00:00.000Z' },
+    });
+    expect((await service.get(`${PATH}/egress`)).body).toEqual(created.body);
+    expect((await service.get(`${PATH}/${created.body.id}`)).body).toEqual(created.body);
+    expect(await service.post(PATH, body)).toMatchObject({
+      status: 409,
+      body: { code: 'key_taken' },
+    });
+  });
+
+  it('changes name and description, and nothing else', async () => {
+    const { body: created } = await service.post(PATH, { ...valid, key: 'described' });
+    const patch = async (body: unknown): Promise<Awaited<ReturnType<TestService['get']>>> =>
+      await service.request('PATCH', `${PATH}/described`, { body });
+    expectRefusal(await patch({ name: null }), 'name', 'is_text');
+    expectRefusal(await patch({ description: 7 }), 'description', 'is_text');
+    expectRefusal(await patch({ aggregation: 'sum' }), 'aggregation', 'unknown_field');
+    expectRefusal(await patch({ key: 'other' }), 'key', 'unknown_field');
+    expect((await service.get(`${PATH}/described`)).body).toEqual(created);
+    const changed = await patch({ name: 'New', description: 'Text' });
+    expect(changed.body).toEqual({ ...created, name: 'New', description: 'Text' });
+    expect((await patch({})).body).toEqual(changed.body);
+  });
+
+  it.each(['nobody', '%25', '%F0%9F%98%80', 'x'.repeat(400)])(
+    'answers 404 for the meter %p',
+    async (name) => {
+      expect(await service.get(`${PATH}/${name}`)).toMatchObject({ status: 404 });
+      const change = await service.request('PATCH', `${PATH}/${name}`, { body: { name: 'x' } });
+      expect(change).toMatchObject({ status: 404 });
+    },
+  );
+
+  it('lists page by page', async () => {
+    await expectPaging(service, PATH);
+  });
+});

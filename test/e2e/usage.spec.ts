@@ -1,0 +1,140 @@
+import { factory } from '../support/factory.js';
+import { expectRefusal, expectScope } from '../support/refusals.js';
+import { startFresh } from '../support/service.js';
+import { type Answer, type TestService } from '../support/service-process.js';
+
+const WINDOW = 'from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z';
+
+describe('GET /api/v1/meters/:id/usage', () => {
+  let service: TestService;
+  let close: () => Promise<void>;
+  const usage = async (query: string, meter = 'requests'): Promise<Answer> =>
+    await service.get(`/api/v1/meters/${meter}/usage?${query}`);
+
+  beforeAll(async () => {
+    ({ service, close } = await startFresh({ INGEST_MAX_AGE_SECONDS: '316000000' }));
+    const subjects = ['key-1', 'key-2'];
+    await service.post('/api/v1/customers', {
+      ...{ key: 'acme', name: 'Acme', currency: 'usd', time_zone: 'Europe/Berlin', subjects },
+    });
+    await service.post('/api/v1/meters', {
+      ...{ key: 'requests', name: 'R', event_type: 'api.request', aggregation: 'count' },
+      group_by: { region: '$.region' },
+    });
+    const stored = await service.post('/api/v1/events', [
+      factory.event({ time: '2026-11-02T23:30:00Z', data: { region: 'eu' } }),
+      factory.event({ time: '2026-11-03T10:00:00Z', data: { region: 'us' } }),
+      factory.event({ time: '2026-11-03T10:00:00Z', subject: 'key-2', data: {} }),
+      factory.event({ time: '2026-11-03T10:00:00Z', subject: 'nobodys' }),
+    ]);
+    expect(stored.body).toMatchObject({ accepted: 4 });
+  });
+
+  afterAll(async () => {
+    await close();
+  });
+
+  it.each([
+    ['from', 'to=2026-12-01T00:00:00Z', 'is_instant'],
+    ['to', 'from=2026-12-01T00:00:00Z', 'is_instant'],
+    ['from', 'from=2026-11-01&to=2026-12-01T00:00:00Z', 'is_instant'],
+    // An unescaped plus is a space.
+    ['from', 'from=2026-11-01T00:00:00+01:00&to=2026-12-01T00:00:00Z', 'is_instant'],
+    ['from', 'from=0001-01-01T00:00:00%2B01:00&to=2026-12-01T00:00:00Z', 'is_instant'],
+    ['from', `${WINDOW}&from=2026-11-01T00:00:00Z`, 'is_instant'],
+    ['to', 'from=2026-12-01T00:00:00Z&to=2026-12-01T00:00:00Z', 'is_after'],
+    ['to', 'from=2026-12-01T00:00:00Z&to=2026-11-01T00:00:00Z', 'is_after'],
+    ['customer', `${WINDOW}&customer=nobody`, 'not_found'],
+    ['customer', `${WINDOW}&customer=`, 'is_text'],
+    ['customer', `${WINDOW}&customer[a]=b`, 'is_text'],
+    ['subject', `${WINDOW}&subject=${'x'.repeat(257)}`, 'is_text'],
+    ['subject', `${WINDOW}&customer=acme&subject=key-1`, 'is_exclusive'],
+    ['window', `${WINDOW}&window=year`, 'is_in'],
+    ['window', 'from=2020-01-01T00:00:00Z&to=2026-12-01T00:00:00Z&window=hour', 'too_many'],
+    ['time_zone', `${WINDOW}&window=day&time_zone=Mars/Olympus`, 'is_time_zone'],
+    ['time_zone', `${WINDOW}&window=day&time_zone=%2B01:00`, 'is_time_zone'],
+    ['group_by', `${WINDOW}&group_by=country`, 'unknown_group'],
+    ['group_by', `${WINDOW}&group_by=region,region`, 'array_unique'],
+    ['group_by', `${WINDOW}&group_by=`, 'unknown_group'],
+    ['filter[country]', `${WINDOW}&filter[country]=de`, 'unknown_group'],
+    ['filter', `${WINDOW}&filter=eu`, 'is_group_filter'],
+    ['filter', `${WINDOW}&filter[region]=eu&filter[region]=us`, 'is_group_filter'],
+    ['surprise', `${WINDOW}&surprise=1`, 'unknown_field'],
+  ])('names %s when it is wrong: %s', async (field, query, code) => {
+    expectRefusal(await usage(query), field, code);
+  });
+
+  it('answers 404 for a meter that does not exist', async () => {
+    expect(await usage(WINDOW, 'nobody')).toMatchObject({
+      status: 404,
+      body: { code: 'not_found' },
+    });
+  });
+
+  it('asks for the scope read', async () => {
+    await expectScope(
+      service,
+      'read',
+      async (key) =>
+        await service.request('GET', `/api/v1/meters/requests/usage?${WINDOW}`, { key }),
+    );
+  });
+
+  it('counts each customer on its own, and nobody for subjects that nobody owns', async () => {
+    const answer = await usage(WINDOW);
+    expect(answer.body).toEqual({
+      meter: 'requests',
+      data: [
+        {
+          window_start: '2026-11-01T00:00:00Z',
+          window_end: '2026-12-01T00:00:00Z',
+          customer: 'acme',
+          group: {},
+          quantity: '3',
+        },
+      ],
+    });
+    const ofSubject = await usage(`${WINDOW}&subject=nobodys`);
+    expect(ofSubject.body.data).toMatchObject([{ customer: null, quantity: '1' }]);
+  });
+
+  it("cuts days by the customer's own clock, or by the one that is asked for", async () => {
+    const own = await usage(`${WINDOW}&customer=acme&window=day`);
+    expect(own.body.data).toMatchObject([
+      {
+        window_start: '2026-11-03T00:00:00+01:00',
+        window_end: '2026-11-04T00:00:00+01:00',
+        quantity: '3',
+      },
+    ]);
+    const utc = await usage(`${WINDOW}&customer=acme&window=day&time_zone=UTC`);
+    expect(utc.body.data.map((row: { quantity: string }) => row.quantity)).toEqual(['1', '2']);
+  });
+
+  it('splits by groups and filters by them', async () => {
+    const split = await usage(`${WINDOW}&customer=acme&group_by=region`);
+    expect(
+      split.body.data.map((row: { group: object; quantity: string }) => [row.group, row.quantity]),
+    ).toEqual([
+      [{ region: 'eu' }, '1'],
+      [{ region: 'us' }, '1'],
+      [{ region: null }, '1'],
+    ]);
+    const filtered = await usage(`${WINDOW}&customer=acme&filter[region]=eu`);
+    expect(filtered.body.data).toMatchObject([{ quantity: '1' }]);
+  });
+
+  it('takes a leap second for the end of its minute', async () => {
+    const answer = await usage('from=2016-12-31T23:59:60Z&to=2026-12-01T00:00:00Z&customer=acme');
+    expect(answer.body.data).toMatchObject([
+      { window_start: '2017-01-01T00:59:59.999+01:00', quantity: '3' },
+    ]);
+  });
+
+  it('is half-open', async () => {
+    const at = async (from: string, to: string): Promise<string> =>
+      (await usage(`customer=acme&from=${from}&to=${to}`)).body.data[0]?.quantity ?? '0';
+    expect(await at('2026-11-03T10:00:00Z', '2026-11-03T10:00:01Z')).toBe('2');
+    expect(await at('2026-11-03T09:00:00Z', '2026-11-03T10:00:00Z')).toBe('0');
+  });
+});

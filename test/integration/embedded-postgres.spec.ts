@@ -1,0 +1,165 @@
+/*
+ * Aim: the embedded PostgreSQL runs once on one folder, and starts whatever the last end looked like.
+ * Method: real servers in temporary folders; ends are made with signals and by hand.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Client } from 'pg';
+import {
+  openEmbeddedPostgres,
+  type RunningPostgres,
+} from '../../src/platform/database/embedded-postgres.js';
+import { eventually } from '../support/service-process.js';
+
+const SETTINGS = { fsync: 'off', shared_buffers: '16MB' };
+
+describe('openEmbeddedPostgres', () => {
+  let dataDir: string;
+  let opened: RunningPostgres[];
+
+  beforeEach(async () => {
+    dataDir = await mkdtemp(path.join(tmpdir(), 'meterline-embedded-'));
+    opened = [];
+  });
+
+  afterEach(async () => {
+    for (const postgres of opened) {
+      await postgres.stop();
+    }
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  const open = async (): Promise<RunningPostgres> => {
+    const postgres = await openEmbeddedPostgres({ dataDir, settings: SETTINGS });
+    opened.push(postgres);
+    return postgres;
+  };
+  const ask = async (url: string, sql: string): Promise<Record<string, unknown>[]> => {
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    try {
+      return (await client.query<Record<string, unknown>>(sql)).rows;
+    } finally {
+      await client.end();
+    }
+  };
+  const pidFile = (): string => path.join(dataDir, 'postgres', 'postmaster.pid');
+  const pid = async (): Promise<number> =>
+    Number((await readFile(pidFile(), 'utf8')).split('\n')[0]);
+  const isAlive = (id: number): boolean => {
+    try {
+      return process.kill(id, 0);
+    } catch {
+      return false;
+    }
+  };
+  /** Ends the server as a power cut would, and everything it started. */
+  const crash = async (): Promise<number> => {
+    const id = await pid();
+    process.kill(id, 'SIGKILL');
+    await eventually(async () => await Promise.resolve(!isAlive(id)));
+    return id;
+  };
+
+  it('keeps its data over a stop, and leaves nothing running or half made', async () => {
+    const first = await open();
+    await ask(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
+    const id = await pid();
+    await first.stop();
+    expect(isAlive(id)).toBe(false);
+    const second = await open();
+    expect(await ask(second.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
+    expect((await readdir(dataDir)).toSorted()).toEqual([
+      'postgres',
+      'postgres-password',
+      'postgres.log',
+    ]);
+  });
+
+  it('runs as anybody, with durability on and its secrets shut away', async () => {
+    const { url } = await openEmbeddedPostgres({ dataDir });
+    opened.push({ url, stop: (await openEmbeddedPostgres({ dataDir })).stop });
+    const settings = await ask(
+      url,
+      `SELECT name, setting FROM pg_settings
+       WHERE name IN ('fsync', 'synchronous_commit', 'full_page_writes', 'listen_addresses') ORDER BY name`,
+    );
+    expect(settings.map(({ setting }) => setting)).toEqual(['on', 'on', '127.0.0.1', 'on']);
+    expect((await stat(path.join(dataDir, 'postgres-password'))).mode & 0o077).toBe(0);
+    const anonymous = new URL(url);
+    anonymous.password = 'wrong';
+    await expect(ask(anonymous.href, 'SELECT 1')).rejects.toThrow(/password/);
+  });
+
+  it('adopts a server whose starter died, and stops it in the end', async () => {
+    const first = await open();
+    const id = await pid();
+    const second = await open();
+    expect(await pid()).toBe(id);
+    expect(second.url).toBe(first.url);
+    await second.stop();
+    expect(isAlive(id)).toBe(false);
+  });
+
+  it('does not stop a server that another service still uses', async () => {
+    const first = await open();
+    const user = new Client({ connectionString: first.url, application_name: 'meterline' });
+    await user.connect();
+    await first.stop();
+    expect(await user.query('SELECT 1')).toMatchObject({ rowCount: 1 });
+    await user.end();
+  });
+
+  it('starts though the last one crashed and left its pid file', async () => {
+    const first = await open();
+    await ask(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
+    const dead = await crash();
+    expect(await pid()).toBe(dead);
+    const second = await open();
+    expect(await ask(second.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
+    expect(await pid()).not.toBe(dead);
+  });
+
+  it.each([
+    ['another program', 'sleep'],
+    ['a program that has our folder in its arguments', 'postgres-like'],
+  ])('starts though the pid of its pid file belongs to %s now', async (_, kind) => {
+    const first = await open();
+    await ask(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
+    await crash();
+    const wait = 'setTimeout(() => undefined, 600_000)';
+    const extra = kind === 'sleep' ? [] : [path.join(dataDir, 'postgres')];
+    const stranger = spawn(process.execPath, ['-e', wait, ...extra], { stdio: 'ignore' });
+    try {
+      const text = await readFile(pidFile(), 'utf8');
+      await writeFile(pidFile(), text.replace(/^\d+/, String(stranger.pid)));
+      const second = await open();
+      expect(await ask(second.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
+      expect(stranger.exitCode).toBeNull();
+      await second.stop();
+      expect(stranger.exitCode).toBeNull();
+    } finally {
+      stranger.kill('SIGKILL');
+    }
+  });
+
+  it.each(['', 'nonsense\n'])('starts though its pid file holds %p', async (text) => {
+    await (await open()).stop();
+    await writeFile(pidFile(), text);
+    const again = await open();
+    expect(await ask(again.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
+  it('ends on one server, however many open one folder at once', async () => {
+    const all = await Promise.all([open(), open(), open()]);
+    expect(new Set(all.map(({ url }) => url)).size).toBe(1);
+    const id = await pid();
+    await Promise.all(all.map(async (postgres) => await postgres.stop()));
+    expect(isAlive(id)).toBe(false);
+    // And again on a folder that is there.
+    const again = await Promise.all([open(), open(), open()]);
+    expect(new Set(again.map(({ url }) => url)).size).toBe(1);
+  });
+});

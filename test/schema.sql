@@ -1,0 +1,438 @@
+-- What the database is after all migrations; `npm run schema` writes it.
+
+CREATE EXTENSION btree_gist;
+
+CREATE SEQUENCE usage_folds;
+
+CREATE TABLE api_keys (
+  id text NOT NULL,
+  name text NOT NULL,
+  token_sha256 bytea NOT NULL,
+  hint text NOT NULL,
+  scopes text[] NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  revoked_at timestamp with time zone,
+  CONSTRAINT api_keys_pkey PRIMARY KEY (id),
+  CONSTRAINT api_keys_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['ingest'::text, 'read'::text, 'configure'::text, 'bill'::text, 'admin'::text]))),
+  CONSTRAINT api_keys_token_unique UNIQUE (token_sha256)
+);
+
+CREATE TABLE billing_periods (
+  id text NOT NULL,
+  subscription_id text NOT NULL,
+  plan_version_id text NOT NULL,
+  starts_at timestamp with time zone NOT NULL,
+  ends_at timestamp with time zone NOT NULL,
+  closes_at timestamp with time zone NOT NULL,
+  state text NOT NULL,
+  cut_off_batch bigint,
+  closed_at timestamp with time zone,
+  CONSTRAINT billing_periods_no_overlap EXCLUDE USING gist (subscription_id WITH =, tstzrange(starts_at, ends_at) WITH &&),
+  CONSTRAINT billing_periods_pkey PRIMARY KEY (id),
+  CONSTRAINT billing_periods_plan_version_fkey FOREIGN KEY (plan_version_id) REFERENCES plan_versions(id) ON DELETE RESTRICT,
+  CONSTRAINT billing_periods_span_check CHECK (((starts_at < ends_at) AND (ends_at <= closes_at))),
+  CONSTRAINT billing_periods_state_check CHECK ((((state = 'open'::text) AND (closed_at IS NULL) AND (cut_off_batch IS NULL)) OR ((state = 'closed'::text) AND (closed_at IS NOT NULL) AND (cut_off_batch IS NOT NULL)))),
+  CONSTRAINT billing_periods_subscription_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE customer_subjects (
+  subject text NOT NULL,
+  customer_id text NOT NULL,
+  starts_at timestamp with time zone NOT NULL,
+  ends_at timestamp with time zone NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT customer_subjects_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT customer_subjects_one_owner EXCLUDE USING gist (subject WITH =, tstzrange(starts_at, ends_at) WITH &&),
+  CONSTRAINT customer_subjects_pkey PRIMARY KEY (subject, starts_at),
+  CONSTRAINT customer_subjects_span_check CHECK ((starts_at < ends_at))
+);
+
+CREATE TABLE customers (
+  id text NOT NULL,
+  key text NOT NULL,
+  name text NOT NULL,
+  email text,
+  currency text NOT NULL,
+  time_zone text NOT NULL,
+  stripe_customer_id text,
+  metadata jsonb NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT customers_key_unique UNIQUE (key),
+  CONSTRAINT customers_pkey PRIMARY KEY (id),
+  CONSTRAINT customers_stripe_customer_unique UNIQUE (stripe_customer_id)
+);
+
+CREATE TABLE idempotency_keys (
+  api_key_id text NOT NULL,
+  idempotency_key text NOT NULL,
+  request_sha256 bytea NOT NULL,
+  status smallint NOT NULL,
+  response json NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT idempotency_keys_pkey PRIMARY KEY (api_key_id, idempotency_key)
+);
+
+CREATE TABLE ingest_batches (
+  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  received_at timestamp with time zone NOT NULL,
+  event_count integer NOT NULL,
+  fold bigint,
+  CONSTRAINT ingest_batches_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE invoices (
+  id text NOT NULL,
+  customer_id text NOT NULL,
+  billing_period_id text NOT NULL,
+  currency text NOT NULL,
+  finalize boolean NOT NULL,
+  state text NOT NULL,
+  stripe_customer_id text,
+  stripe_invoice_id text,
+  number text,
+  total_minor bigint,
+  amount_paid_minor bigint,
+  hosted_invoice_url text,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT invoices_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
+  CONSTRAINT invoices_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT invoices_pkey PRIMARY KEY (id),
+  CONSTRAINT invoices_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'draft'::text, 'open'::text, 'paid'::text, 'uncollectible'::text, 'void'::text, 'deleted'::text]))),
+  CONSTRAINT invoices_stripe_unique UNIQUE (stripe_invoice_id)
+);
+
+CREATE TABLE line_items (
+  id text NOT NULL,
+  customer_id text NOT NULL,
+  subscription_id text NOT NULL,
+  billing_period_id text NOT NULL,
+  price_id text NOT NULL,
+  kind text NOT NULL,
+  quantity numeric,
+  amount_minor bigint NOT NULL,
+  currency text NOT NULL,
+  description text NOT NULL,
+  cut_off_batch bigint NOT NULL,
+  steps jsonb NOT NULL,
+  state text NOT NULL,
+  failure text,
+  invoice_id text,
+  stripe_invoice_item_id text,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT line_items_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
+  CONSTRAINT line_items_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT line_items_failure_check CHECK (((state = 'failed'::text) = (failure IS NOT NULL))),
+  CONSTRAINT line_items_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices(id) ON DELETE RESTRICT,
+  CONSTRAINT line_items_kind_check CHECK ((((kind = 'flat'::text) AND (quantity IS NULL)) OR ((kind = 'usage'::text) AND (quantity IS NOT NULL)))),
+  CONSTRAINT line_items_once UNIQUE (billing_period_id, price_id),
+  CONSTRAINT line_items_pkey PRIMARY KEY (id),
+  CONSTRAINT line_items_price_fkey FOREIGN KEY (price_id) REFERENCES prices(id) ON DELETE RESTRICT,
+  CONSTRAINT line_items_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sent'::text, 'on_invoice'::text, 'finalized'::text, 'paid'::text, 'uncollectible'::text, 'void'::text, 'failed'::text]))),
+  CONSTRAINT line_items_stripe_unique UNIQUE (stripe_invoice_item_id),
+  CONSTRAINT line_items_subscription_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE meters (
+  id text NOT NULL,
+  number integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+  key text NOT NULL,
+  name text NOT NULL,
+  description text NOT NULL,
+  unit text NOT NULL,
+  event_type text NOT NULL,
+  aggregation text NOT NULL,
+  value_property text,
+  filters jsonb NOT NULL,
+  group_by jsonb NOT NULL,
+  counts_from timestamp with time zone NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT meters_aggregation_check CHECK ((((aggregation = 'count'::text) AND (value_property IS NULL)) OR ((aggregation = 'sum'::text) AND (value_property IS NOT NULL)))),
+  CONSTRAINT meters_key_unique UNIQUE (key),
+  CONSTRAINT meters_number_unique UNIQUE (number),
+  CONSTRAINT meters_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE plan_versions (
+  id text NOT NULL,
+  plan_id text NOT NULL,
+  version integer NOT NULL,
+  currency text NOT NULL,
+  "interval" text NOT NULL,
+  grace_seconds integer NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT plan_versions_grace_check CHECK ((grace_seconds >= 0)),
+  CONSTRAINT plan_versions_interval_check CHECK (("interval" = 'month'::text)),
+  CONSTRAINT plan_versions_number_unique UNIQUE (plan_id, version),
+  CONSTRAINT plan_versions_pkey PRIMARY KEY (id),
+  CONSTRAINT plan_versions_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE plans (
+  id text NOT NULL,
+  key text NOT NULL,
+  name text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT plans_key_unique UNIQUE (key),
+  CONSTRAINT plans_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE prices (
+  id text NOT NULL,
+  plan_version_id text NOT NULL,
+  key text NOT NULL,
+  "position" integer NOT NULL,
+  kind text NOT NULL,
+  amount numeric,
+  meter_id text,
+  model text,
+  unit_price numeric,
+  CONSTRAINT prices_key_unique UNIQUE (plan_version_id, key),
+  CONSTRAINT prices_kind_check CHECK ((((kind = 'flat'::text) AND (amount IS NOT NULL) AND (meter_id IS NULL) AND (model IS NULL) AND (unit_price IS NULL)) OR ((kind = 'usage'::text) AND (amount IS NULL) AND (meter_id IS NOT NULL) AND (model = 'per_unit'::text) AND (unit_price IS NOT NULL)))),
+  CONSTRAINT prices_meter_fkey FOREIGN KEY (meter_id) REFERENCES meters(id) ON DELETE RESTRICT,
+  CONSTRAINT prices_pkey PRIMARY KEY (id),
+  CONSTRAINT prices_plan_version_fkey FOREIGN KEY (plan_version_id) REFERENCES plan_versions(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE provider_event_polls (
+  provider text NOT NULL,
+  polled_from timestamp with time zone NOT NULL,
+  polled_to timestamp with time zone,
+  after_event_id text,
+  next_poll_at timestamp with time zone NOT NULL,
+  CONSTRAINT provider_event_polls_pkey PRIMARY KEY (provider),
+  CONSTRAINT provider_event_polls_provider_check CHECK ((provider = 'stripe'::text)),
+  CONSTRAINT provider_event_polls_span_check CHECK (((polled_to IS NOT NULL) OR (after_event_id IS NULL)))
+);
+
+CREATE TABLE provider_events (
+  id text NOT NULL,
+  type text NOT NULL,
+  object_id text,
+  livemode boolean NOT NULL,
+  payload text NOT NULL,
+  via text NOT NULL,
+  occurred_at timestamp with time zone NOT NULL,
+  received_at timestamp with time zone NOT NULL,
+  state text NOT NULL,
+  attempt_count integer NOT NULL,
+  next_attempt_at timestamp with time zone NOT NULL,
+  last_error text,
+  processed_at timestamp with time zone,
+  CONSTRAINT provider_events_pkey PRIMARY KEY (id),
+  CONSTRAINT provider_events_state_check CHECK ((((state = ANY (ARRAY['pending'::text, 'failed'::text])) AND (processed_at IS NULL)) OR ((state = ANY (ARRAY['processed'::text, 'ignored'::text])) AND (processed_at IS NOT NULL)))),
+  CONSTRAINT provider_events_via_check CHECK ((via = ANY (ARRAY['webhook'::text, 'poll'::text])))
+);
+
+CREATE TABLE provider_leases (
+  customer_id text NOT NULL,
+  token uuid NOT NULL,
+  leased_until timestamp with time zone NOT NULL,
+  CONSTRAINT provider_leases_pkey PRIMARY KEY (customer_id)
+);
+
+CREATE TABLE provider_syncs (
+  id text NOT NULL,
+  customer_id text NOT NULL,
+  invoice_id text NOT NULL,
+  line_item_id text,
+  kind text NOT NULL,
+  "position" integer NOT NULL,
+  generation integer NOT NULL,
+  state text NOT NULL,
+  first_sent_at timestamp with time zone,
+  is_key_spent boolean NOT NULL,
+  attempt_count integer NOT NULL,
+  next_attempt_at timestamp with time zone NOT NULL,
+  last_error text,
+  failure_code text,
+  stripe_object_id text,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT provider_syncs_failure_check CHECK (((state = 'failed'::text) = (failure_code IS NOT NULL))),
+  CONSTRAINT provider_syncs_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices(id) ON DELETE RESTRICT,
+  CONSTRAINT provider_syncs_kind_check CHECK ((((kind = ANY (ARRAY['create_invoice'::text, 'finalize_invoice'::text])) AND (line_item_id IS NULL)) OR ((kind = 'create_item'::text) AND (line_item_id IS NOT NULL)))),
+  CONSTRAINT provider_syncs_line_item_fkey FOREIGN KEY (line_item_id) REFERENCES line_items(id) ON DELETE RESTRICT,
+  CONSTRAINT provider_syncs_once UNIQUE NULLS NOT DISTINCT (invoice_id, kind, line_item_id),
+  CONSTRAINT provider_syncs_pkey PRIMARY KEY (id),
+  CONSTRAINT provider_syncs_position_unique UNIQUE (invoice_id, "position"),
+  CONSTRAINT provider_syncs_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text, 'abandoned'::text])))
+);
+
+CREATE TABLE quarantined_values (
+  meter integer NOT NULL,
+  source text NOT NULL,
+  event_id text NOT NULL,
+  subject text NOT NULL,
+  "time" timestamp with time zone NOT NULL,
+  batch_id bigint NOT NULL,
+  reason text NOT NULL,
+  value jsonb,
+  CONSTRAINT quarantined_values_pkey PRIMARY KEY (meter, source, event_id)
+);
+
+CREATE TABLE rejected_usage_events (
+  id text NOT NULL,
+  fingerprint uuid NOT NULL,
+  source text,
+  event_id text,
+  code text NOT NULL,
+  detail text NOT NULL,
+  payload text NOT NULL,
+  received_at timestamp with time zone NOT NULL,
+  CONSTRAINT rejected_usage_events_once UNIQUE (fingerprint),
+  CONSTRAINT rejected_usage_events_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE subscriptions (
+  id text NOT NULL,
+  customer_id text NOT NULL,
+  plan_id text NOT NULL,
+  starts_at timestamp with time zone NOT NULL,
+  ends_at timestamp with time zone,
+  anchor text NOT NULL,
+  time_zone text NOT NULL,
+  provider text NOT NULL,
+  finalize boolean NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT subscriptions_anchor_check CHECK ((anchor = 'calendar'::text)),
+  CONSTRAINT subscriptions_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT subscriptions_no_overlap EXCLUDE USING gist (customer_id WITH =, plan_id WITH =, tstzrange(starts_at, COALESCE(ends_at, 'infinity'::timestamp with time zone)) WITH &&),
+  CONSTRAINT subscriptions_pkey PRIMARY KEY (id),
+  CONSTRAINT subscriptions_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT,
+  CONSTRAINT subscriptions_provider_check CHECK ((provider = ANY (ARRAY['none'::text, 'stripe'::text]))),
+  CONSTRAINT subscriptions_span_check CHECK (((ends_at IS NULL) OR (ends_at >= starts_at)))
+);
+
+CREATE TABLE usage_backfills (
+  meter integer NOT NULL,
+  through_fold bigint NOT NULL,
+  done_through_batch bigint NOT NULL,
+  finished_at timestamp with time zone,
+  CONSTRAINT usage_backfills_pkey PRIMARY KEY (meter)
+);
+
+CREATE TABLE usage_event_conflicts (
+  id text NOT NULL,
+  source text NOT NULL,
+  event_id text NOT NULL,
+  event jsonb NOT NULL,
+  digest bigint NOT NULL,
+  received_at timestamp with time zone NOT NULL,
+  CONSTRAINT usage_event_conflicts_once UNIQUE (source, event_id, digest),
+  CONSTRAINT usage_event_conflicts_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE usage_event_keys (
+  key uuid NOT NULL,
+  digest bigint NOT NULL,
+  batch_id bigint NOT NULL,
+  CONSTRAINT usage_event_keys_pkey PRIMARY KEY (key)
+);
+
+CREATE TABLE usage_events (
+  batch_id bigint NOT NULL,
+  received_at timestamp with time zone NOT NULL,
+  source text NOT NULL,
+  id text NOT NULL,
+  type text NOT NULL,
+  subject text NOT NULL,
+  "time" timestamp with time zone NOT NULL,
+  data jsonb NOT NULL,
+  extensions jsonb
+) PARTITION BY RANGE (received_at);
+
+CREATE TABLE usage_rollups (
+  subject text NOT NULL,
+  meter integer NOT NULL,
+  hour timestamp with time zone NOT NULL,
+  groups text[] NOT NULL,
+  event_count bigint NOT NULL,
+  value_sum numeric NOT NULL,
+  CONSTRAINT usage_rollups_pkey PRIMARY KEY (subject, meter, hour, groups)
+);
+
+CREATE TABLE webhook_attempts (
+  id text NOT NULL,
+  delivery_id text NOT NULL,
+  number integer NOT NULL,
+  started_at timestamp with time zone NOT NULL,
+  duration_ms integer,
+  outcome text NOT NULL,
+  status integer,
+  error text,
+  detail text,
+  response text,
+  CONSTRAINT webhook_attempts_delivery_fkey FOREIGN KEY (delivery_id) REFERENCES webhook_deliveries(id) ON DELETE CASCADE,
+  CONSTRAINT webhook_attempts_end_check CHECK (((duration_ms IS NULL) = (outcome = 'unknown'::text))),
+  CONSTRAINT webhook_attempts_number_unique UNIQUE (delivery_id, number),
+  CONSTRAINT webhook_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'failed'::text, 'unknown'::text]))),
+  CONSTRAINT webhook_attempts_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE webhook_deliveries (
+  id text NOT NULL,
+  message_id text NOT NULL,
+  endpoint_id text NOT NULL,
+  state text NOT NULL,
+  attempt_count integer NOT NULL,
+  next_attempt_at timestamp with time zone,
+  lease_token uuid,
+  leased_until timestamp with time zone,
+  created_at timestamp with time zone NOT NULL,
+  finished_at timestamp with time zone,
+  CONSTRAINT webhook_deliveries_endpoint_fkey FOREIGN KEY (endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE RESTRICT,
+  CONSTRAINT webhook_deliveries_lease_check CHECK (((lease_token IS NULL) = (leased_until IS NULL))),
+  CONSTRAINT webhook_deliveries_message_fkey FOREIGN KEY (message_id) REFERENCES webhook_messages(id) ON DELETE RESTRICT,
+  CONSTRAINT webhook_deliveries_once UNIQUE (message_id, endpoint_id),
+  CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id),
+  CONSTRAINT webhook_deliveries_state_check CHECK ((((state = 'pending'::text) AND (next_attempt_at IS NOT NULL) AND (lease_token IS NULL) AND (finished_at IS NULL)) OR ((state = 'sending'::text) AND (next_attempt_at IS NULL) AND (lease_token IS NOT NULL) AND (finished_at IS NULL)) OR ((state = ANY (ARRAY['succeeded'::text, 'failed'::text])) AND (next_attempt_at IS NULL) AND (lease_token IS NULL) AND (finished_at IS NOT NULL))))
+);
+
+CREATE TABLE webhook_endpoints (
+  id text NOT NULL,
+  url text NOT NULL,
+  types text[] NOT NULL,
+  description text NOT NULL,
+  secret text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  disabled_at timestamp with time zone,
+  disabled_reason text,
+  deleted_at timestamp with time zone,
+  CONSTRAINT webhook_endpoints_disabled_check CHECK (((disabled_at IS NULL) = (disabled_reason IS NULL))),
+  CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (id),
+  CONSTRAINT webhook_endpoints_reason_check CHECK ((disabled_reason = ANY (ARRAY['requested'::text, 'gone'::text])))
+);
+
+CREATE TABLE webhook_messages (
+  id text NOT NULL,
+  sequence bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  type text NOT NULL,
+  body text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT webhook_messages_pkey PRIMARY KEY (id),
+  CONSTRAINT webhook_messages_sequence_unique UNIQUE (sequence)
+);
+
+CREATE INDEX billing_periods_due ON public.billing_periods USING btree (closes_at) WHERE (state = 'open'::text);
+CREATE INDEX customer_subjects_customer ON public.customer_subjects USING btree (customer_id);
+CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
+CREATE INDEX ingest_batches_pending ON public.ingest_batches USING btree (id) WHERE (fold IS NULL);
+CREATE INDEX invoices_billing_period ON public.invoices USING btree (billing_period_id);
+CREATE INDEX invoices_customer ON public.invoices USING btree (customer_id, id);
+CREATE INDEX line_items_customer ON public.line_items USING btree (customer_id, id);
+CREATE INDEX line_items_invoice ON public.line_items USING btree (invoice_id);
+CREATE INDEX line_items_subscription ON public.line_items USING btree (subscription_id, id);
+CREATE INDEX provider_events_due ON public.provider_events USING btree (next_attempt_at) WHERE (state = 'pending'::text);
+CREATE INDEX provider_events_received ON public.provider_events USING btree (received_at, id);
+CREATE INDEX provider_syncs_due ON public.provider_syncs USING btree (next_attempt_at) WHERE (state = 'pending'::text);
+CREATE INDEX provider_syncs_line_item ON public.provider_syncs USING btree (line_item_id) WHERE (line_item_id IS NOT NULL);
+CREATE INDEX provider_syncs_pending ON public.provider_syncs USING btree (customer_id, invoice_id, "position") WHERE (state = 'pending'::text);
+CREATE INDEX usage_events_batch ON ONLY public.usage_events USING btree (batch_id);
+CREATE INDEX usage_events_subject_time ON ONLY public.usage_events USING btree (subject, "time");
+CREATE INDEX usage_rollups_meter_hour ON public.usage_rollups USING btree (meter, hour);
+CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (endpoint_id, next_attempt_at, id) WHERE (state = 'pending'::text);
+CREATE INDEX webhook_deliveries_endpoint ON public.webhook_deliveries USING btree (endpoint_id, id);
+CREATE INDEX webhook_deliveries_failed ON public.webhook_deliveries USING btree (id) WHERE (state = 'failed'::text);
+CREATE INDEX webhook_deliveries_leased ON public.webhook_deliveries USING btree (endpoint_id, leased_until) WHERE (state = 'sending'::text);
