@@ -70,6 +70,11 @@ export class IngestStore implements OnApplicationShutdown {
       statement_timeout: FLUSH_TIMEOUT_MS,
       query_timeout: FLUSH_TIMEOUT_MS,
     });
+    // A connection may be lost while a flush holds it, too; without a listener that ends the process.
+    // The flush itself fails by its query, which says why.
+    this.pool.on('connect', (client) => {
+      client.on('error', () => undefined);
+    });
     this.pool.on('error', (error) => {
       log.problem('ingest.connection_lost', error);
     });

@@ -2,7 +2,13 @@ import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
 import { formatDecimal } from '../kernel/decimal.js';
 import { notFound } from '../kernel/errors.js';
 import { RequireScope } from '../platform/access/scope.js';
-import { PageQuery, type PageResponse, readCursor, toPageResponse } from '../platform/http/page.js';
+import {
+  ApiPage,
+  PageQuery,
+  type PageResponse,
+  readCursor,
+  toPageResponse,
+} from '../platform/http/page.js';
 import {
   CreatePlanDto,
   CreatePlanVersionDto,
@@ -42,6 +48,7 @@ export class PlansController {
   /** List plans, newest first, each as its latest version has it. */
   @Get()
   @RequireScope('read')
+  @ApiPage(PlanResponse)
   async list(@Query() query: PageQuery): Promise<PageResponse<PlanResponse>> {
     const before = readCursor(query.cursor, 1)?.[0] ?? null;
     return toPageResponse(await this.reader.list(query.limit, before), toResponse);

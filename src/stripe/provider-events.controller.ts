@@ -3,7 +3,7 @@ import { invalidField } from '../kernel/errors.js';
 import { parseInstant } from '../kernel/instant.js';
 import { NaturallyIdempotent } from '../platform/access/idempotency.interceptor.js';
 import { RequireScope } from '../platform/access/scope.js';
-import { type PageResponse, readCursor, toPageResponse } from '../platform/http/page.js';
+import { ApiPage, type PageResponse, readCursor, toPageResponse } from '../platform/http/page.js';
 import { ProviderEventResponse, ProviderEventsQuery } from './list-provider-events.dto.js';
 import { type ProviderEvent } from './provider-event.js';
 import { ProviderEventsReader } from './provider-events.reader.js';
@@ -19,6 +19,7 @@ export class ProviderEventsController {
   /** List what Stripe has told, the last received first. */
   @Get()
   @RequireScope('read')
+  @ApiPage(ProviderEventResponse)
   async list(@Query() query: ProviderEventsQuery): Promise<PageResponse<ProviderEventResponse>> {
     const before = toPosition(readCursor(query.cursor, 2));
     return toPageResponse(

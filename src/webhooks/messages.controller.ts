@@ -1,6 +1,12 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { RequireScope } from '../platform/access/scope.js';
-import { PageQuery, type PageResponse, readCursor, toPageResponse } from '../platform/http/page.js';
+import {
+  ApiPage,
+  PageQuery,
+  type PageResponse,
+  readCursor,
+  toPageResponse,
+} from '../platform/http/page.js';
 import { WebhookMessageResponse } from './webhook-message.dto.js';
 import { type WebhookMessage } from './webhook-message.js';
 import { WebhooksReader } from './webhooks.reader.js';
@@ -12,6 +18,7 @@ export class MessagesController {
   /** List messages, newest first, whoever was told. */
   @Get()
   @RequireScope('read')
+  @ApiPage(WebhookMessageResponse)
   async list(@Query() query: PageQuery): Promise<PageResponse<WebhookMessageResponse>> {
     const before = readCursor(query.cursor, 1)?.[0] ?? null;
     return toPageResponse(await this.reader.listMessages(query.limit, before), toResponse);

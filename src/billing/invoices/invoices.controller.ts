@@ -1,6 +1,11 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { RequireScope } from '../../platform/access/scope.js';
-import { type PageResponse, readCursor, toPageResponse } from '../../platform/http/page.js';
+import {
+  ApiPage,
+  type PageResponse,
+  readCursor,
+  toPageResponse,
+} from '../../platform/http/page.js';
 import { amounts } from './invoice-message.js';
 import { InvoicesReader, type NamedInvoice } from './invoices.reader.js';
 import { InvoiceResponse, InvoicesQuery } from './list-invoices.dto.js';
@@ -12,6 +17,7 @@ export class InvoicesController {
   /** List the invoices that carry our line items, newest first. */
   @Get()
   @RequireScope('read')
+  @ApiPage(InvoiceResponse)
   async list(@Query() query: InvoicesQuery): Promise<PageResponse<InvoiceResponse>> {
     const filter = { customer: query.customer ?? null, state: query.state ?? null };
     const before = readCursor(query.cursor, 1)?.[0] ?? null;

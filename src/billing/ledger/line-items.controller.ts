@@ -3,7 +3,12 @@ import { formatDecimal } from '../../kernel/decimal.js';
 import { formatInstant } from '../../kernel/instant.js';
 import { formatAmount } from '../../kernel/money.js';
 import { RequireScope } from '../../platform/access/scope.js';
-import { type PageResponse, readCursor, toPageResponse } from '../../platform/http/page.js';
+import {
+  ApiPage,
+  type PageResponse,
+  readCursor,
+  toPageResponse,
+} from '../../platform/http/page.js';
 import { type Explanation, LedgerReader, type NamedLineItem } from './ledger.reader.js';
 import { type Charge } from './line-item.js';
 import { ExplanationResponse, LineItemResponse, LineItemsQuery } from './list-line-items.dto.js';
@@ -15,6 +20,7 @@ export class LineItemsController {
   /** List line items, newest first. */
   @Get()
   @RequireScope('read')
+  @ApiPage(LineItemResponse)
   async list(@Query() query: LineItemsQuery): Promise<PageResponse<LineItemResponse>> {
     const filter = {
       subscriptionId: query.subscription ?? null,

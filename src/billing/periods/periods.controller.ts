@@ -2,7 +2,12 @@ import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { formatInstant } from '../../kernel/instant.js';
 import { NaturallyIdempotent } from '../../platform/access/idempotency.interceptor.js';
 import { RequireScope } from '../../platform/access/scope.js';
-import { type PageResponse, readCursor, toPageResponse } from '../../platform/http/page.js';
+import {
+  ApiPage,
+  type PageResponse,
+  readCursor,
+  toPageResponse,
+} from '../../platform/http/page.js';
 import { ClosingService } from './closing.service.js';
 import { PeriodResponse, PeriodsQuery } from './list-periods.dto.js';
 import { type NamedPeriod, PeriodsReader } from './periods.reader.js';
@@ -17,6 +22,7 @@ export class PeriodsController {
   /** List billing periods, newest first. */
   @Get()
   @RequireScope('read')
+  @ApiPage(PeriodResponse)
   async list(@Query() query: PeriodsQuery): Promise<PageResponse<PeriodResponse>> {
     const filter = { subscriptionId: query.subscription ?? null, state: query.state ?? null };
     const before = readCursor(query.cursor, 1)?.[0] ?? null;

@@ -3,7 +3,12 @@ import { formatDecimal } from '../../kernel/decimal.js';
 import { formatInstant, parseInstant } from '../../kernel/instant.js';
 import { formatAmount } from '../../kernel/money.js';
 import { RequireScope } from '../../platform/access/scope.js';
-import { type PageResponse, readCursor, toPageResponse } from '../../platform/http/page.js';
+import {
+  ApiPage,
+  type PageResponse,
+  readCursor,
+  toPageResponse,
+} from '../../platform/http/page.js';
 import { type InvoicePreview, InvoicePreviewService } from '../periods/invoice-preview.service.js';
 import { type RatedLine } from '../periods/rating.service.js';
 import { type CancelAt } from './cancellation.js';
@@ -40,6 +45,7 @@ export class SubscriptionsController {
   /** List subscriptions, newest first. */
   @Get()
   @RequireScope('read')
+  @ApiPage(SubscriptionResponse)
   async list(@Query() query: SubscriptionsQuery): Promise<PageResponse<SubscriptionResponse>> {
     const of = { customer: query.customer ?? null, plan: query.plan ?? null };
     const before = readCursor(query.cursor, 1)?.[0] ?? null;

@@ -1,6 +1,7 @@
 import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { RequireScope } from '../../platform/access/scope.js';
 import {
+  ApiPage,
   PageQuery,
   type PageResponse,
   readCursor,
@@ -29,6 +30,7 @@ export class DeliveriesController {
   /** List deliveries, newest first. */
   @Get()
   @RequireScope('read')
+  @ApiPage(WebhookDeliveryResponse)
   async list(@Query() query: ListDeliveriesQuery): Promise<PageResponse<WebhookDeliveryResponse>> {
     const before = readCursor(query.cursor, 1)?.[0] ?? null;
     const page = await this.reader.listDeliveries(toFilter(query), query.limit, before);
@@ -38,6 +40,7 @@ export class DeliveriesController {
   /** The attempts of a delivery, oldest first. */
   @Get(':id/attempts')
   @RequireScope('read')
+  @ApiPage(WebhookAttemptResponse)
   async attempts(
     @Param('id') id: string,
     @Query() query: PageQuery,

@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { RequireScope } from '../../platform/access/scope.js';
 import {
+  ApiPage,
   PageQuery,
   type PageResponse,
   readCursor,
@@ -38,6 +39,7 @@ export class EndpointsController {
   /** List endpoints, newest first. */
   @Get()
   @RequireScope('read')
+  @ApiPage(WebhookEndpointResponse)
   async list(@Query() query: PageQuery): Promise<PageResponse<WebhookEndpointResponse>> {
     const before = readCursor(query.cursor, 1)?.[0] ?? null;
     return toPageResponse(await this.reader.listEndpoints(query.limit, before), toResponse);
