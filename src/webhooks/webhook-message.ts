@@ -1,7 +1,7 @@
 /* What is told to endpoints: the types of messages, and the bytes that a message consists of. Pure. */
 
 /** Every type of message and what it tells; a new type is a row here. */
-export const MESSAGE_TYPES = {
+const MESSAGE_TYPES = {
   'billing_period.closed': 'A billing period was closed and its line items were written.',
   'invoice.finalized': 'The provider finalized an invoice that carries our line items.',
   'invoice.paid': 'An invoice that carries our line items was paid.',
@@ -15,7 +15,7 @@ export type MessageType = keyof typeof MESSAGE_TYPES;
 export const MESSAGE_TYPE_NAMES = Object.keys(MESSAGE_TYPES) as readonly MessageType[];
 
 /** The form of `data`; changes when it changes in a way that receivers could not read. */
-export const MESSAGE_API_VERSION = '2026-11-01';
+const MESSAGE_API_VERSION = '2026-11-01';
 
 /** Standard Webhooks asks for less than 20 KB; beyond this something is wrong with who publishes. */
 const MAX_BODY_BYTES = 262_144;

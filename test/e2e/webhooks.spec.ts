@@ -4,99 +4,290 @@ import { startFresh } from '../support/service.js';
 import { type Receiver, startReceiver } from '../support/webhook-receiver.js';
 
 const ENDPOINTS = '/api/v1/webhook-endpoints';
-const valid = { url: 'http://127.0.0.1:9/hook', types: ['invoice.paid'] };
+const DELIVERIES = '/api/v1/webhook-deliveries';
+const MESSAGES = '/api/v1/webhook-messages';
+const UNKNOWN_ENDPOINT = 'we_00000000000000000000000000';
+const UNKNOWN_DELIVERY = 'dlv_00000000000000000000000000';
+
+const valid = { url: 'https://127.0.0.1/hook', types: ['invoice.paid'], description: 'books' };
 
 describe('webhooks', () => {
   let service: TestService;
-  let receiver: Receiver;
   let close: () => Promise<void>;
+  let readKey: string;
+  let configureKey: string;
+  const receivers: Receiver[] = [];
+
+  const keyWith = async (scope: string): Promise<string> => {
+    const { body } = await service.post('/api/v1/api-keys', { name: scope, scopes: [scope] });
+    return body.token as string;
+  };
+  const receive = async (options: Parameters<typeof startReceiver>[0] = {}): Promise<Receiver> => {
+    const receiver = await startReceiver(options);
+    receivers.push(receiver);
+    return receiver;
+  };
+  const create = async (body: unknown = valid): Promise<{ id: string; secret: string }> =>
+    (await service.post(ENDPOINTS, body)).body;
 
   beforeAll(async () => {
-    receiver = await startReceiver();
-    ({ service, close } = await startFresh({ WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8' }));
+    ({ service, close } = await startFresh({
+      WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8',
+      WEBHOOK_TIMEOUT_MS: '2000',
+    }));
+    readKey = await keyWith('read');
+    configureKey = await keyWith('configure');
   });
 
   afterAll(async () => {
+    await Promise.all(receivers.map(async (receiver) => await receiver.close()));
     await close();
-    await receiver.close();
   });
 
-  it.each([
-    ['url', { ...valid, url: undefined }],
-    ['url', { ...valid, url: 7 }],
-    ['url', { ...valid, url: 'not a url' }],
-    ['url', { ...valid, url: 'ftp://example.com/' }],
-    ['url', { ...valid, url: 'https://user:secret@example.com/' }],
-    ['url', { ...valid, url: 'https://10.0.0.1/hook' }],
-    ['url', { ...valid, url: 'https://[::ffff:10.0.0.1]/hook' }],
-    ['types', { ...valid, types: 'invoice.paid' }],
-    ['types', { ...valid, types: ['invoice.lost'] }],
-    ['description', { ...valid, description: 7 }],
-    ['surprise', { ...valid, surprise: true }],
-  ])('names %s when it is wrong, and stores nothing', async (field, body) => {
-    const answer = await service.post(ENDPOINTS, body);
-    expect(answer.status).toBe(400);
-    expect(answer.body.errors).toMatchObject([{ field }]);
-    expect((await service.get(ENDPOINTS)).body.data).toEqual([]);
+  describe('POST /api/v1/webhook-endpoints', () => {
+    it.each([
+      ['url', { ...valid, url: 7 }, 'is_text'],
+      ['url', { types: [] }, 'is_text'],
+      ['url', { ...valid, url: 'hooks.acme.example' }, 'invalid_url'],
+      ['url', { ...valid, url: 'ftp://hooks.acme.example/' }, 'forbidden_scheme'],
+      ['url', { ...valid, url: 'https://me:secret@hooks.acme.example/' }, 'has_userinfo'],
+      ['url', { ...valid, url: 'https://10.0.0.1/' }, 'forbidden_address'],
+      ['url', { ...valid, url: 'https://0xa000001/' }, 'forbidden_address'],
+      ['url', { ...valid, url: 'https://[::1]/' }, 'forbidden_address'],
+      ['url', { ...valid, url: 'https://[::ffff:10.0.0.1]/' }, 'forbidden_address'],
+      ['url', { ...valid, url: 'http://8.8.8.8/' }, 'forbidden_address'],
+      ['url', { ...valid, url: `https://127.0.0.1/${'x'.repeat(2_048)}` }, 'is_text'],
+      ['types', { ...valid, types: 'invoice.paid' }, 'is_array'],
+      ['types', { ...valid, types: null }, 'is_array'],
+      ['types', { ...valid, types: ['invoice.lost'] }, 'is_in'],
+      ['types', { ...valid, types: [7] }, 'is_in'],
+      ['types', { ...valid, types: ['invoice.paid', 'invoice.paid'] }, 'array_unique'],
+      ['description', { ...valid, description: 7 }, 'is_text'],
+      ['description', { ...valid, description: null }, 'is_text'],
+      ['secret', { ...valid, secret: 'whsec_mine' }, 'unknown_field'],
+    ])('names %s when it is wrong, and stores nothing: %j', async (field, body, code) => {
+      const answer = await service.post(ENDPOINTS, body);
+      expect(answer.status).toBe(400);
+      expect(answer.body.errors).toMatchObject([{ field, code }]);
+      expect((await service.get(ENDPOINTS)).body.data).toEqual([]);
+    });
+
+    it('takes a name that does not resolve yet', async () => {
+      const answer = await service.post(ENDPOINTS, { url: 'https://nowhere.invalid/' });
+      expect(answer).toMatchObject({ status: 201, body: { types: [], description: '' } });
+      await service.request('DELETE', `${ENDPOINTS}/${answer.body.id}`);
+    });
+
+    it('shows the secret in the first answer only', async () => {
+      const options = { body: valid, headers: { 'idempotency-key': 'endpoint' } };
+      const first = await service.request('POST', ENDPOINTS, options);
+      const again = await service.request('POST', ENDPOINTS, options);
+      expect(first.status).toBe(201);
+      expect(first.body).toEqual({
+        ...valid,
+        id: expect.stringMatching(/^we_/),
+        disabled_at: null,
+        disabled_reason: null,
+        created_at: expect.any(String),
+        secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=$/),
+      });
+      expect(again.body).toEqual({ ...first.body, secret: null });
+      const path = `${ENDPOINTS}/${first.body.id}`;
+      const list = await service.get(ENDPOINTS);
+      const shown = [(await service.get(path)).body, ...list.body.data];
+      expect(shown).toHaveLength(2);
+      expect(shown.some((endpoint) => 'secret' in endpoint)).toBe(false);
+      await service.request('DELETE', path);
+    });
   });
 
-  it.each([
-    ['POST', ENDPOINTS],
-    ['PATCH', `${ENDPOINTS}/we_x`],
-    ['DELETE', `${ENDPOINTS}/we_x`],
-    ['POST', `${ENDPOINTS}/we_x/test`],
-    ['POST', '/api/v1/webhook-deliveries/dlv_x/retry'],
-  ])('needs a key with the scope configure for %s %s', async (method, path) => {
-    const { body } = await service.post('/api/v1/api-keys', { name: 'r', scopes: ['read'] });
-    const refused = await service.request(method, path, { key: body.token, body: valid });
-    expect(refused).toMatchObject({ status: 403, body: { code: 'missing_scope' } });
-    const unknown = await service.request(method, path, { key: null, body: valid });
-    expect(unknown).toMatchObject({ status: 401, body: { code: 'missing_api_key' } });
-  });
+  describe('one endpoint', () => {
+    let path: string;
 
-  it.each([
-    ['GET', `${ENDPOINTS}/we_x`],
-    ['PATCH', `${ENDPOINTS}/we_x`],
-    ['DELETE', `${ENDPOINTS}/we_x`],
-    ['POST', `${ENDPOINTS}/we_x/test`],
-    ['GET', '/api/v1/webhook-deliveries/dlv_x/attempts'],
-    ['POST', '/api/v1/webhook-deliveries/dlv_x/retry'],
-  ])('answers 404 to %s %s of nothing', async (method, path) => {
-    const body = method === 'PATCH' ? { description: 'x' } : undefined;
-    expect(await service.request(method, path, { body })).toMatchObject({
-      status: 404,
-      body: { code: 'not_found' },
+    beforeAll(async () => {
+      path = `${ENDPOINTS}/${(await create()).id}`;
+    });
+
+    it.each([
+      ['url', { url: null }, 'is_text'],
+      ['url', { url: 'https://192.168.1.1/' }, 'forbidden_address'],
+      ['types', { types: ['invoice.lost'] }, 'is_in'],
+      ['types', { types: null }, 'is_array'],
+      ['description', { description: 7 }, 'is_text'],
+      ['disabled', { disabled: 'yes' }, 'is_boolean'],
+      ['disabled', { disabled: null }, 'is_boolean'],
+      ['id', { id: 'we_x' }, 'unknown_field'],
+    ])('refuses to change %s to what is wrong: %j', async (field, body, code) => {
+      const answer = await service.request('PATCH', path, { body });
+      expect(answer).toMatchObject({ status: 400, body: { errors: [{ field, code }] } });
+      expect((await service.get(path)).body).toMatchObject({ ...valid, disabled_at: null });
+    });
+
+    it('is changed, disabled, used again and deleted', async () => {
+      const patch = async (body: unknown): Promise<unknown> =>
+        (await service.request('PATCH', path, { body })).body;
+      expect(await patch({ types: [], description: '' })).toMatchObject({
+        url: valid.url,
+        types: [],
+        description: '',
+      });
+      expect(await patch({ disabled: true })).toMatchObject({
+        disabled_at: expect.any(String),
+        disabled_reason: 'requested',
+      });
+      expect(await service.post(`${path}/test`)).toMatchObject({
+        status: 409,
+        body: { code: 'endpoint_disabled' },
+      });
+      expect(await patch({ disabled: false })).toMatchObject({ disabled_at: null });
+      expect((await service.request('DELETE', path)).status).toBe(204);
+      expect((await service.get(path)).status).toBe(404);
+      expect((await service.request('DELETE', path)).status).toBe(404);
     });
   });
 
   it.each([
-    ['/api/v1/webhook-deliveries?state=lost', 'state'],
-    ['/api/v1/webhook-deliveries?limit=0', 'limit'],
-    ['/api/v1/webhook-deliveries?cursor=x', 'cursor'],
-    ['/api/v1/webhook-messages?limit=many', 'limit'],
-    [`${ENDPOINTS}?surprise=1`, 'surprise'],
-  ])('names what is wrong in %s', async (path, field) => {
-    const answer = await service.get(path);
-    expect(answer).toMatchObject({ status: 400, body: { errors: [{ field }] } });
+    ['GET', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}`],
+    ['PATCH', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}`],
+    ['DELETE', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}`],
+    ['POST', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}/test`],
+    ['GET', `${ENDPOINTS}/%00`],
+    ['DELETE', `${ENDPOINTS}/%00`],
+    ['GET', `${DELIVERIES}/${UNKNOWN_DELIVERY}/attempts`],
+    ['GET', `${DELIVERIES}/%00/attempts`],
+    ['POST', `${DELIVERIES}/${UNKNOWN_DELIVERY}/retry`],
+  ])('%s %s is not found', async (method, path) => {
+    const body = method === 'GET' || method === 'DELETE' ? undefined : {};
+    const answer = await service.request(method, path, { body });
+    expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } });
   });
 
-  it('delivers a signed test message, and shows how that went', async () => {
-    const created = await service.post(ENDPOINTS, { ...valid, url: receiver.url });
-    expect(created.status).toBe(201);
-    const { id, secret } = created.body;
-    expect((await service.get(`${ENDPOINTS}/${id}`)).body.secret).toBeUndefined();
-    const { body: queued } = await service.post(`${ENDPOINTS}/${id}/test`);
+  it.each([
+    ['GET', ENDPOINTS, 'read'],
+    ['POST', ENDPOINTS, 'configure'],
+    ['GET', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}`, 'read'],
+    ['PATCH', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}`, 'configure'],
+    ['DELETE', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}`, 'configure'],
+    ['POST', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}/test`, 'configure'],
+    ['GET', MESSAGES, 'read'],
+    ['GET', DELIVERIES, 'read'],
+    ['GET', `${DELIVERIES}/${UNKNOWN_DELIVERY}/attempts`, 'read'],
+    ['POST', `${DELIVERIES}/${UNKNOWN_DELIVERY}/retry`, 'configure'],
+  ])('%s %s asks for the scope %s', async (method, path, scope) => {
+    const send = async (key: string | null): Promise<unknown> =>
+      await service.request(method, path, {
+        key,
+        ...(method !== 'GET' && method !== 'DELETE' && { body: {} }),
+      });
+    expect(await send(scope === 'read' ? configureKey : readKey)).toMatchObject({
+      status: 403,
+      body: { code: 'missing_scope' },
+    });
+    expect(await send(null)).toMatchObject({ status: 401 });
+  });
+
+  it.each([
+    [ENDPOINTS, 'limit=0', 'limit', 'min'],
+    [ENDPOINTS, 'cursor=x', 'cursor', 'invalid_cursor'],
+    [ENDPOINTS, 'surprise=1', 'surprise', 'unknown_field'],
+    [MESSAGES, 'limit=-1', 'limit', 'min'],
+    [MESSAGES, 'cursor=x', 'cursor', 'invalid_cursor'],
+    [MESSAGES, 'surprise=1', 'surprise', 'unknown_field'],
+    [DELIVERIES, 'limit=201', 'limit', 'max'],
+    [DELIVERIES, 'cursor=x', 'cursor', 'invalid_cursor'],
+    [DELIVERIES, 'state=lost', 'state', 'is_in'],
+    [DELIVERIES, 'endpoint=%00', 'endpoint', 'is_text'],
+    [DELIVERIES, 'message=', 'message', 'is_text'],
+    [DELIVERIES, 'surprise=1', 'surprise', 'unknown_field'],
+    [`${DELIVERIES}/${UNKNOWN_DELIVERY}/attempts`, 'surprise=1', 'surprise', 'unknown_field'],
+  ])('GET %s?%s names %s', async (path, query, field, code) => {
+    const answer = await service.get(`${path}?${query}`);
+    expect(answer).toMatchObject({ status: 400, body: { errors: [{ field, code }] } });
+  });
+
+  it('delivers a test message that the library of Standard Webhooks verifies', async () => {
+    const receiver = await receive({ answer: () => ({ status: 201, body: 'thanks' }) });
+    const endpoint = await create({ url: receiver.url });
+    const queued = await service.post(`${ENDPOINTS}/${endpoint.id}/test`);
+    expect(queued.status).toBe(202);
     await receiver.arrived(1);
-    const [request] = receiver.requests;
-    const headers = request?.headers as Record<string, string>;
-    const sent = new Webhook(secret).verify(request?.body ?? '', headers);
-    expect(sent).toMatchObject({ type: 'webhook.test', data: { endpoint: id } });
-    expect(headers['webhook-id']).toBe(queued.message);
-    await eventually(async () => {
-      const page = await service.get(`/api/v1/webhook-deliveries?message=${queued.message}`);
-      return page.body.data[0]?.state === 'succeeded';
+    const { headers, body } = receiver.requests[0]!;
+    const verified = new Webhook(endpoint.secret).verify(body, headers as Record<string, string>);
+    expect(verified).toMatchObject({ type: 'webhook.test', data: { endpoint: endpoint.id } });
+    expect(headers['webhook-id']).toBe(queued.body.message);
+    const filter = `endpoint=${endpoint.id}&message=${queued.body.message}&state=succeeded`;
+    const list = await eventually(async () => {
+      const page = await service.get(`${DELIVERIES}?${filter}`);
+      return page.body.data.length === 1 && page.body;
     });
-    const attempts = await service.get(`/api/v1/webhook-deliveries/${queued.delivery}/attempts`);
-    expect(attempts.body.data).toMatchObject([{ number: 1, status: 200, outcome: 'succeeded' }]);
+    expect(list.data[0]).toMatchObject({
+      id: queued.body.delivery,
+      message: queued.body.message,
+      endpoint: endpoint.id,
+      type: 'webhook.test',
+      state: 'succeeded',
+      attempts: 1,
+      next_attempt_at: null,
+    });
+    const attempts = await service.get(`${DELIVERIES}/${queued.body.delivery}/attempts`);
+    expect(attempts.body).toMatchObject({
+      data: [{ number: 1, outcome: 'succeeded', status: 201, error: null, response: 'thanks' }],
+      next_cursor: null,
+    });
+    const messages = await service.get(`${MESSAGES}?limit=1`);
+    expect(messages.body.data).toMatchObject([
+      { id: queued.body.message, type: 'webhook.test', payload: JSON.parse(body) },
+    ]);
+  });
+
+  it('retries a failed delivery when somebody asks for it', async () => {
+    const receiver = await receive({ answer: (_, index) => ({ status: index === 0 ? 410 : 200 }) });
+    const { id } = await create({ url: receiver.url });
+    const { delivery } = (await service.post(`${ENDPOINTS}/${id}/test`)).body;
+    const inState = async (state: string): Promise<unknown> =>
+      await eventually(async () => {
+        const page = await service.get(`${DELIVERIES}?endpoint=${id}&state=${state}`);
+        return page.body.data.length === 1;
+      });
+    await inState('failed');
+    expect((await service.get(`${ENDPOINTS}/${id}`)).body).toMatchObject({
+      disabled_reason: 'gone',
+    });
+    expect((await service.post(`${DELIVERIES}/${delivery}/retry`)).body.code).toBe(
+      'endpoint_disabled',
+    );
+    await service.request('PATCH', `${ENDPOINTS}/${id}`, { body: { disabled: false } });
+    const retried = await service.post(`${DELIVERIES}/${delivery}/retry`);
+    expect(retried).toMatchObject({ status: 200, body: { id: delivery, state: 'pending' } });
+    await inState('succeeded');
+    expect((await service.post(`${DELIVERIES}/${delivery}/retry`)).body.code).toBe('not_failed');
+    expect(new Set(receiver.requests.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
+  });
+
+  it('serves the healthy while others hang', async () => {
+    const stuck = await receive({ answer: () => 'hang' });
+    const healthy = await receive();
+    const { id: stuckId } = await create({ url: stuck.url });
+    const { id: healthyId } = await create({ url: healthy.url });
+    for (let count = 0; count < 8; count += 1) {
+      await service.post(`${ENDPOINTS}/${stuckId}/test`);
+    }
+    await stuck.arrived(5);
+    await service.post(`${ENDPOINTS}/${healthyId}/test`);
+    await healthy.arrived(1);
+    expect(stuck.requests).toHaveLength(5);
+  });
+
+  it('pages through lists', async () => {
+    const ids: string[] = [];
+    let cursor = '';
+    do {
+      const page = await service.get(`${DELIVERIES}?limit=3${cursor}`);
+      ids.push(...page.body.data.map((delivery: { id: string }) => delivery.id));
+      cursor = page.body.next_cursor === null ? '' : `&cursor=${page.body.next_cursor}`;
+    } while (cursor !== '');
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids).toEqual(ids.toSorted().toReversed());
+    expect(ids.length).toBeGreaterThan(3);
   });
 });

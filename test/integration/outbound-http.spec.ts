@@ -178,10 +178,7 @@ describe('OutboundHttp', () => {
     const headers = { 'x-long': 'x'.repeat(40_000) };
     const target = await receive({ answer: () => ({ headers }) });
     expect(await post(client(LOCAL), target.url)).toMatchObject({ fault: 'too_large' });
-    const server = createServer((socket) => {
-      // What is never read keeps a socket from closing.
-      socket.resume().end('hello\r\n\r\n');
-    });
+    const server = createServer((socket) => socket.resume().end('hello\r\n\r\n'));
     await new Promise<void>((resolve) => {
       server.listen(0, '127.0.0.1', resolve);
     });

@@ -114,7 +114,6 @@ describe('webhooks', () => {
       const published = await publish();
       await app.deliverDue();
       const { headers, body } = receiver.requests[0]!;
-      clock.set(new Date());
       expect(headers).toMatchObject({
         'content-type': 'application/json',
         'user-agent': expect.stringMatching(/^Meterline\/\d/),
@@ -249,14 +248,10 @@ describe('webhooks', () => {
           await Promise.all(Array.from({ length: 8 }, async () => await app.deliveries.claim(50))),
       );
       const claimed = (await Promise.all(rounds)).flat(2);
-      const perEndpoint = new Map<string, number>();
-      for (const { endpointId } of claimed) {
-        perEndpoint.set(endpointId, (perEndpoint.get(endpointId) ?? 0) + 1);
-      }
       expect(new Set(claimed.map((one) => one.id)).size).toBe(claimed.length);
-      expect([...perEndpoint.values()]).toEqual(
-        Array.from({ length: endpoints }, () => MAX_PER_ENDPOINT),
-      );
+      const { items } = await app.reader.listEndpoints(10, null);
+      const counts = items.map(({ id }) => claimed.filter((one) => one.endpointId === id).length);
+      expect(counts).toEqual(Array.from({ length: endpoints }, () => MAX_PER_ENDPOINT));
     });
 
     it('serves every endpoint, though one has a long queue of older deliveries', async () => {

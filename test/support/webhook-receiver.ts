@@ -1,15 +1,20 @@
-import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-export interface ReceivedRequest {
+interface ReceivedRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
-export interface ReceiverAnswer {
+interface ReceiverAnswer {
   /** 200 when not given. */
   readonly status?: number;
   readonly headers?: Record<string, string>;
@@ -17,7 +22,7 @@ export interface ReceiverAnswer {
 }
 
 /** `hang`: no answer ever; `reset`: the connection breaks; `stall`: 200 and half a body. */
-export type ReceiverFault = 'hang' | 'reset' | 'stall';
+type ReceiverFault = 'hang' | 'reset' | 'stall';
 
 type Answering = (
   request: ReceivedRequest,
@@ -48,18 +53,20 @@ export async function startReceiver({
     }
     return await answer(request, requests.length - 1);
   };
+  const reply = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const given = await take(incoming);
+    if (given === 'reset') {
+      incoming.socket.destroy();
+    } else if (given === 'stall') {
+      response.writeHead(200, { 'content-length': 100 });
+      response.write('half');
+    } else if (given !== 'hang') {
+      response.writeHead(given.status ?? 200, given.headers);
+      response.end(given.body);
+    }
+  };
   const server = createServer((incoming, response) => {
-    void take(incoming).then((given) => {
-      if (given === 'reset') {
-        incoming.socket.destroy();
-      } else if (given === 'stall') {
-        response.writeHead(200, { 'content-length': 100 });
-        response.write('half');
-      } else if (given !== 'hang') {
-        response.writeHead(given.status ?? 200, given.headers);
-        response.end(given.body);
-      }
-    });
+    void reply(incoming, response);
   });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);

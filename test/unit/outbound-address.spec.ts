@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { AddressRules } from '../../src/platform/outbound/address-rules.js';
 import { readOutboundUrl } from '../../src/platform/outbound/outbound-url.js';
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { Webhook } from 'standardwebhooks';
 import { VERSION } from '../../src/platform/version.js';
 import { newSecret, sign } from '../../src/webhooks/deliveries/signature.js';

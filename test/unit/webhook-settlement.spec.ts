@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { type OutboundResult } from '../../src/platform/outbound/outbound-http.js';
 import {
   judge,

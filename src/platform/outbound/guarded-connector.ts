@@ -23,11 +23,7 @@ const CONNECT_TIMEOUT_MS = 30_000;
  * A look-up for sockets that fails with BlockedAddressError unless all addresses of the name may be
  * reached: one forbidden address among good ones is how a name is rebound.
  */
-export function vettedLookup(
-  rules: AddressRules,
-  protocol: string,
-  resolve: Resolve,
-): LookupFunction {
+function vettedLookup(rules: AddressRules, protocol: string, resolve: Resolve): LookupFunction {
   return (hostname, options, callback) => {
     const family = options.family === 4 || options.family === 6 ? options.family : 0;
     resolve(hostname, { all: true, family }, (error, addresses) => {

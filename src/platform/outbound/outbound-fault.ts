@@ -1,18 +1,8 @@
 /* Why a call got no answer, in words that stay the same whatever library makes the call. Pure. */
 
 /** `reset`: connected, but closed before an answer; `protocol`: what came is no HTTP. */
-export const OUTBOUND_FAULTS = [
-  'blocked',
-  'dns',
-  'connect',
-  'tls',
-  'timeout',
-  'reset',
-  'protocol',
-  'too_large',
-] as const;
-
-export type OutboundFault = (typeof OUTBOUND_FAULTS)[number];
+export type OutboundFault =
+  'blocked' | 'dns' | 'connect' | 'tls' | 'timeout' | 'reset' | 'protocol' | 'too_large';
 
 /** An address that the rules forbid, found before or after connecting. */
 export class BlockedAddressError extends Error {

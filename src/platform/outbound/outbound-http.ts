@@ -13,7 +13,7 @@ import { type OutboundFault, outboundFaultOf } from './outbound-fault.js';
 import { FORBIDDEN_ADDRESS, hostOf, readOutboundUrl, type UrlFault } from './outbound-url.js';
 
 /** Longer answers are cut off: nothing in them is needed. */
-export const MAX_RESPONSE_BYTES = 65_536;
+const MAX_RESPONSE_BYTES = 65_536;
 /** What is kept of an answer, for people to read. */
 export const KEPT_RESPONSE_BYTES = 4_096;
 /** A check of input waits no longer for a name; the call itself checks again. */

@@ -1,12 +1,4 @@
-import {
-  ArrayMaxSize,
-  ArrayUnique,
-  IsArray,
-  IsBoolean,
-  IsIn,
-  IsString,
-  ValidateIf,
-} from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsBoolean, IsIn, ValidateIf } from 'class-validator';
 import { IsStorableText } from '../../platform/http/validators.js';
 import { MESSAGE_TYPE_NAMES, type MessageType } from '../webhook-message.js';
 
@@ -21,7 +13,6 @@ const IsMessageTypes = (): PropertyDecorator => (target, property) => {
     IsArray(),
     ArrayMaxSize(MESSAGE_TYPE_NAMES.length),
     ArrayUnique(),
-    IsString({ each: true }),
     IsIn(MESSAGE_TYPE_NAMES, { each: true }),
   ]) {
     decorate(target, property);
