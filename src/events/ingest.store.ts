@@ -4,6 +4,7 @@
  * new are copied, so that nothing is ever counted twice. The shared advisory lock, taken before the
  * batch number and held until commit, is what makes cut-offs exact.
  */
+import { type Socket } from 'node:net';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Pool, type PoolClient, type QueryResult } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
@@ -68,7 +69,6 @@ export class IngestStore implements OnApplicationShutdown {
       application_name: 'meterline',
       keepAlive: true,
       statement_timeout: FLUSH_TIMEOUT_MS,
-      query_timeout: FLUSH_TIMEOUT_MS,
     });
     // A connection may be lost while a flush holds it, too; without a listener that ends the process.
     // The flush itself fails by its query, which says why.
@@ -111,9 +111,11 @@ export class IngestStore implements OnApplicationShutdown {
       outcomes: null,
     };
     let client: PoolClient | null = null;
+    let watchdog: NodeJS.Timeout | undefined;
     try {
       await this.partitions.ensure(receivedAt);
       client = await this.pool.connect();
+      watchdog = setTimeout(cut, FLUSH_TIMEOUT_MS, client);
       progress.batchId = await begin(client);
       const outcomes = await this.store(client, events, progress.batchId, receivedAt);
       progress.outcomes = outcomes;
@@ -123,6 +125,8 @@ export class IngestStore implements OnApplicationShutdown {
     } catch (error) {
       await abandon(client);
       throw new FlushError(progress.batchId, progress.outcomes, error);
+    } finally {
+      clearTimeout(watchdog);
     }
   }
 
@@ -193,6 +197,15 @@ async function finish(
     `INSERT INTO ingest_batches (id, received_at, event_count) OVERRIDING SYSTEM VALUE
      VALUES (${batchId}, '${receivedAt.toISOString()}', ${count}); COMMIT`,
   );
+}
+
+/**
+ * Cuts the connection under a flush that hangs, as when the network has gone: its statements fail
+ * then. A COPY knows no timeout of the driver's, and the kernel's own is a quarter of an hour.
+ */
+function cut(client: PoolClient): void {
+  const { connection } = client as unknown as { connection: { stream: Socket } };
+  connection.stream.destroy();
 }
 
 async function abandon(client: PoolClient | null): Promise<void> {

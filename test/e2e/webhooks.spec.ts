@@ -151,10 +151,7 @@ describe('webhooks', () => {
     ['PATCH', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}`],
     ['DELETE', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}`],
     ['POST', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}/test`],
-    ['GET', `${ENDPOINTS}/%00`],
-    ['DELETE', `${ENDPOINTS}/%00`],
     ['GET', `${DELIVERIES}/${UNKNOWN_DELIVERY}/attempts`],
-    ['GET', `${DELIVERIES}/%00/attempts`],
     ['POST', `${DELIVERIES}/${UNKNOWN_DELIVERY}/retry`],
   ])('%s %s is not found', async (method, path) => {
     const body = method === 'GET' || method === 'DELETE' ? undefined : {};
@@ -196,7 +193,6 @@ describe('webhooks', () => {
     [DELIVERIES, 'limit=201', 'limit', 'max'],
     [DELIVERIES, 'cursor=x', 'cursor', 'invalid_cursor'],
     [DELIVERIES, 'state=lost', 'state', 'is_in'],
-    [DELIVERIES, 'endpoint=%00', 'endpoint', 'is_text'],
     [DELIVERIES, 'message=', 'message', 'is_text'],
     [DELIVERIES, 'surprise=1', 'surprise', 'unknown_field'],
     [`${DELIVERIES}/${UNKNOWN_DELIVERY}/attempts`, 'surprise=1', 'surprise', 'unknown_field'],

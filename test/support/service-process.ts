@@ -114,16 +114,17 @@ function parse(text: string): unknown {
   }
 }
 
-/** Asks until the answer is there: for what happens by itself a moment later. Fails after ten seconds. */
+/** Asks until the answer is there: for what happens by itself a moment later. Fails after 45 seconds, which is patience for a busy machine and no
+ * statement about speed. */
 export async function eventually<T>(ask: () => Promise<T | null | undefined | false>): Promise<T> {
-  const until = Date.now() + 10_000;
+  const until = Date.now() + 45_000;
   for (;;) {
     const answer = await ask();
     if (answer !== null && answer !== undefined && answer !== false) {
       return answer;
     }
     if (Date.now() > until) {
-      throw new Error('It did not happen within ten seconds');
+      throw new Error('It did not happen within 45 seconds');
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
