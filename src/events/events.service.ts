@@ -84,7 +84,7 @@ export class EventsService {
       if (outcome === 'conflict') {
         return { index, ...names, status: 'conflict', ...CONFLICT };
       }
-      const reason = outcome === 'unstorable' || outcome === undefined ? UNSTORABLE : outcome;
+      const reason = typeof outcome === 'object' ? outcome : UNSTORABLE;
       const { code, detail } = reason;
       const payload = body.dialect.toText(body.values[index]).slice(0, MAX_KEPT_PAYLOAD);
       rejections.push({ code, detail, source: names.source, eventId: names.id, payload });

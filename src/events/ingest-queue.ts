@@ -24,7 +24,8 @@ const RETRY_DELAY_MS = 100;
 /** What a queued event costs in memory besides its texts. */
 const EVENT_OVERHEAD_BYTES = 300;
 
-export type EventOutcome = StoreOutcome | 'unstorable';
+/** `unanswered`: its request was told `unavailable`; nobody sees this word. */
+export type EventOutcome = StoreOutcome | 'unstorable' | 'unanswered';
 
 interface Waiting {
   readonly items: Item[];
@@ -35,6 +36,8 @@ interface Waiting {
   taken: number;
   done: number;
   hasFailed: boolean;
+  /** Answered, and its bytes given back: once, though its events lie in several flushes. */
+  isSettled: boolean;
   readonly resolve: (outcomes: EventOutcome[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -103,6 +106,7 @@ export class IngestQueue {
         taken: 0,
         done: 0,
         hasFailed: false,
+        isSettled: false,
         resolve,
         reject,
       };
@@ -174,11 +178,19 @@ export class IngestQueue {
   /** Stores the items, trying again while the database is away and there is time. */
   private async flush(items: readonly Item[]): Promise<void> {
     const { first, repeated } = separate(items);
-    await this.storeAll(first);
-    // The same event twice in one flush: the second finds the first one stored.
-    if (repeated.length > 0) {
-      await this.flush(repeated);
+    await this.storeAll([...first.values()]);
+    if (repeated.length === 0) {
+      return;
     }
+    // The same event twice in one flush: the second is a duplicate of the first, if that is stored.
+    const differing = repeated.filter((item) => !repeats(item, first.get(item.key)));
+    record(
+      repeated.filter((item) => repeats(item, first.get(item.key))),
+      'duplicate',
+    );
+    // Whoever waits for nothing more is answered now: what is left may take one transaction each.
+    this.settle(items);
+    await this.flush(differing);
   }
 
   private async storeAll(items: readonly Item[]): Promise<void> {
@@ -207,7 +219,7 @@ export class IngestQueue {
   /** One try; null when it is committed, though its answer may have been lost at first. */
   private async tryOnce(items: readonly Item[]): Promise<FlushError | null> {
     try {
-      record(items, await this.store.flush(items, this.clock.now()));
+      recordEach(items, await this.store.flush(items, this.clock.now()));
       return null;
     } catch (error) {
       if (!(error instanceof FlushError)) {
@@ -223,14 +235,14 @@ export class IngestQueue {
     }
     const hasCommitted = await this.store.hasCommitted(error.batchId).catch(() => false);
     if (hasCommitted) {
-      record(items, error.outcomes);
+      recordEach(items, error.outcomes);
     }
     return hasCommitted;
   }
 
   private async halve(items: readonly Item[]): Promise<void> {
     if (items.length === 1) {
-      record(items, ['unstorable']);
+      record(items, 'unstorable');
       return;
     }
     const middle = Math.floor(items.length / 2);
@@ -240,7 +252,8 @@ export class IngestQueue {
 
   private settle(items: readonly Item[]): void {
     for (const request of new Set(items.map((item) => item.request))) {
-      if (request.done === request.items.length) {
+      if (request.done === request.items.length && !request.isSettled) {
+        request.isSettled = true;
         this.queuedBytes -= request.bytes;
         if (!request.hasFailed) {
           request.resolve(request.outcomes);
@@ -254,31 +267,43 @@ export class IngestQueue {
 }
 
 /** The first of each key, and the rest. */
-function separate(items: readonly Item[]): { first: Item[]; repeated: Item[] } {
-  const seen = new Set<string>();
-  const first: Item[] = [];
+function separate(items: readonly Item[]): { first: Map<string, Item>; repeated: Item[] } {
+  const first = new Map<string, Item>();
   const repeated: Item[] = [];
   for (const item of items) {
-    if (seen.has(item.key)) {
+    if (first.has(item.key)) {
       repeated.push(item);
     } else {
-      seen.add(item.key);
-      first.push(item);
+      first.set(item.key, item);
     }
   }
   return { first, repeated };
 }
 
-function record(items: readonly Item[], outcomes: readonly EventOutcome[]): void {
-  items.forEach(({ request, index }, position) => {
-    request.outcomes[index] = outcomes[position] as EventOutcome;
-    request.done += 1;
+/** Whether the item says the same as one that is stored now. */
+function repeats(item: Item, stored: Item | undefined): boolean {
+  const outcome = stored?.request.outcomes[stored.index];
+  const isStored = outcome === 'accepted' || outcome === 'duplicate';
+  return isStored && stored?.digest === item.digest;
+}
+
+function recordEach(items: readonly Item[], outcomes: readonly EventOutcome[]): void {
+  items.forEach((item, position) => {
+    record([item], outcomes[position] as EventOutcome);
   });
+}
+
+function record(items: readonly Item[], outcome: EventOutcome): void {
+  for (const { request, index } of items) {
+    request.outcomes[index] = outcome;
+    request.done += 1;
+  }
 }
 
 function fail(items: readonly Item[], error: unknown): void {
   for (const { request, index } of items) {
     if (request.outcomes[index] === undefined) {
+      request.outcomes[index] = 'unanswered';
       request.done += 1;
       request.hasFailed = true;
       request.reject(error);

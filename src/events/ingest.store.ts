@@ -12,7 +12,7 @@ import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import { newId } from '../kernel/ids.js';
 import { violates } from '../platform/database/pg-errors.js';
-import { DATABASE_URL } from '../platform/database/data-source.js';
+import { DATABASE_URL, IDLE_IN_TRANSACTION_MS } from '../platform/database/data-source.js';
 import { Log } from '../platform/log.js';
 import { copyLine } from './copy-line.js';
 import { CUT_OFF_LOCK } from './cut-off.js';
@@ -69,6 +69,7 @@ export class IngestStore implements OnApplicationShutdown {
       application_name: 'meterline',
       keepAlive: true,
       statement_timeout: FLUSH_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     });
     // A connection may be lost while a flush holds it, too; without a listener that ends the process.
     // The flush itself fails by its query, which says why.

@@ -49,6 +49,18 @@ export class PlansReader {
     return version;
   }
 
+  /**
+   * What the plan charged at an instant, with prices: the newest version made by then, or the first
+   * one; throws not_found when there is no such plan.
+   */
+  async versionAt(planId: string, instant: Date): Promise<PlanVersion> {
+    const version = await this.store.findVersionAt(planId, instant);
+    if (version === null) {
+      throw notFound('plan', planId);
+    }
+    return version;
+  }
+
   /** One version with its prices; throws not_found. */
   async version(id: string): Promise<PlanVersion> {
     const [version] = await this.store.findVersions([id]);

@@ -129,6 +129,19 @@ export class PlansStore {
     return await this.withPrices(rows);
   }
 
+  /** The newest version made at or before an instant, else the first. Unique index; one row. */
+  async findVersionAt(planId: string, instant: Date): Promise<PlanVersion | null> {
+    const rows = await this.database.query<VersionRow>(
+      `SELECT ${VERSION_COLUMNS} FROM plan_versions
+       WHERE plan_id = $1 AND (created_at <= $2 OR version = 1)
+       ORDER BY version DESC
+       LIMIT 1`,
+      [planId, instant],
+    );
+    const [version] = await this.withPrices(rows);
+    return version ?? null;
+  }
+
   async findVersions(ids: readonly string[]): Promise<PlanVersion[]> {
     const rows = await this.database.query<VersionRow>(
       `SELECT ${VERSION_COLUMNS} FROM plan_versions WHERE id = ANY ($1)`,

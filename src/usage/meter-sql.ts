@@ -31,8 +31,8 @@ export interface MeterSql {
 /** Longer values of a group are cut and told apart by a hash, since an index has to hold them. */
 const MAX_GROUP_BYTES = 256;
 
-/** A decimal of numeric(38, 12) in a string, as some gateways send numbers. */
-const DECIMAL_TEXT = `^-?\\d{1,${MAX_INTEGER_DIGITS}}(\\.\\d{1,${MAX_QUANTITY_SCALE}})?$`;
+/** A decimal of numeric(38, 12) in a string, as some gateways send numbers; \\d would be any script's digits under ICU. */
+const DECIMAL_TEXT = `^-?[0-9]{1,${MAX_INTEGER_DIGITS}}([.][0-9]{1,${MAX_QUANTITY_SCALE}})?$`;
 
 /** The definition as SQL expressions. */
 export function compileMeter(meter: Meter, parameters: Parameters): MeterSql {

@@ -52,6 +52,20 @@ describe('ingest', () => {
     expect(await stored(source)).toHaveLength(25);
   });
 
+  it('gives back the room of every request once, however its events are spread over flushes', async () => {
+    const source = 'room';
+    const body = (part: number): unknown[] =>
+      Array.from({ length: 4_000 }, (_, index) =>
+        factory.event({ source, id: `${part}-${index % 1_500}` }),
+      );
+    await Promise.all([1, 2, 3, 4].map(async (part) => await metering.send(body(part))));
+    const text = await metering.metrics.registry.getSingleMetricAsString(
+      'meterline_ingest_queue_bytes',
+    );
+    expect(text).toMatch(/^meterline_ingest_queue_bytes 0$/m);
+    expect(await stored(source)).toHaveLength(6_000);
+  });
+
   it('takes a restamped event, and one whose JSON is written otherwise, for the same', async () => {
     const source = 'restamped';
     await metering.send(factory.event({ source, id: 'a', data: { x: 1, y: [1.5] } }));

@@ -22,6 +22,7 @@ import { FakeClock } from './fake-clock.js';
 export interface Metering {
   readonly db: TestDatabase;
   readonly clock: FakeClock;
+  readonly metrics: Metrics;
   readonly customers: CustomersService;
   readonly meters: MetersService;
   readonly events: EventsService;
@@ -52,6 +53,7 @@ export async function startMetering(
   return {
     db,
     clock,
+    metrics,
     customers: new CustomersService(customersStore, database, clock),
     meters: new MetersService(metersStore, clock),
     events,

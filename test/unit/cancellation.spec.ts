@@ -4,7 +4,7 @@ const day = (number: number): Date => new Date(Date.UTC(2026, 10, number));
 const open = { start: day(1), end: day(30) };
 
 function outcome(when: CancelAt['when'], now: Date, endsAt: Date | null = null): unknown {
-  const cancellation = cancellationOf({ when }, { open, endsAt, now });
+  const cancellation = cancellationOf({ when }, { open, endsAt, now, timeZone: 'UTC' });
   return cancellation.outcome === 'ends' ? cancellation.endsAt : cancellation.outcome;
 }
 
@@ -14,6 +14,13 @@ describe('cancellationOf', () => {
     ['now, the start to come', 'now', new Date(0), null, day(1)],
     ['now, the period over but not closed', 'now', day(35), null, day(35)],
     ['at the end of the period', 'period_end', day(10), null, day(30)],
+    [
+      'at the end of the next, this one being over but not closed',
+      'period_end',
+      day(35),
+      null,
+      day(61),
+    ],
     ['at a time of it', day(20), day(10), null, day(20)],
     ['at a time of it that has passed', day(5), day(10), null, day(5)],
     ['after it', day(45), day(10), null, day(45)],

@@ -18,7 +18,7 @@ export interface BillingPeriod {
   readonly id: string;
   readonly subscription: Pick<
     Subscription,
-    'id' | 'customerId' | 'planId' | 'timeZone' | 'endsAt' | 'billing'
+    'id' | 'customerId' | 'planId' | 'timeZone' | 'endsAt' | 'billing' | 'createdAt'
   >;
   readonly planVersionId: string;
   readonly window: Interval;

@@ -18,7 +18,7 @@ export class PeriodsService {
   ) {}
 
   /**
-   * Opens the period that starts at an instant, at the prices that the plan has now; none when the
+   * Opens the period that starts at an instant, at the prices that the plan had then; none when the
    * subscription has ended by then.
    */
   async open(
@@ -29,7 +29,13 @@ export class PeriodsService {
     if (window === null) {
       return null;
     }
-    const version = await this.plans.latestVersion(subscription.planId);
+    // By the calendar, not by when the period before happened to close; what is caught up from before
+    // the subscription was made goes by the prices that it was made at.
+    const { createdAt } = subscription;
+    const version = await this.plans.versionAt(
+      subscription.planId,
+      start > createdAt ? start : createdAt,
+    );
     const period: BillingPeriod = {
       id: newId('bp'),
       subscription,

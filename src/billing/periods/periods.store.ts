@@ -37,6 +37,7 @@ interface PeriodRow {
   readonly plan_id: string;
   readonly time_zone: string;
   readonly subscription_ends_at: Date | null;
+  readonly subscription_created_at: Date;
   readonly provider: Billing['provider'];
   readonly finalize: boolean;
 }
@@ -44,7 +45,8 @@ interface PeriodRow {
 const COLUMNS = `period.id, period.plan_version_id, period.starts_at, period.ends_at, period.closes_at,
   period.state, period.closed_at, period.cut_off_batch, period.subscription_id,
   subscription.customer_id, subscription.plan_id, subscription.time_zone,
-  subscription.ends_at AS subscription_ends_at, subscription.provider, subscription.finalize`;
+  subscription.ends_at AS subscription_ends_at, subscription.created_at AS subscription_created_at,
+  subscription.provider, subscription.finalize`;
 const FROM = `billing_periods AS period
   JOIN subscriptions AS subscription ON subscription.id = period.subscription_id`;
 
@@ -168,6 +170,7 @@ function fromRow(row: PeriodRow): BillingPeriod {
       planId: row.plan_id,
       timeZone: row.time_zone,
       endsAt: row.subscription_ends_at,
+      createdAt: row.subscription_created_at,
       billing:
         row.provider === 'stripe'
           ? { provider: 'stripe', finalize: row.finalize }

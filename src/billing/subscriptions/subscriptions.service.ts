@@ -93,7 +93,12 @@ export class SubscriptionsService {
       }
       const { endsAt: endedAt } = subscription;
       const now = this.clock.now();
-      const cancellation = cancellationOf(at, { open: open.window, endsAt: endedAt, now });
+      const cancellation = cancellationOf(at, {
+        open: open.window,
+        endsAt: endedAt,
+        now,
+        timeZone: subscription.timeZone,
+      });
       switch (cancellation.outcome) {
         case 'too_early':
           throw invalidField(

@@ -11,6 +11,10 @@ const POOL_SIZE = 20;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A statement longer than this is a fault; rebuilds and exports raise it for themselves. */
 const STATEMENT_TIMEOUT_MS = 60_000;
+/** The client's own: a connection that went silent answers no statement timeout of the server's. */
+const QUERY_TIMEOUT_MS = 65_000;
+/** A replica that vanished in the middle of a transaction holds its locks no longer than this. */
+export const IDLE_IN_TRANSACTION_MS = 30_000;
 /** Of all replicas, one migrates; the number is arbitrary but must never change. */
 const MIGRATION_LOCK = 7_263_001;
 
@@ -31,7 +35,12 @@ export function createDataSource(url: string): DataSource {
     applicationName: 'meterline',
     poolSize: POOL_SIZE,
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
-    extra: { statement_timeout: STATEMENT_TIMEOUT_MS },
+    extra: {
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      query_timeout: QUERY_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+      keepAlive: true,
+    },
   });
 }
 
@@ -46,7 +55,7 @@ export async function migrate(url: string): Promise<string[]> {
   try {
     await guard.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
     const dataSource = createDataSource(url);
-    dataSource.setOptions({ extra: { statement_timeout: 0 } });
+    dataSource.setOptions({ extra: { statement_timeout: 0, query_timeout: 0 } });
     await dataSource.initialize();
     try {
       const done = await dataSource.runMigrations();

@@ -1,9 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import { isRetryable } from './pg-errors.js';
 
 /** How often a transaction that lost a race (40001, 40P01, 55P03) is run again. */
 const MAX_ATTEMPTS = 5;
+const RETRY_DELAY_MS = 50;
+/** Flushes hold the lock of cut-offs for milliseconds. */
+const LOCK_TIMEOUT_MS = 2_000;
 
 /**
  * The one way to PostgreSQL for all but the hot path. A transaction is ambient: whatever a store
@@ -90,6 +94,8 @@ export class Database {
     await runner.connect();
     // The lock belongs to a transaction of its own, so that no fault can leave it held.
     await this.dataSource.transaction(async (holder) => {
+      // Whoever comes for the lock meanwhile waits behind this: not for long, though the holder hangs.
+      await holder.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
       await holder.query('SELECT pg_advisory_xact_lock($1)', [lock]);
       await runner.startTransaction('REPEATABLE READ');
       // The first statement of the transaction takes its snapshot.
@@ -115,6 +121,7 @@ export class Database {
         if (count >= MAX_ATTEMPTS || !isRetryable(error)) {
           throw error;
         }
+        await sleep(count * RETRY_DELAY_MS);
       }
     }
   }
