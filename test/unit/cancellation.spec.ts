@@ -19,7 +19,7 @@ describe('cancellationOf', () => {
       'period_end',
       day(35),
       null,
-      day(61),
+      day(62),
     ],
     ['at a time of it', day(20), day(10), null, day(20)],
     ['at a time of it that has passed', day(5), day(10), null, day(5)],
