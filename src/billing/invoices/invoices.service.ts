@@ -113,6 +113,10 @@ export class InvoicesService {
     if (invoice === null) {
       return { kind: 'foreign' };
     }
+    // The push may have recorded the id between the two reads.
+    if (invoice.stripeInvoiceId === stripeInvoiceId) {
+      return { kind: 'ours', invoiceId: invoice.id };
+    }
     return invoice.stripeInvoiceId === null
       ? { kind: 'early' }
       : { kind: 'second', invoiceId: invoice.id };
