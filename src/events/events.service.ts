@@ -70,7 +70,12 @@ export class EventsService {
   private async receive(body: ReadBody, now: Date): Promise<Receipt[]> {
     const rules = { now, ...this.config.ingest };
     const read = body.values.map((value) => readUsageEvent(value, rules, body.dialect));
-    const events = read.flatMap((result) => (result.outcome === 'usable' ? [result.event] : []));
+    const events: UsageEvent[] = [];
+    for (const result of read) {
+      if (result.outcome === 'usable') {
+        events.push(result.event);
+      }
+    }
     const outcomes = await this.queue.submit(events);
     const rejections: NewRejection[] = [];
     let next = 0;

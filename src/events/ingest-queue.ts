@@ -289,15 +289,19 @@ function repeats(item: Item, stored: Item | undefined): boolean {
 
 function recordEach(items: readonly Item[], outcomes: readonly EventOutcome[]): void {
   items.forEach((item, position) => {
-    record([item], outcomes[position] as EventOutcome);
+    recordOne(item, outcomes[position] as EventOutcome);
   });
 }
 
 function record(items: readonly Item[], outcome: EventOutcome): void {
-  for (const { request, index } of items) {
-    request.outcomes[index] = outcome;
-    request.done += 1;
+  for (const item of items) {
+    recordOne(item, outcome);
   }
+}
+
+function recordOne({ request, index }: Item, outcome: EventOutcome): void {
+  request.outcomes[index] = outcome;
+  request.done += 1;
 }
 
 function fail(items: readonly Item[], error: unknown): void {

@@ -14,7 +14,8 @@ export const MAX_EVENTS_PER_REQUEST = 10_000;
 
 /** More digits than an IEEE double keeps, or an exponent: such a number must stay text. */
 const LONG_NUMBER = /[:,[]\s*-?(?:\d[\d.]{15}|[\d.]+[eE])/;
-const LONG_NUMBER_ALONE = /^\s*-?(?:\d[\d.]{15}|[\d.]+[eE])/m;
+const LONG_NUMBER_ALONE = /^\s*-?(?:\d[\d.]{15}|[\d.]+[eE])/;
+const LONG_NUMBER_LINE = new RegExp(LONG_NUMBER_ALONE, 'm');
 const SUSPICIOUS = /\\u(?:0000|[dD][89a-fA-F])/;
 /** Far beyond any quantity, far below what makes PostgreSQL or JavaScript choke. */
 const MAX_NUMBER_LENGTH = 400;
@@ -36,14 +37,16 @@ export const NDJSON_TYPE = 'application/x-ndjson';
 export function readBody(body: Buffer, contentType: string): ReadBody {
   const type = (contentType.split(';')[0] ?? '').trim().toLowerCase();
   const text = decode(body);
-  const isLong = LONG_NUMBER.test(text) || LONG_NUMBER_ALONE.test(text);
+  const isLineByLine = type === NDJSON_TYPE;
+  const alone = isLineByLine ? LONG_NUMBER_LINE : LONG_NUMBER_ALONE;
+  const isLong = LONG_NUMBER.test(text) || alone.test(text);
   const dialect = isLong ? lossless(text) : plain(text);
   const parseText = isLong ? parseLossless : (JSON.parse as (text: string) => unknown);
   if (JSON_TYPES.includes(type)) {
     const value = parsed(text, parseText, 'The body');
     return { values: limited(Array.isArray(value) ? value : [value]), dialect };
   }
-  if (type === NDJSON_TYPE) {
+  if (isLineByLine) {
     const lines = text.split('\n').map((line, index) => ({ line, name: `Line ${index + 1}` }));
     const filled = limited(lines.filter(({ line }) => line.trim() !== ''));
     return { values: filled.map(({ line, name }) => parsed(line, parseText, name)), dialect };

@@ -15,7 +15,8 @@ export interface PreciseInstant {
 }
 
 /** What most senders write, in the form that is kept: UTC with a fraction of at most six digits. */
-const USUAL = /^(?!0000)\d{4}-\d\d-(\d\d)T\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/;
+const USUAL = /^(?!0000)\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,6})?Z$/;
+const IN_EVERY_MONTH = '28';
 
 /**
  * Reads an RFC 3339 date-time. A leap second (`:60`) counts as the last microsecond of its minute.
@@ -23,11 +24,12 @@ const USUAL = /^(?!0000)\d{4}-\d\d-(\d\d)T\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/;
  * @returns null when the text is no date-time, or names a day or hour that does not exist
  */
 export function parseInstant(text: string): PreciseInstant | null {
-  const usual = USUAL.exec(text);
-  if (usual !== null) {
+  if (USUAL.test(text)) {
     const epochMs = Date.parse(text);
-    // Date.parse lets 30 February and 24:00 run over into the next day.
-    if (new Date(epochMs).getUTCDate() === Number(usual[1])) {
+    const day = text.slice(8, 10);
+    // Date.parse lets 30 February run over into March.
+    const isDay = day <= IN_EVERY_MONTH || new Date(epochMs).getUTCDate() === Number(day);
+    if (isDay && !Number.isNaN(epochMs)) {
       return { epochMs, iso: text };
     }
   }

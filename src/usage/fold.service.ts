@@ -40,6 +40,7 @@ export class FoldService {
       if (batches.length === 0) {
         return 0;
       }
+      await this.store.groupByHash();
       const registered = await this.store.registeredMeters();
       for (const meter of await this.meters.all()) {
         if (registered.has(meter.number)) {
@@ -68,6 +69,7 @@ export class FoldService {
         await this.store.finishBackfill(backfill.meter, this.clock.now());
         return 1;
       }
+      await this.store.groupByHash();
       await this.store.foldMeter(await this.meter(backfill.meter), history);
       await this.store.recordBackfill(backfill.meter, last.id);
       return history.length;
