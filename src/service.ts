@@ -1,6 +1,7 @@
 /* Puts the process together: database, migrations, Nest application, first key; and takes it down in the reverse order. */
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { API_SECTIONS } from './api-sections.js';
 import { AppModule } from './app.module.js';
 import { ApiKeysService } from './platform/access/api-keys.service.js';
 import { type Config } from './platform/config.js';
@@ -30,7 +31,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     abortOnError: false,
     bodyParser: false,
   });
-  const closeHttp = await setUpHttp(app, log);
+  const closeHttp = await setUpHttp(app, log, API_SECTIONS);
   const token = await app.get(ApiKeysService).ensureAdmin(config.adminKey);
   if (token !== null) {
     process.stderr.write(`\nThe first admin key, shown this once: ${token}\n\n`);

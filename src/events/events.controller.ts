@@ -1,6 +1,13 @@
 import { Body, Controller, Get, Header, Headers, HttpCode, Post, Query } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBody, ApiConsumes, ApiOkResponse } from '@nestjs/swagger';
+import {
+  ApiBody,
+  ApiConsumes,
+  ApiExtraModels,
+  ApiPayloadTooLargeResponse,
+  ApiServiceUnavailableResponse,
+  getSchemaPath,
+} from '@nestjs/swagger';
 import { parse, stringify } from 'lossless-json';
 import { instantOf } from '../kernel/instant.js';
 import { NaturallyIdempotent } from '../platform/access/idempotency.interceptor.js';
@@ -18,18 +25,17 @@ import { EventsReader } from './events.reader.js';
 import { EventsService, type Receipt } from './events.service.js';
 import {
   ConflictResponse,
-  ConflictsResponse,
   IngestResponse,
   ListEventsQuery,
   RejectionResponse,
   StoredEventResponse,
-  StoredEventsResponse,
   UsageEventBody,
 } from './ingest-events.dto.js';
 import { JSON_TYPES, NDJSON_TYPE } from './read-body.js';
 import { type ConflictingEvent, type RejectedEvent, type StoredEvent } from './stored-event.js';
 
 const BATCH_NUMBER = /^\d{1,18}$/;
+const EVENT = { $ref: getSchemaPath(UsageEventBody) };
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 @Controller('api/v1/events')
@@ -49,7 +55,19 @@ export class EventsController {
   @RouteConfig(RAW_BODY)
   @NaturallyIdempotent()
   @ApiConsumes(...JSON_TYPES, NDJSON_TYPE)
-  @ApiBody({ type: [UsageEventBody] })
+  @ApiExtraModels(UsageEventBody)
+  @ApiBody({
+    description: 'One event, or an array of them; in NDJSON one on each line.',
+    schema: { oneOf: [EVENT, { type: 'array', items: EVENT }] },
+  })
+  @ApiPayloadTooLargeResponse({
+    description:
+      'The body is too large (`too_large`) or holds too many events (`too_many_events`).',
+  })
+  @ApiServiceUnavailableResponse({
+    description:
+      'Not all events could be stored in time; send the request again, what was stored counts once (`unavailable`).',
+  })
   async ingest(
     @Body() body: Buffer | undefined,
     @Headers('content-type') contentType: string | undefined,
@@ -63,7 +81,7 @@ export class EventsController {
   @Get()
   @RequireScope('read')
   @Header('content-type', JSON_TYPE)
-  @ApiOkResponse({ type: StoredEventsResponse })
+  @ApiPage(StoredEventResponse)
   async list(@Query() query: ListEventsQuery): Promise<string> {
     const before = readCursor(query.cursor, 3, BATCH_NUMBER);
     const page = await this.reader.list(toFilter(query), query.limit, before);
@@ -74,7 +92,7 @@ export class EventsController {
   @Get('conflicts')
   @RequireScope('read')
   @Header('content-type', JSON_TYPE)
-  @ApiOkResponse({ type: ConflictsResponse })
+  @ApiPage(ConflictResponse)
   async conflicts(@Query() query: PageQuery): Promise<string> {
     const before = readCursor(query.cursor, 1)?.[0] ?? null;
     const page = await this.reader.listConflicts(query.limit, before);

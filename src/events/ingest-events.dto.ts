@@ -1,3 +1,4 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { IsOptional } from 'class-validator';
 import { PageQuery } from '../platform/http/page.js';
 import { IsInstantText, IsStorableText } from '../platform/http/validators.js';
@@ -65,7 +66,10 @@ export class StoredEventResponse {
   type: string;
   subject: string;
   time: string;
+  @ApiProperty({ type: Object, additionalProperties: true })
   data: unknown;
+  /** Attributes of CloudEvents extensions, if it had any. */
+  @ApiProperty({ type: Object, additionalProperties: true, nullable: true })
   extensions: unknown;
   received_at: string;
 }
@@ -77,16 +81,6 @@ export class ConflictResponse {
   /** The later body; the first one is the event that stands. */
   event: unknown;
   received_at: string;
-}
-
-export class StoredEventsResponse {
-  data: StoredEventResponse[];
-  next_cursor: string | null;
-}
-
-export class ConflictsResponse {
-  data: ConflictResponse[];
-  next_cursor: string | null;
 }
 
 export class RejectionResponse {

@@ -6,7 +6,7 @@ import qs from 'qs';
 import { DomainError } from '../../kernel/errors.js';
 import { type Config } from '../config.js';
 import { type Log } from '../log.js';
-import { setUpDocumentation } from './documentation.js';
+import { type ApiSection, setUpDocumentation } from './documentation.js';
 import { ProblemFilter } from './problem.filter.js';
 import { createValidationPipe } from './validation.pipe.js';
 
@@ -55,6 +55,7 @@ export function createAdapter(config: Config): FastifyAdapter {
 export async function setUpHttp(
   app: NestFastifyApplication,
   log: Log,
+  sections: readonly ApiSection[],
 ): Promise<() => Promise<void>> {
   app.useGlobalFilters(new ProblemFilter(log));
   app.useGlobalPipes(createValidationPipe());
@@ -72,7 +73,7 @@ export async function setUpHttp(
   });
   instance.removeAllContentTypeParsers();
   instance.addContentTypeParser('*', { parseAs: 'buffer' }, parseBody);
-  setUpDocumentation(app);
+  setUpDocumentation(app, sections);
   return closing(app);
 }
 
