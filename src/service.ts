@@ -30,7 +30,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     abortOnError: false,
     bodyParser: false,
   });
-  const closeHttp = await setUpHttp(app, log);
+  const closeHttp = await setUpHttp(app);
   const token = await app.get(ApiKeysService).ensureAdmin(config.adminKey);
   if (token !== null) {
     process.stderr.write(`\nThe first admin key, shown this once: ${token}\n\n`);

@@ -5,7 +5,7 @@ import { type FastifyInstance, type FastifyRequest } from 'fastify';
 import qs from 'qs';
 import { DomainError } from '../../kernel/errors.js';
 import { type Config } from '../config.js';
-import { type Log } from '../log.js';
+import { Outage } from '../database/outage.js';
 import { setUpDocumentation } from './documentation.js';
 import { ProblemFilter } from './problem.filter.js';
 import { createValidationPipe } from './validation.pipe.js';
@@ -52,11 +52,8 @@ export function createAdapter(config: Config): FastifyAdapter {
  *
  * @returns closes the application: what is under way is answered, and its senders are told to go
  */
-export async function setUpHttp(
-  app: NestFastifyApplication,
-  log: Log,
-): Promise<() => Promise<void>> {
-  app.useGlobalFilters(new ProblemFilter(log));
+export async function setUpHttp(app: NestFastifyApplication): Promise<() => Promise<void>> {
+  app.useGlobalFilters(new ProblemFilter(app.get(Outage)));
   app.useGlobalPipes(createValidationPipe());
   const instance = app.getHttpAdapter().getInstance();
   await app.register(fastifyCompress, {
