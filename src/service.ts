@@ -140,8 +140,8 @@ function cannotListen(host: string, port: number, error: unknown): unknown {
   }
   const why = code === 'EADDRINUSE' ? 'another program listens there' : String(code);
   return new StartError(
-    `Meterline cannot listen on port ${port} of ${host}: ${why}.\n` +
-      'Stop what is there, or set PORT (and HOST) to others, such as PORT=3001.',
+    `Meterline cannot listen on port ${port} of ${host}: ${why}. ` +
+      'Stop what is there, or set another, such as PORT=3001.',
     { cause: error },
   );
 }

@@ -62,7 +62,7 @@ describe('a service with an embedded PostgreSQL', () => {
     },
   );
 
-  it('says in two lines that its port is taken, and leaves no PostgreSQL behind', async () => {
+  it('says in a line that its port is taken, and leaves no PostgreSQL behind', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => {
       server.listen(0, '127.0.0.1', resolve);
@@ -71,7 +71,7 @@ describe('a service with an embedded PostgreSQL', () => {
     const env = { METERLINE_DATA_DIR: dataDir, PORT: String(port) };
     await expect(startService('', env)).rejects.toThrow(
       `The service ended with 1: Meterline cannot listen on port ${port} of 127.0.0.1: ` +
-        'another program listens there.\nStop what is there, or set PORT',
+        'another program listens there. Stop what is there, or set another, such as PORT=3001.\n',
     );
     expect(existsSync(pidFile())).toBe(false);
     await new Promise((resolve) => server.close(resolve));
