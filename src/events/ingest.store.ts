@@ -12,7 +12,7 @@ import { finished } from 'node:stream/promises';
 import { newId } from '../kernel/ids.js';
 import { violates } from '../platform/database/pg-errors.js';
 import { DATABASE_URL, IDLE_IN_TRANSACTION_MS } from '../platform/database/data-source.js';
-import { Log } from '../platform/log.js';
+import { Outage } from '../platform/database/outage.js';
 import { copyLine } from './copy-line.js';
 import { CUT_OFF_LOCK } from './cut-off.js';
 import { type KeyedEvent } from './event-key.js';
@@ -62,7 +62,7 @@ export class IngestStore implements OnApplicationShutdown {
   /** How many flushes still look for known keys, since one was seen. */
   private suspicious = 0;
 
-  constructor(@Inject(DATABASE_URL) url: string, log: Log) {
+  constructor(@Inject(DATABASE_URL) url: string, outage: Outage) {
     this.pool = new Pool({
       connectionString: url,
       max: MAX_FLUSHES + 1,
@@ -78,7 +78,7 @@ export class IngestStore implements OnApplicationShutdown {
       client.on('error', () => undefined);
     });
     this.pool.on('error', (error) => {
-      log.problem('ingest.connection_lost', error);
+      outage.report('ingest.connection_lost', error);
     });
     this.partitions = new Partitions(this.pool);
   }

@@ -266,6 +266,15 @@ describe('a database that dies', () => {
         await client.end();
         await expectExact(service, rows[0] as Stored, senders);
         expect(service.process.exitCode).toBeNull();
+        // However many workers and requests met it, an outage is a line at its begin and one at its end.
+        const count = (name: string): number =>
+          service.log.filter(({ event }) => event === name).length;
+        await eventually(
+          async () => await Promise.resolve(count('database.back') === count('database.away')),
+        );
+        const faults = service.log.filter(({ level }) => Number(level) >= 50);
+        expect(new Set(faults.map(({ event }) => event))).toEqual(new Set(['database.away']));
+        expect(faults.length).toBeLessThanOrEqual(2);
       } finally {
         await service.kill('SIGKILL');
         await postgres.remove();

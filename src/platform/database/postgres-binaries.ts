@@ -8,6 +8,7 @@ import * as fs from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { StartError } from '../start-error.js';
 
 const run = promisify(execFile);
 
@@ -48,7 +49,7 @@ function resolvePackage(name: string): string {
   try {
     return createRequire(import.meta.url).resolve(name);
   } catch (error) {
-    throw new Error(
+    throw new StartError(
       `There is no embedded PostgreSQL for this machine (${name}). Set DATABASE_URL to a PostgreSQL 15 or later.`,
       { cause: error },
     );
@@ -127,7 +128,7 @@ async function asNobody(native: string, dataDir: string): Promise<Launcher> {
   const launch = direct(copy, { uid: NOBODY, gid: NOBODY });
   await fs.chown(dataDir, NOBODY, NOBODY);
   await run('test', ['-w', dataDir], { uid: NOBODY, gid: NOBODY }).catch((error: unknown) => {
-    throw new Error(
+    throw new StartError(
       `PostgreSQL may not run as root, and the user nobody cannot reach ${dataDir}. ` +
         'Set METERLINE_DATA_DIR to a folder that other users can reach, or DATABASE_URL.',
       { cause: error },

@@ -5,7 +5,7 @@ import { type FastifyInstance, type FastifyRequest } from 'fastify';
 import qs from 'qs';
 import { DomainError } from '../../kernel/errors.js';
 import { type Config } from '../config.js';
-import { type Log } from '../log.js';
+import { Outage } from '../database/outage.js';
 import { type ApiSection, setUpDocumentation } from './documentation.js';
 import { ProblemFilter } from './problem.filter.js';
 import { createValidationPipe } from './validation.pipe.js';
@@ -54,10 +54,9 @@ export function createAdapter(config: Config): FastifyAdapter {
  */
 export async function setUpHttp(
   app: NestFastifyApplication,
-  log: Log,
   sections: readonly ApiSection[],
 ): Promise<() => Promise<void>> {
-  app.useGlobalFilters(new ProblemFilter(log));
+  app.useGlobalFilters(new ProblemFilter(app.get(Outage)));
   app.useGlobalPipes(createValidationPipe());
   const instance = app.getHttpAdapter().getInstance();
   await app.register(fastifyCompress, {
