@@ -35,7 +35,7 @@ export interface TestService {
 }
 
 /** As `npm start` does; src/README.md says why. */
-const NODE_ARGUMENTS = ['--max-semi-space-size=64'];
+const NODE_ARGUMENTS = ['--max-semi-space-size=32'];
 
 /** Starts the built service with these settings only, and waits for nothing. */
 export function spawnService(
