@@ -152,7 +152,11 @@ async function initialise(cluster: Cluster): Promise<void> {
     await fs.rename(fresh, cluster.data);
   } catch (error) {
     if (!existsSync(path.join(cluster.data, 'PG_VERSION'))) {
-      throw new Error('PostgreSQL could not make its data directory', { cause: error });
+      const { stderr = '' } = error as { stderr?: string };
+      const reason = stderr.trim() || String(error);
+      throw new StartError(`PostgreSQL could not make its data directory. ${reason}`, {
+        cause: error,
+      });
     }
   } finally {
     await fs.rm(passwordFile, { force: true });
