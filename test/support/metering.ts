@@ -1,7 +1,7 @@
 import { CustomersService } from '../../src/customers/customers.service.js';
 import { CustomersStore } from '../../src/customers/customers.store.js';
 import { EventsReader } from '../../src/events/events.reader.js';
-import { EventsService } from '../../src/events/events.service.js';
+import { EventsService, type Receipt } from '../../src/events/events.service.js';
 import { EventsStore } from '../../src/events/events.store.js';
 import { IngestQueue } from '../../src/events/ingest-queue.js';
 import { IngestStore } from '../../src/events/ingest.store.js';
@@ -31,7 +31,7 @@ export interface Metering {
   readonly fold: FoldService;
   readonly usage: UsageReader;
   /** Sends events as a client would. */
-  send(events: unknown): Promise<Awaited<ReturnType<EventsService['ingest']>>>;
+  send(events: unknown): Promise<Receipt[]>;
   close(): Promise<void>;
 }
 
@@ -62,8 +62,7 @@ export async function startMetering(
     eventsReader,
     fold: new FoldService(new FoldStore(database), metersReader, database, clock, metrics),
     usage: new UsageReader(new UsageStore(database), eventsReader),
-    send: async (body) =>
-      await events.ingest(Buffer.from(JSON.stringify(body)), 'application/json'),
+    send: async (body) => (await events.ingest(Buffer.from(JSON.stringify(body)), {})).receipts,
     close: async () => {
       await ingestStore.onApplicationShutdown();
       await db.drop();
