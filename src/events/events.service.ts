@@ -6,8 +6,17 @@ import { Metrics } from '../platform/http/metrics.js';
 import { Log } from '../platform/log.js';
 import { EventsStore, type NewRejection } from './events.store.js';
 import { IngestQueue } from './ingest-queue.js';
-import { type ReadBody, readBody } from './read-body.js';
-import { isAttribute, isObject, readUsageEvent, type UsageEvent } from './usage-event.js';
+import { readBody } from './read-body.js';
+import {
+  type Dialect,
+  type EventRules,
+  isAttribute,
+  isObject,
+  type ReadEvent,
+  readUsageEvent,
+  type Rejection,
+  type UsageEvent,
+} from './usage-event.js';
 
 export type ReceiptStatus = 'accepted' | 'duplicate' | 'conflict' | 'rejected';
 
@@ -19,6 +28,22 @@ export interface Receipt {
   readonly status: ReceiptStatus;
   readonly code?: string;
   readonly detail?: string;
+}
+
+/** What was made of a record that came in another form than an event's. */
+export interface DerivedEvent {
+  /** What should be an event; of a rejected one only its id and source are read, if it has them. */
+  readonly value: unknown;
+  /** Why the record makes no event at all. */
+  readonly rejection: Rejection | null;
+  /** What is kept of the record when it is refused. */
+  readonly toPayload: () => string;
+}
+
+/** The values that were read, and what is kept of those that are refused. */
+interface Received {
+  readonly values: readonly unknown[];
+  readonly payloadOf: (index: number) => string;
 }
 
 /** A refused payload is kept up to this length: enough to see what was wrong. */
@@ -53,8 +78,54 @@ export class EventsService {
    * @throws DomainError when the body cannot be read at all, or `unavailable`
    */
   async ingest(body: Buffer, contentType: string): Promise<Receipt[]> {
+    return await this.measured(body.length, async (now) => {
+      const { values, dialect } = readBody(body, contentType);
+      const rules = this.rulesAt(now);
+      const read = values.map((value) => readUsageEvent(value, rules, dialect));
+      const payloadOf = (index: number): string => dialect.toText(values[index]);
+      return await this.receive(read, { values, payloadOf }, now);
+    });
+  }
+
+  /**
+   * The same for events that were made of records of another form, of which some made none.
+   *
+   * @param bytes the length of the request's body
+   * @throws DomainError `unavailable`
+   */
+  async ingestDerived(
+    derived: readonly DerivedEvent[],
+    dialect: Dialect,
+    bytes: number,
+  ): Promise<Receipt[]> {
+    return await this.measured(bytes, async (now) => {
+      const rules = this.rulesAt(now);
+      const read = derived.map(({ value, rejection }) =>
+        rejection === null
+          ? readUsageEvent(value, rules, dialect)
+          : { outcome: 'rejected' as const, ...rejection },
+      );
+      const values = derived.map(({ value }) => value);
+      const payloadOf = (index: number): string => derived[index]?.toPayload() ?? '';
+      return await this.receive(read, { values, payloadOf }, now);
+    });
+  }
+
+  /** What a parsed value would be stored as, or why it would be refused. Stores nothing. */
+  preview(value: unknown, dialect: Dialect): ReadEvent {
+    return readUsageEvent(value, this.rulesAt(this.clock.now()), dialect);
+  }
+
+  private rulesAt(now: Date): EventRules {
+    return { now, ...this.config.ingest };
+  }
+
+  private async measured(
+    bytes: number,
+    take: (now: Date) => Promise<Receipt[]>,
+  ): Promise<Receipt[]> {
     const startedAt = this.clock.now();
-    const receipts = await this.receive(readBody(body, contentType), startedAt);
+    const receipts = await take(startedAt);
     const tally = { accepted: 0, duplicate: 0, conflict: 0, rejected: 0 };
     for (const { status } of receipts) {
       tally[status] += 1;
@@ -63,13 +134,15 @@ export class EventsService {
       this.counted.inc({ status }, tally[status as ReceiptStatus]);
     }
     const durationMs = this.clock.now().getTime() - startedAt.getTime();
-    this.log.detail('usage.ingested', { ...tally, bytes: body.length, durationMs });
+    this.log.detail('usage.ingested', { ...tally, bytes, durationMs });
     return receipts;
   }
 
-  private async receive(body: ReadBody, now: Date): Promise<Receipt[]> {
-    const rules = { now, ...this.config.ingest };
-    const read = body.values.map((value) => readUsageEvent(value, rules, body.dialect));
+  private async receive(
+    read: readonly ReadEvent[],
+    { values, payloadOf }: Received,
+    now: Date,
+  ): Promise<Receipt[]> {
     const events: UsageEvent[] = [];
     for (const result of read) {
       if (result.outcome === 'usable') {
@@ -85,13 +158,13 @@ export class EventsService {
         const { event } = result as { event: UsageEvent };
         return { index, id: event.id, source: event.source, status: outcome };
       }
-      const names = namesOf(body.values[index]);
+      const names = namesOf(values[index]);
       if (outcome === 'conflict') {
         return { index, ...names, status: 'conflict', ...CONFLICT };
       }
       const reason = typeof outcome === 'object' ? outcome : UNSTORABLE;
       const { code, detail } = reason;
-      const payload = body.dialect.toText(body.values[index]).slice(0, MAX_KEPT_PAYLOAD);
+      const payload = payloadOf(index).slice(0, MAX_KEPT_PAYLOAD);
       rejections.push({ code, detail, source: names.source, eventId: names.id, payload });
       return { index, ...names, status: 'rejected', code, detail };
     });

@@ -38,10 +38,7 @@ export function readBody(body: Buffer, contentType: string): ReadBody {
   const type = (contentType.split(';')[0] ?? '').trim().toLowerCase();
   const text = decode(body);
   const isLineByLine = type === NDJSON_TYPE;
-  const alone = isLineByLine ? LONG_NUMBER_LINE : LONG_NUMBER_ALONE;
-  const isLong = LONG_NUMBER.test(text) || alone.test(text);
-  const dialect = isLong ? lossless(text) : plain(text);
-  const parseText = isLong ? parseLossless : (JSON.parse as (text: string) => unknown);
+  const { dialect, parseText } = chooseParser(text, isLineByLine);
   if (JSON_TYPES.includes(type)) {
     const value = parsed(text, parseText, 'The body');
     return { values: limited(Array.isArray(value) ? value : [value]), dialect };
@@ -58,7 +55,19 @@ export function readBody(body: Buffer, contentType: string): ReadBody {
   );
 }
 
-function limited<Value>(values: readonly Value[]): readonly Value[] {
+/** How a text is parsed without losing a digit of any number, all of it in the same way. */
+export function chooseParser(
+  text: string,
+  isLineByLine: boolean,
+): { readonly dialect: Dialect; readonly parseText: (text: string) => unknown } {
+  const alone = isLineByLine ? LONG_NUMBER_LINE : LONG_NUMBER_ALONE;
+  return LONG_NUMBER.test(text) || alone.test(text)
+    ? { dialect: lossless(text), parseText: parseLossless }
+    : { dialect: plain(text), parseText: JSON.parse as (text: string) => unknown };
+}
+
+/** @throws DomainError when one request holds more than it may */
+export function limited<Value>(values: readonly Value[]): readonly Value[] {
   if (values.length > MAX_EVENTS_PER_REQUEST) {
     throw new DomainError(
       'too_large',
@@ -71,7 +80,8 @@ function limited<Value>(values: readonly Value[]): readonly Value[] {
 
 const UTF_8 = new TextDecoder('utf-8', { fatal: true });
 
-function decode(body: Buffer): string {
+/** @throws DomainError when the bytes are not UTF-8 */
+export function decode(body: Buffer): string {
   try {
     return UTF_8.decode(body);
   } catch (error) {
