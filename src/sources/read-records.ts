@@ -1,4 +1,6 @@
 /* From the bytes of a request to records: JSON, NDJSON, or lines of text that a format reads. Pure. */
+// Its types only: a format is pure, and loads no service.
+import type { Receipt } from '../events/events.service.js';
 import { chooseParser, decode, limited } from '../events/read-body.js';
 import { type Dialect, type Rejection } from '../events/usage-event.js';
 import { DomainError } from '../kernel/errors.js';
@@ -12,9 +14,14 @@ export type ReadRecord =
 export interface RecordBatch {
   readonly records: readonly ReadRecord[];
   readonly dialect: Dialect;
-  /** What the sender wants to hear in place of the usual answer. */
-  readonly reply?: Readonly<Record<string, unknown>>;
+  /** What the sender wants to hear in place of the receipts. */
+  readonly reply?: (receipts: readonly RecordReceipt[]) => object;
 }
+
+/** What became of a record; one that is no usage is ignored. */
+export type RecordReceipt = Omit<Receipt, 'status'> & {
+  readonly status: Receipt['status'] | 'ignored';
+};
 
 const JSON_TYPE = /^(?:application|text)\/(?:[\w.-]+\+)?json$/;
 /** What senders of lines say, and those that say nothing. */

@@ -12,10 +12,10 @@ import { ReadCredentialsBy } from '../platform/access/credentials.js';
 import { NaturallyIdempotent } from '../platform/access/idempotency.interceptor.js';
 import { RequireScope } from '../platform/access/scope.js';
 import { RAW_BODY } from '../platform/http/raw-body.js';
-import { RECORD_TYPES } from './read-records.js';
+import { RECORD_TYPES, type RecordReceipt } from './read-records.js';
 import { ReceivedRecordsResponse } from './source.dto.js';
 import { SourceCredentials } from './source-credentials.js';
-import { type RecordReceipt, SourceIngestService } from './source-ingest.service.js';
+import { SourceIngestService } from './source-ingest.service.js';
 
 @Controller('api/v1/sources/:key/events')
 export class SourceEventsController {
@@ -23,7 +23,8 @@ export class SourceEventsController {
 
   /**
    * Send records in the format of the source. The answer comes after they are stored and says for
-   * each what became of it. Sending the same request again is always safe.
+   * each what became of it. Sending the same request again is always safe. The key may also be the
+   * password or the user of Basic, or stand where `token_in` of the source says.
    */
   @Post()
   @HttpCode(200)
@@ -56,7 +57,7 @@ export class SourceEventsController {
     @Param('key') key: string,
     @Body() body: Buffer | undefined,
     @Headers('content-type') contentType: string | undefined,
-  ): Promise<ReceivedRecordsResponse | Readonly<Record<string, unknown>>> {
+  ): Promise<ReceivedRecordsResponse | object> {
     const { receipts, reply } = await this.records.receive(
       key,
       body ?? Buffer.alloc(0),

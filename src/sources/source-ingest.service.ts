@@ -4,9 +4,10 @@
  * refused alone, and kept for repair without the secrets in it.
  */
 import { Injectable } from '@nestjs/common';
-import { type DerivedEvent, EventsService, type Receipt } from '../events/events.service.js';
+import { type DerivedEvent, EventsService } from '../events/events.service.js';
 import { type Dialect, type ReadEvent } from '../events/usage-event.js';
 import { DomainError } from '../kernel/errors.js';
+import { Metrics } from '../platform/http/metrics.js';
 import { getFormat } from './formats/formats.js';
 import {
   type CompiledMapping,
@@ -15,22 +16,17 @@ import {
   type Mapping,
   mapRecord,
 } from './mapping.js';
-import { type ReadRecord } from './read-records.js';
+import { type ReadRecord, type RecordReceipt } from './read-records.js';
 import { RecordIds } from './record-id.js';
 import { redact, redactText } from './secrets.js';
 import { type ReadySource } from './source.js';
 import { effectiveMapping, SourcesService } from './sources.service.js';
 
-/** What became of a record; one that is no usage is ignored. */
-export type RecordReceipt = Omit<Receipt, 'status'> & {
-  readonly status: Receipt['status'] | 'ignored';
-};
-
 export interface ReceivedRecords {
   /** One for each record, in order. */
   readonly receipts: readonly RecordReceipt[];
   /** What the sender wants to hear in place of the receipts. */
-  readonly reply: Readonly<Record<string, unknown>> | null;
+  readonly reply: object | null;
 }
 
 /** What a record would become. */
@@ -41,10 +37,18 @@ const NO_SOURCE = 'preview';
 
 @Injectable()
 export class SourceIngestService {
+  private readonly ignored;
+
   constructor(
     private readonly sources: SourcesService,
     private readonly events: EventsService,
-  ) {}
+    metrics: Metrics,
+  ) {
+    this.ignored = metrics.counter(
+      'meterline_ignored_records_total',
+      'Records that the mapping of their source says are no usage',
+    );
+  }
 
   /**
    * Takes the records of a request to a source and answers after they are stored.
@@ -53,7 +57,7 @@ export class SourceIngestService {
    */
   async receive(idOrKey: string, body: Buffer, contentType: string): Promise<ReceivedRecords> {
     const ready = await this.sources.getOpen(idOrKey);
-    const { records, dialect, reply = null } = ready.format.read(body, contentType);
+    const { records, dialect, reply } = ready.format.read(body, contentType);
     const mapped = mapAll(records, ready);
     const usage = mapped.flatMap((result, index) =>
       result.outcome === 'ignored'
@@ -73,7 +77,8 @@ export class SourceIngestService {
       const index = usage[position]?.index ?? 0;
       receipts[index] = { ...receipt, index };
     });
-    return { receipts, reply };
+    this.ignored.inc(receipts.length - usage.length);
+    return { receipts, reply: reply?.(receipts) ?? null };
   }
 
   /**

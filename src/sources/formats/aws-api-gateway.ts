@@ -46,7 +46,7 @@ function readPlainOrDelivered(body: Buffer, contentType: string): RecordBatch {
   const texts = (records as unknown[]).flatMap((record) => linesOf(dataOf(record)));
   // What Firehose's HTTP endpoint specification asks for: both as they came.
   const reply = { requestId, timestamp: Number(textOf(timestamp)) };
-  return { ...readJsonLines(texts), reply };
+  return { ...readJsonLines(texts), reply: () => reply };
 }
 
 function deliveryOf(records: readonly ReadRecord[]): Record<string, unknown> | null {

@@ -3,11 +3,11 @@ import { type Format } from './format.js';
 
 /** nginx and Apache: the combined log format, and quoted fields that an operator has added behind it. */
 const LINE =
-  /^(\S+) \S+ (.+?) \[([^\]]+)\] "((?:[^"\\]|\\.)*)" (\d{3}|-) (\d+|-)(?: "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)")?((?: "(?:[^"\\]|\\.)*")*)\s*$/;
+  /^(\S+) \S+ (.+?) \[([^[\]]+)\] "((?:[^"\\]|\\.)*)" (\d{3}|-) (\d+|-)(?: "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)")?((?: "(?:[^"\\]|\\.)*")*)\s*$/;
 const QUOTED = /"((?:[^"\\]|\\.)*)"/g;
 const REQUEST = /^([A-Z]+) ([^\s?]*)(?:\?(\S*))?(?: (HTTP\/[\d.]+))?$/;
 /** Whatever is longer is no line of an access log. */
-const MAX_LINE_LENGTH = 65_536;
+const MAX_LINE_LENGTH = 16_384;
 
 /**
  * Its lines have no id and whole seconds: two equal ones are told apart within a request, but not
