@@ -59,11 +59,12 @@ export function readJsonRecords(body: Buffer, contentType: string): RecordBatch 
   if (!isJson && lines.length === 0) {
     return toBatch([], text);
   }
-  const whole = tryParse(text, chooseParser(text, true).parseText);
+  const { parseText, dialect } = chooseParser(text, true);
+  const whole = tryParse(text, parseText);
   if (whole.outcome === 'read') {
     const values = limited(Array.isArray(whole.value) ? (whole.value as unknown[]) : [whole.value]);
     const records = values.map((value) => ({ outcome: 'read' as const, value }));
-    return { records, dialect: chooseParser(text, true).dialect };
+    return { records, dialect };
   }
   const isFirstJson = tryParse(lines[0] ?? '', JSON.parse as (line: string) => unknown);
   if (lines.length < 2 || (isJson && isFirstJson.outcome === 'unreadable')) {

@@ -22,6 +22,8 @@ const MAX_DIGITS: readonly (readonly [digits: number, unit: TimeUnit])[] = [
 ];
 
 const EPOCH = /^(\d{1,20})(?:\.\d{1,20})?$/;
+/** What most gateways write, of which a double holds every digit. */
+const MILLISECONDS = /^[1-9]\d{11,12}$/;
 const EXPONENT = /^\d{1,20}(?:\.\d{1,30})?[eE]\+?\d{1,2}$/;
 const ISO = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:[.,]\d+)?) ?(Z|z|[+-]\d\d(?::?\d\d)?)?$/;
 /** As in the common log format: `10/Oct/2000:13:55:36 -0700`. */
@@ -46,6 +48,9 @@ export function readRecordTime(text: string, unit: TimeUnit | null): string | nu
 }
 
 function readEpoch(text: string, unit: TimeUnit | null): string | null {
+  if (MILLISECONDS.test(text) && (unit ?? 'ms') === 'ms') {
+    return new Date(Number(text)).toISOString();
+  }
   const number = decimal(text);
   const digits = number.toFixed(0, 0).length;
   const power = TO_MICROSECONDS[unit ?? MAX_DIGITS.find(([most]) => digits <= most)?.[1] ?? 'ns'];

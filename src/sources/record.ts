@@ -86,5 +86,14 @@ export function isDeeperThan(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null || isLosslessNumber(value)) {
     return false;
   }
-  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(inner, levels - 1));
+  if (levels === 0) {
+    return true;
+  }
+  // Without a list of members: this is asked of every record.
+  for (const name in value) {
+    if (isDeeperThan((value as Record<string, unknown>)[name], levels - 1)) {
+      return true;
+    }
+  }
+  return false;
 }
