@@ -4,9 +4,16 @@ import { DomainError } from '../kernel/errors.js';
 import { CONFIG, type Config } from '../platform/config.js';
 import { Metrics } from '../platform/http/metrics.js';
 import { Log } from '../platform/log.js';
+import {
+  contentTypeOf,
+  isBinaryEvent,
+  readBinaryEvent,
+  type RequestHeaders,
+} from './binary-event.js';
 import { EventsStore, type NewRejection } from './events.store.js';
 import { IngestQueue } from './ingest-queue.js';
-import { readBody } from './read-body.js';
+import { blocksOf } from './line-blocks.js';
+import { type ReadBody, readBody, readLines, UnreadableLine } from './read-body.js';
 import {
   type Dialect,
   type EventRules,
@@ -18,7 +25,8 @@ import {
   type UsageEvent,
 } from './usage-event.js';
 
-export type ReceiptStatus = 'accepted' | 'duplicate' | 'conflict' | 'rejected';
+const RECEIPT_STATUSES = ['accepted', 'duplicate', 'conflict', 'rejected'] as const;
+export type ReceiptStatus = (typeof RECEIPT_STATUSES)[number];
 
 /** What became of one event of a request. */
 export interface Receipt {
@@ -28,6 +36,16 @@ export interface Receipt {
   readonly status: ReceiptStatus;
   readonly code?: string;
   readonly detail?: string;
+}
+
+/** How many events came to each end. */
+export type Tally = Record<ReceiptStatus, number>;
+
+/** What became of the events of a request. */
+export interface Receipts {
+  readonly tally: Tally;
+  /** One for each, in order; of a stream only the first that were refused. */
+  readonly receipts: Receipt[];
 }
 
 /** What was made of a record that came in another form than an event's. */
@@ -43,8 +61,12 @@ export interface DerivedEvent {
 /** The values that were read, and what is kept of those that are refused. */
 interface Received {
   readonly values: readonly unknown[];
-  readonly payloadOf: (index: number) => string;
+  readonly toPayload: (index: number) => string;
 }
+
+/** Blocks of a stream that are being stored at once: enough for flushes to be full. */
+const MAX_BLOCKS = 8;
+const MAX_REFUSED_SHOWN = 1_000;
 
 /** A refused payload is kept up to this length: enough to see what was wrong. */
 const MAX_KEPT_PAYLOAD = 65_536;
@@ -73,42 +95,85 @@ export class EventsService {
 
   /**
    * Takes the usage events of a request and answers after they are stored, one receipt for each, in
-   * order.
+   * order. The headers say of which kind the body is.
    *
    * @throws DomainError when the body cannot be read at all, or `unavailable`
    */
-  async ingest(body: Buffer, contentType: string): Promise<Receipt[]> {
-    return await this.measured(body.length, async (now) => {
-      const { values, dialect } = readBody(body, contentType);
-      const rules = this.rulesAt(now);
-      const read = values.map((value) => readUsageEvent(value, rules, dialect));
-      const payloadOf = (index: number): string => dialect.toText(values[index]);
-      return await this.receive(read, { values, payloadOf }, now);
-    });
+  async ingest(body: Buffer, headers: RequestHeaders): Promise<Receipts> {
+    const startedAt = this.clock.now();
+    const read = isBinaryEvent(headers)
+      ? readBinaryEvent(headers, body)
+      : readBody(body, contentTypeOf(headers));
+    const receipts = await this.receive(read, startedAt);
+    const tally = emptyTally();
+    this.count(receipts, tally);
+    this.logIngested(startedAt, tally);
+    return { tally, receipts };
   }
 
   /**
-   * The same for events that were made of records of another form, of which some made none.
+   * Takes a stream of lines, one event each, of any length in constant memory. What was read before
+   * a fault is stored; sending all of it again is safe. A receipt's index is its line, from 0.
    *
-   * @param bytes the length of the request's body
    * @throws DomainError `unavailable`
    */
-  async ingestDerived(
-    derived: readonly DerivedEvent[],
-    dialect: Dialect,
-    bytes: number,
-  ): Promise<Receipt[]> {
-    return await this.measured(bytes, async (now) => {
-      const rules = this.rulesAt(now);
-      const read = derived.map(({ value, rejection }) =>
-        rejection === null
-          ? readUsageEvent(value, rules, dialect)
-          : { outcome: 'rejected' as const, ...rejection },
-      );
-      const values = derived.map(({ value }) => value);
-      const payloadOf = (index: number): string => derived[index]?.toPayload() ?? '';
-      return await this.receive(read, { values, payloadOf }, now);
-    });
+  async ingestLines(stream: AsyncIterable<Buffer>): Promise<Receipts> {
+    const startedAt = this.clock.now();
+    const tally = emptyTally();
+    const refused: Receipt[] = [];
+    const underWay = new Set<Promise<void>>();
+    let lineCount = 0;
+    const store = async (block: Buffer): Promise<void> => {
+      const read = readLines(block);
+      const firstLine = lineCount;
+      lineCount += read.lineCount;
+      const receipts = await this.receive(read, this.clock.now());
+      this.count(receipts, tally);
+      for (const receipt of receipts) {
+        const isRefused = receipt.status === 'rejected' || receipt.status === 'conflict';
+        if (isRefused && refused.length < MAX_REFUSED_SHOWN) {
+          const position = read.positions[receipt.index] ?? 0;
+          refused.push({ ...receipt, index: firstLine + position });
+        }
+      }
+    };
+    try {
+      for await (const block of blocksOf(stream)) {
+        const stored = store(block).finally(() => underWay.delete(stored));
+        underWay.add(stored);
+        if (underWay.size >= MAX_BLOCKS) {
+          await Promise.race(underWay);
+        }
+      }
+      await Promise.all(underWay);
+    } finally {
+      await Promise.allSettled(underWay);
+      this.logIngested(startedAt, tally);
+    }
+    return { tally, receipts: refused.toSorted((left, right) => left.index - right.index) };
+  }
+
+  /**
+   * Takes events that were made of records of another form, of which some made none, and answers
+   * after they are stored, one receipt for each, in order.
+   *
+   * @throws DomainError `unavailable`
+   */
+  async ingestDerived(derived: readonly DerivedEvent[], dialect: Dialect): Promise<Receipt[]> {
+    const startedAt = this.clock.now();
+    const rules = this.rulesAt(startedAt);
+    const read = derived.map(({ value, rejection }): ReadEvent =>
+      rejection === null
+        ? readUsageEvent(value, rules, dialect)
+        : { outcome: 'rejected', ...rejection },
+    );
+    const values = derived.map(({ value }) => value);
+    const toPayload = (index: number): string => derived[index]?.toPayload() ?? '';
+    const receipts = await this.storeRead(read, { values, toPayload }, startedAt);
+    const tally = emptyTally();
+    this.count(receipts, tally);
+    this.logIngested(startedAt, tally);
+    return receipts;
   }
 
   /** What a parsed value would be stored as, or why it would be refused. Stores nothing. */
@@ -116,31 +181,41 @@ export class EventsService {
     return readUsageEvent(value, this.rulesAt(this.clock.now()), dialect);
   }
 
+  private count(receipts: readonly Receipt[], tally: Tally): void {
+    const fresh = emptyTally();
+    for (const { status } of receipts) {
+      fresh[status] += 1;
+    }
+    for (const status of RECEIPT_STATUSES) {
+      tally[status] += fresh[status];
+      this.counted.inc({ status }, fresh[status]);
+    }
+  }
+
+  private logIngested(startedAt: Date, tally: Tally): void {
+    const durationMs = this.clock.now().getTime() - startedAt.getTime();
+    this.log.detail('usage.ingested', { ...tally, durationMs });
+  }
+
+  private async receive(body: ReadBody, now: Date): Promise<Receipt[]> {
+    const { values, dialect } = body;
+    const rules = this.rulesAt(now);
+    const read = values.map((value): ReadEvent =>
+      value instanceof UnreadableLine
+        ? { outcome: 'rejected', code: value.code, detail: value.detail }
+        : readUsageEvent(value, rules, dialect),
+    );
+    const toPayload = (index: number): string => textOf(values[index], dialect);
+    return await this.storeRead(read, { values, toPayload }, now);
+  }
+
   private rulesAt(now: Date): EventRules {
     return { now, ...this.config.ingest };
   }
 
-  private async measured(
-    bytes: number,
-    take: (now: Date) => Promise<Receipt[]>,
-  ): Promise<Receipt[]> {
-    const startedAt = this.clock.now();
-    const receipts = await take(startedAt);
-    const tally = { accepted: 0, duplicate: 0, conflict: 0, rejected: 0 };
-    for (const { status } of receipts) {
-      tally[status] += 1;
-    }
-    for (const status in tally) {
-      this.counted.inc({ status }, tally[status as ReceiptStatus]);
-    }
-    const durationMs = this.clock.now().getTime() - startedAt.getTime();
-    this.log.detail('usage.ingested', { ...tally, bytes, durationMs });
-    return receipts;
-  }
-
-  private async receive(
+  private async storeRead(
     read: readonly ReadEvent[],
-    { values, payloadOf }: Received,
+    { values, toPayload }: Received,
     now: Date,
   ): Promise<Receipt[]> {
     const events: UsageEvent[] = [];
@@ -164,7 +239,7 @@ export class EventsService {
       }
       const reason = typeof outcome === 'object' ? outcome : UNSTORABLE;
       const { code, detail } = reason;
-      const payload = payloadOf(index).slice(0, MAX_KEPT_PAYLOAD);
+      const payload = toPayload(index).slice(0, MAX_KEPT_PAYLOAD);
       rejections.push({ code, detail, source: names.source, eventId: names.id, payload });
       return { index, ...names, status: 'rejected', code, detail };
     });
@@ -184,6 +259,14 @@ export class EventsService {
       });
     }
   }
+}
+
+function emptyTally(): Tally {
+  return { accepted: 0, duplicate: 0, conflict: 0, rejected: 0 };
+}
+
+function textOf(value: unknown, dialect: Dialect): string {
+  return value instanceof UnreadableLine ? value.text : dialect.toText(value);
 }
 
 /** What a sender knows the event by, as far as it can be shown and kept. */

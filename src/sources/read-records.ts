@@ -54,12 +54,12 @@ export function readJsonRecords(body: Buffer, contentType: string): RecordBatch 
   if (!isJson && !LINE_TYPES.includes(type)) {
     throw unsupported(type, [...RECORD_TYPES]);
   }
-  const text = decode(body);
+  const text = textOf(body);
   const lines = linesOf(text);
   if (!isJson && lines.length === 0) {
     return toBatch([], text);
   }
-  const { parseText, dialect } = chooseParser(text, true);
+  const { parseText, dialect } = chooseParser(text);
   const whole = tryParse(text, parseText);
   if (whole.outcome === 'read') {
     const values = limited(Array.isArray(whole.value) ? (whole.value as unknown[]) : [whole.value]);
@@ -101,7 +101,7 @@ export function readTextLines(
   if (!LINE_TYPES.includes(type)) {
     throw unsupported(type, ['text/plain']);
   }
-  const lines = limited(linesOf(decode(body)));
+  const lines = limited(linesOf(textOf(body)));
   const read = lines.map((line) => ({ line, json: toJson(line) ?? '', fault: UNREADABLE_LINE }));
   return toBatch(read, read.map(({ json }) => json).join('\n'));
 }
@@ -115,7 +115,7 @@ function toBatch(
   lines: readonly { line: string; json: string; fault: Rejection }[],
   text: string,
 ): RecordBatch {
-  const { parseText, dialect } = chooseParser(text, true);
+  const { parseText, dialect } = chooseParser(text);
   const records = lines.map(({ line, json, fault }): ReadRecord => {
     const parsed = tryParse(json, parseText);
     return parsed.outcome === 'read'
@@ -138,6 +138,14 @@ function tryParse(
   } catch (error) {
     return { outcome: 'unreadable', detail: error instanceof Error ? error.message : 'not JSON' };
   }
+}
+
+function textOf(body: Buffer): string {
+  const text = decode(body);
+  if (text === null) {
+    throw malformed('invalid_utf8', 'The body is not UTF-8.');
+  }
+  return text;
 }
 
 function typeOf(contentType: string): string {

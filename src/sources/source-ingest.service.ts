@@ -72,7 +72,7 @@ export class SourceIngestService {
       status: 'ignored',
     }));
     const derived = usage.map((each) => each.derived);
-    const stored = await this.events.ingestDerived(derived, dialect, body.length);
+    const stored = await this.events.ingestDerived(derived, dialect);
     stored.forEach((receipt, position) => {
       const index = usage[position]?.index ?? 0;
       receipts[index] = { ...receipt, index };

@@ -1,11 +1,12 @@
 import { CustomersService } from '../../src/customers/customers.service.js';
 import { CustomersStore } from '../../src/customers/customers.store.js';
 import { EventsReader } from '../../src/events/events.reader.js';
-import { EventsService } from '../../src/events/events.service.js';
+import { EventsService, type Receipt } from '../../src/events/events.service.js';
 import { EventsStore } from '../../src/events/events.store.js';
 import { IngestQueue } from '../../src/events/ingest-queue.js';
 import { IngestStore } from '../../src/events/ingest.store.js';
 import { type Config } from '../../src/platform/config.js';
+import { Outage } from '../../src/platform/database/outage.js';
 import { Metrics } from '../../src/platform/http/metrics.js';
 import { MetersReader } from '../../src/meters/meters.reader.js';
 import { MetersService } from '../../src/meters/meters.service.js';
@@ -30,7 +31,7 @@ export interface Metering {
   readonly fold: FoldService;
   readonly usage: UsageReader;
   /** Sends events as a client would. */
-  send(events: unknown): Promise<Awaited<ReturnType<EventsService['ingest']>>>;
+  send(events: unknown): Promise<Receipt[]>;
   close(): Promise<void>;
 }
 
@@ -45,8 +46,9 @@ export async function startMetering(
   const customersStore = new CustomersStore(database);
   const metersStore = new MetersStore(database);
   const eventsStore = new EventsStore(database);
-  const ingestStore = new IngestStore(db.url, silentLog);
-  const queue = new IngestQueue(ingestStore, config, clock, silentLog, metrics);
+  const outage = new Outage(db.database, silentLog);
+  const ingestStore = new IngestStore(db.url, outage);
+  const queue = new IngestQueue(ingestStore, config, clock, outage, metrics);
   const events = new EventsService(queue, eventsStore, config, clock, silentLog, metrics);
   const eventsReader = new EventsReader(eventsStore, queue, database);
   const metersReader = new MetersReader(metersStore);
@@ -60,8 +62,7 @@ export async function startMetering(
     eventsReader,
     fold: new FoldService(new FoldStore(database), metersReader, database, clock, metrics),
     usage: new UsageReader(new UsageStore(database), eventsReader),
-    send: async (body) =>
-      await events.ingest(Buffer.from(JSON.stringify(body)), 'application/json'),
+    send: async (body) => (await events.ingest(Buffer.from(JSON.stringify(body)), {})).receipts,
     close: async () => {
       await ingestStore.onApplicationShutdown();
       await db.drop();

@@ -2,8 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { Clock } from '../../kernel/clock.js';
 import { CONFIG, type Config } from '../config.js';
+import { Outage } from '../database/outage.js';
 import { Poller } from '../jobs/poller.js';
-import { Log } from '../log.js';
 import { IdempotencyStore } from './idempotency.store.js';
 
 const TICK_MS = 600_000;
@@ -17,11 +17,11 @@ const BATCH = 1_000;
 export class IdempotencyWorker extends Poller {
   constructor(
     @Inject(CONFIG) config: Config,
-    log: Log,
+    outage: Outage,
     private readonly store: IdempotencyStore,
     private readonly clock: Clock,
   ) {
-    super('idempotency', config, log);
+    super('idempotency', config, outage);
   }
 
   @Interval(TICK_MS)

@@ -1,8 +1,8 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { DomainError, type ErrorKind, type FieldError } from '../../kernel/errors.js';
+import { type Outage } from '../database/outage.js';
 import { isConnectionLost } from '../database/pg-errors.js';
-import { type Log } from '../log.js';
 import { type Problem } from './problem.dto.js';
 
 const STATUS: Readonly<Record<ErrorKind, number>> = {
@@ -29,17 +29,17 @@ interface Refusal {
 /** The one place where a refusal or fault becomes an HTTP answer: RFC 9457 problem details. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly log: Log) {}
+  constructor(private readonly outage: Outage) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
     const refusal = toRefusal(error);
-    if (refusal.status >= 500 && refusal.code !== 'unavailable') {
+    if (isConnectionLost(error) || (refusal.status >= 500 && refusal.code !== 'unavailable')) {
       // Without its query, in which some senders have to put their token.
       const path = request.url.split('?')[0];
-      this.log.problem('request.failed', error, { method: request.method, path });
+      this.outage.report('request.failed', error, { method: request.method, path });
     }
     if (refusal.status === 503) {
       void reply.header('retry-after', RETRY_AFTER_SECONDS);
