@@ -9,6 +9,6 @@ import { IngestStore } from './ingest.store.js';
 @Module({
   controllers: [EventsController],
   providers: [EventsStore, IngestStore, IngestQueue, EventsService, EventsReader],
-  exports: [EventsReader],
+  exports: [EventsReader, EventsService],
 })
 export class EventsModule {}
