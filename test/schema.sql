@@ -78,6 +78,7 @@ CREATE TABLE ingest_batches (
   received_at timestamp with time zone NOT NULL,
   event_count integer NOT NULL,
   fold bigint,
+  is_correction boolean NOT NULL DEFAULT false,
   CONSTRAINT ingest_batches_pkey PRIMARY KEY (id)
 );
 
@@ -313,6 +314,23 @@ CREATE TABLE usage_backfills (
   CONSTRAINT usage_backfills_pkey PRIMARY KEY (meter)
 );
 
+CREATE TABLE usage_corrections (
+  batch_id bigint NOT NULL,
+  received_at timestamp with time zone NOT NULL,
+  sign smallint NOT NULL,
+  source text NOT NULL,
+  id text NOT NULL,
+  type text NOT NULL,
+  subject text NOT NULL,
+  "time" timestamp with time zone NOT NULL,
+  data jsonb NOT NULL,
+  extensions jsonb,
+  reason text NOT NULL,
+  created_by text NOT NULL,
+  CONSTRAINT usage_corrections_pkey PRIMARY KEY (source, id, batch_id, sign),
+  CONSTRAINT usage_corrections_sign_check CHECK ((sign = ANY (ARRAY['-1'::integer, 1])))
+);
+
 CREATE TABLE usage_event_conflicts (
   id text NOT NULL,
   source text NOT NULL,
@@ -429,6 +447,8 @@ CREATE INDEX provider_events_received ON public.provider_events USING btree (rec
 CREATE INDEX provider_syncs_due ON public.provider_syncs USING btree (next_attempt_at) WHERE (state = 'pending'::text);
 CREATE INDEX provider_syncs_line_item ON public.provider_syncs USING btree (line_item_id) WHERE (line_item_id IS NOT NULL);
 CREATE INDEX provider_syncs_pending ON public.provider_syncs USING btree (customer_id, invoice_id, "position") WHERE (state = 'pending'::text);
+CREATE INDEX usage_corrections_batch ON public.usage_corrections USING btree (batch_id);
+CREATE INDEX usage_corrections_subject_time ON public.usage_corrections USING btree (subject, "time");
 CREATE INDEX usage_events_batch ON ONLY public.usage_events USING btree (batch_id);
 CREATE INDEX usage_events_subject_time ON ONLY public.usage_events USING btree (subject, "time");
 CREATE INDEX usage_rollups_meter_hour ON public.usage_rollups USING btree (meter, hour);

@@ -27,7 +27,7 @@ import {
   UsageEventBody,
 } from './ingest-events.dto.js';
 import { JSON_TYPES, NDJSON_TYPE } from './read-body.js';
-import { type ConflictingEvent, type RejectedEvent, type StoredEvent } from './stored-event.js';
+import { type ConflictingEvent, type ListedEvent, type RejectedEvent } from './stored-event.js';
 
 const BATCH_NUMBER = /^\d{1,18}$/;
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -59,7 +59,7 @@ export class EventsController {
     );
   }
 
-  /** List stored events, the last received first. */
+  /** List stored events as they came, the last received first; voided ones count no longer. */
   @Get()
   @RequireScope('read')
   @Header('content-type', JSON_TYPE)
@@ -121,7 +121,7 @@ function toFilter(query: ListEventsQuery): EventFilter {
   };
 }
 
-function toEventResponse(event: StoredEvent): StoredEventResponse {
+function toEventResponse(event: ListedEvent): StoredEventResponse {
   return {
     id: event.id,
     source: event.source,
@@ -131,6 +131,9 @@ function toEventResponse(event: StoredEvent): StoredEventResponse {
     data: parse(event.data),
     extensions: event.extensions === null ? null : parse(event.extensions),
     received_at: event.receivedAt.toISOString(),
+    voided_at: event.voidedAt?.toISOString() ?? null,
+    void_reason: event.voidReason,
+    replacement: event.replacement === null ? null : parse(event.replacement),
   };
 }
 

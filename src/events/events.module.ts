@@ -1,4 +1,7 @@
 import { Module } from '@nestjs/common';
+import { CorrectionsController } from './corrections.controller.js';
+import { CorrectionsService } from './corrections.service.js';
+import { CorrectionsStore } from './corrections.store.js';
 import { EventsController } from './events.controller.js';
 import { EventsReader } from './events.reader.js';
 import { EventsService } from './events.service.js';
@@ -7,8 +10,16 @@ import { IngestQueue } from './ingest-queue.js';
 import { IngestStore } from './ingest.store.js';
 
 @Module({
-  controllers: [EventsController],
-  providers: [EventsStore, IngestStore, IngestQueue, EventsService, EventsReader],
-  exports: [EventsReader],
+  controllers: [EventsController, CorrectionsController],
+  providers: [
+    EventsStore,
+    IngestStore,
+    IngestQueue,
+    EventsService,
+    EventsReader,
+    CorrectionsStore,
+    CorrectionsService,
+  ],
+  exports: [EventsReader, CorrectionsService],
 })
 export class EventsModule {}

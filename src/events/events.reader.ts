@@ -4,7 +4,7 @@ import { type Page } from '../platform/http/page.js';
 import { CUT_OFF_LOCK } from './cut-off.js';
 import { type EventFilter, EventsStore } from './events.store.js';
 import { IngestQueue } from './ingest-queue.js';
-import { type ConflictingEvent, type RejectedEvent, type StoredEvent } from './stored-event.js';
+import { type ConflictingEvent, type ListedEvent, type RejectedEvent } from './stored-event.js';
 
 /** What other features may ask about stored events. */
 @Injectable()
@@ -19,7 +19,7 @@ export class EventsReader {
     filter: EventFilter,
     limit: number,
     before: readonly string[] | null,
-  ): Promise<Page<StoredEvent>> {
+  ): Promise<Page<ListedEvent>> {
     return await this.store.list(filter, limit, before);
   }
 

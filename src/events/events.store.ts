@@ -4,18 +4,14 @@ import { Injectable } from '@nestjs/common';
 import { newId } from '../kernel/ids.js';
 import { Database } from '../platform/database/database.js';
 import { type Page, toPage } from '../platform/http/page.js';
-import { type ConflictingEvent, type RejectedEvent, type StoredEvent } from './stored-event.js';
+import { EVENT_COLUMNS, EVENT_TIME, type EventRow, fromEventRow } from './event-row.js';
+import { type ConflictingEvent, type ListedEvent, type RejectedEvent } from './stored-event.js';
 
-interface EventRow {
-  readonly batch_id: string;
-  readonly received_at: Date;
-  readonly source: string;
-  readonly id: string;
-  readonly type: string;
-  readonly subject: string;
-  readonly time: string;
-  readonly data: string;
-  readonly extensions: string | null;
+interface ListedRow extends EventRow {
+  readonly voided_at: Date | null;
+  readonly void_reason: string | null;
+  /** JSON text of the body that counts in its place. */
+  readonly replacement: string | null;
 }
 
 interface ConflictRow {
@@ -46,8 +42,6 @@ export interface EventFilter {
 
 export type NewRejection = Omit<RejectedEvent, 'id' | 'receivedAt'>;
 
-const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
-
 @Injectable()
 export class EventsStore {
   constructor(private readonly database: Database) {}
@@ -76,25 +70,42 @@ export class EventsStore {
     );
   }
 
-  /** Stored events, the last received first. Index on subject and time, or on batch. */
+  /**
+   * Stored events, the last received first, as they came; what they count now stands beside. Index on
+   * subject and time, or on batch; corrections by primary key.
+   */
   async list(
     filter: EventFilter,
     limit: number,
     before: readonly string[] | null,
-  ): Promise<Page<StoredEvent>> {
-    const rows = await this.database.query<EventRow>(
-      `SELECT events.batch_id, events.received_at, events.source, events.id, events.type, events.subject,
-         to_char(events.time AT TIME ZONE 'UTC', ${ISO}) AS time,
-         events.data::text AS data, events.extensions::text AS extensions
-       FROM usage_events AS events
-       WHERE ($2::text[] IS NULL OR events.subject = ANY ($2))
-         AND ($3::text IS NULL OR events.source = $3)
-         AND ($4::text IS NULL OR events.type = $4)
-         AND ($5::timestamptz IS NULL OR events.time >= $5)
-         AND ($6::timestamptz IS NULL OR events.time < $6)
-         AND ($7::bigint IS NULL OR (events.batch_id, events.source, events.id) < ($7, $8, $9))
-       ORDER BY events.batch_id DESC, events.source DESC, events.id DESC
-       LIMIT $1 + 1`,
+  ): Promise<Page<ListedEvent>> {
+    const rows = await this.database.query<ListedRow>(
+      `SELECT listed.*,
+         CASE WHEN latest.sign = -1 THEN latest.received_at END AS voided_at,
+         CASE WHEN latest.sign = -1 THEN latest.reason END AS void_reason,
+         CASE WHEN latest.sign = 1 THEN latest.body::text END AS replacement
+       FROM (
+         SELECT ${EVENT_COLUMNS}
+         FROM usage_events AS events
+         WHERE ($2::text[] IS NULL OR events.subject = ANY ($2))
+           AND ($3::text IS NULL OR events.source = $3)
+           AND ($4::text IS NULL OR events.type = $4)
+           AND ($5::timestamptz IS NULL OR events.time >= $5)
+           AND ($6::timestamptz IS NULL OR events.time < $6)
+           AND ($7::bigint IS NULL OR (events.batch_id, events.source, events.id) < ($7, $8, $9))
+         ORDER BY events.batch_id DESC, events.source DESC, events.id DESC
+         LIMIT $1 + 1
+       ) AS listed
+       LEFT JOIN LATERAL (
+         SELECT events.sign, events.received_at, events.reason, jsonb_build_object(
+           'type', events.type, 'subject', events.subject, 'time', ${EVENT_TIME},
+           'data', events.data, 'extensions', events.extensions) AS body
+         FROM usage_corrections AS events
+         WHERE events.source = listed.source AND events.id = listed.id
+         ORDER BY events.batch_id DESC, events.sign DESC
+         LIMIT 1
+       ) AS latest ON true
+       ORDER BY listed.batch_id DESC, listed.source DESC, listed.id DESC`,
       [
         limit,
         filter.subjects,
@@ -107,7 +118,7 @@ export class EventsStore {
         before?.[2] ?? null,
       ],
     );
-    return toPage(rows, limit, (row) => [row.batch_id, row.source, row.id], fromEventRow);
+    return toPage(rows, limit, (row) => [row.batch_id, row.source, row.id], fromListedRow);
   }
 
   async listConflicts(limit: number, before: string | null): Promise<Page<ConflictingEvent>> {
@@ -145,17 +156,12 @@ function fingerprint(code: string, payload: string): string {
   return createHash('sha256').update(`${code}\0${payload}`).digest('hex').slice(0, 32);
 }
 
-function fromEventRow(row: EventRow): StoredEvent {
+function fromListedRow(row: ListedRow): ListedEvent {
   return {
-    source: row.source,
-    id: row.id,
-    type: row.type,
-    subject: row.subject,
-    time: row.time,
-    data: row.data,
-    extensions: row.extensions,
-    batchId: BigInt(row.batch_id),
-    receivedAt: row.received_at,
+    ...fromEventRow(row),
+    voidedAt: row.voided_at,
+    voidReason: row.void_reason,
+    replacement: row.replacement,
   };
 }
 

@@ -68,6 +68,11 @@ export class StoredEventResponse {
   data: unknown;
   extensions: unknown;
   received_at: string;
+  /** When it was taken out of the count; null while it counts. */
+  voided_at: string | null;
+  void_reason: string | null;
+  /** The body that counts in its place, after a repair. */
+  replacement: unknown;
 }
 
 export class ConflictResponse {

@@ -6,6 +6,15 @@ export interface StoredEvent extends UsageEvent {
   readonly receivedAt: Date;
 }
 
+/** A stored event, and what it counts now. */
+export interface ListedEvent extends StoredEvent {
+  /** Null while it, or what replaced it, counts. */
+  readonly voidedAt: Date | null;
+  readonly voidReason: string | null;
+  /** JSON text of the body that counts in its place: type, subject, time, data, extensions. */
+  readonly replacement: string | null;
+}
+
 /** A later body under an identity that is taken. */
 export interface ConflictingEvent {
   readonly id: string;

@@ -1,5 +1,7 @@
 import { CustomersService } from '../../src/customers/customers.service.js';
 import { CustomersStore } from '../../src/customers/customers.store.js';
+import { CorrectionsService } from '../../src/events/corrections.service.js';
+import { CorrectionsStore } from '../../src/events/corrections.store.js';
 import { EventsReader } from '../../src/events/events.reader.js';
 import { EventsService } from '../../src/events/events.service.js';
 import { EventsStore } from '../../src/events/events.store.js';
@@ -27,6 +29,7 @@ export interface Metering {
   readonly meters: MetersService;
   readonly events: EventsService;
   readonly eventsReader: EventsReader;
+  readonly corrections: CorrectionsService;
   readonly fold: FoldService;
   readonly usage: UsageReader;
   /** Sends events as a client would. */
@@ -58,6 +61,7 @@ export async function startMetering(
     meters: new MetersService(metersStore, clock),
     events,
     eventsReader,
+    corrections: new CorrectionsService(new CorrectionsStore(database), database, clock),
     fold: new FoldService(new FoldStore(database), metersReader, database, clock, metrics),
     usage: new UsageReader(new UsageStore(database), eventsReader),
     send: async (body) =>
