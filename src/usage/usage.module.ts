@@ -5,6 +5,8 @@ import { MetersModule } from '../meters/meters.module.js';
 import { FoldService } from './fold.service.js';
 import { FoldStore } from './fold.store.js';
 import { FoldWorker } from './fold.worker.js';
+import { UnattributedStore } from './unattributed.store.js';
+import { UncountedController } from './uncounted.controller.js';
 import { UsageController } from './usage.controller.js';
 import { UsageReader } from './usage.reader.js';
 import { UsageService } from './usage.service.js';
@@ -12,8 +14,16 @@ import { UsageStore } from './usage.store.js';
 
 @Module({
   imports: [CustomersModule, EventsModule, MetersModule],
-  controllers: [UsageController],
-  providers: [FoldStore, FoldService, FoldWorker, UsageStore, UsageReader, UsageService],
+  controllers: [UsageController, UncountedController],
+  providers: [
+    FoldStore,
+    FoldService,
+    FoldWorker,
+    UsageStore,
+    UnattributedStore,
+    UsageReader,
+    UsageService,
+  ],
   exports: [UsageReader],
 })
 export class UsageModule {}

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { Big } from 'big.js';
 import { type Interval } from '../../src/kernel/interval.js';
 import { type Meter, type MeterFilter } from '../../src/meters/meter.js';
+import { readCursor } from '../../src/platform/http/page.js';
 import { factory } from '../support/factory.js';
 import { type UsageQuestion } from '../../src/usage/usage.store.js';
 import { type Metering, startMetering } from '../support/metering.js';
@@ -25,15 +26,32 @@ interface Counted {
 
 const SOURCE = 'usage';
 const NOTE = { reason: 'a test', by: 'key_test' };
-const SUBJECTS = ['s1', 's2', 's3', 's4'];
+const SUBJECTS = ['s1', 's2', 's3', 's4', 's5'];
 const HANDED_OVER_AT = new Date('2026-11-09T10:30:00Z');
 
-/** s1 and s2 are a's; s3 is a's until it goes to b; s4 is nobody's. */
+/** s1 and s2 are a's; s3 is a's until it goes to b; s4 is nobody's; s5 is nobody's until it goes to b. */
 function ownerOf(subject: string, time: Date): string | null {
-  if (subject === 's4') {
+  if (subject === 's4' || (subject === 's5' && time < HANDED_OVER_AT)) {
     return null;
   }
+  if (subject === 's5') {
+    return 'b';
+  }
   return subject === 's3' && time >= HANDED_OVER_AT ? 'b' : 'a';
+}
+
+/** What belongs to nobody: how many, the first and last time, and the types, by subject. */
+function unowned(events: Sent[]): unknown[] {
+  return SUBJECTS.flatMap((subject) => {
+    const mine = events.filter(
+      (event) => event.subject === subject && ownerOf(subject, new Date(event.time)) === null,
+    );
+    const times = mine.map((event) => event.time.replace('Z', '000Z')).toSorted();
+    const types = [...new Set(mine.map((event) => event.type))].toSorted();
+    const [firstTime, lastTime] = [times[0], times.at(-1)];
+    const figures = { eventCount: mine.length, firstTime, lastTime, types };
+    return mine.length === 0 ? [] : [{ subject, source: SOURCE, ...figures }];
+  });
 }
 
 function usableNumber(value: unknown): Big | null {
@@ -129,6 +147,7 @@ describe('usage', () => {
     const a = await metering.customers.create(factory.customer({ key: 'a' }), ['s1', 's2', 's3']);
     const b = await metering.customers.create(factory.customer({ key: 'b' }), []);
     await metering.customers.assignSubject('b', 's3', HANDED_OVER_AT);
+    await metering.customers.assignSubject('b', 's5', HANDED_OVER_AT);
     customers = { a: a.id, b: b.id };
     meters = [];
     for (const meter of [
@@ -208,6 +227,10 @@ describe('usage', () => {
         expect(await read(meter, customer, window)).toEqual(counted);
       }
     }
+    const first = await metering.unattributed.list(1, null);
+    const after = readCursor(first.nextCursor ?? undefined, 2);
+    const rest = after === null ? [] : (await metering.unattributed.list(9, after)).items;
+    expect([...first.items, ...rest]).toEqual(unowned(standing()));
   };
 
   /** What had been counted when cut-offs were taken. */

@@ -14,6 +14,7 @@ import { MetersService } from '../../src/meters/meters.service.js';
 import { MetersStore } from '../../src/meters/meters.store.js';
 import { FoldService } from '../../src/usage/fold.service.js';
 import { FoldStore } from '../../src/usage/fold.store.js';
+import { UnattributedStore } from '../../src/usage/unattributed.store.js';
 import { UsageReader } from '../../src/usage/usage.reader.js';
 import { UsageStore } from '../../src/usage/usage.store.js';
 import { silentLog, testConfig } from './config.js';
@@ -32,6 +33,7 @@ export interface Metering {
   readonly corrections: CorrectionsService;
   readonly fold: FoldService;
   readonly usage: UsageReader;
+  readonly unattributed: UnattributedStore;
   /** Sends events as a client would. */
   send(events: unknown): Promise<Awaited<ReturnType<EventsService['ingest']>>>;
   close(): Promise<void>;
@@ -64,6 +66,7 @@ export async function startMetering(
     corrections: new CorrectionsService(new CorrectionsStore(database), database, clock),
     fold: new FoldService(new FoldStore(database), metersReader, database, clock, metrics),
     usage: new UsageReader(new UsageStore(database), eventsReader),
+    unattributed: new UnattributedStore(database),
     send: async (body) =>
       await events.ingest(Buffer.from(JSON.stringify(body)), 'application/json'),
     close: async () => {
