@@ -5,29 +5,20 @@ import { parse, stringify } from 'lossless-json';
 import { instantOf } from '../kernel/instant.js';
 import { NaturallyIdempotent } from '../platform/access/idempotency.interceptor.js';
 import { RequireScope } from '../platform/access/scope.js';
-import {
-  ApiPage,
-  PageQuery,
-  type PageResponse,
-  readCursor,
-  toPageResponse,
-} from '../platform/http/page.js';
+import { readCursor, toPageResponse } from '../platform/http/page.js';
 import { RAW_BODY } from '../platform/http/raw-body.js';
 import { type EventFilter } from './events.store.js';
 import { EventsReader } from './events.reader.js';
 import { EventsService, type Receipt } from './events.service.js';
 import {
-  ConflictResponse,
-  ConflictsResponse,
   IngestResponse,
   ListEventsQuery,
-  RejectionResponse,
   StoredEventResponse,
   StoredEventsResponse,
   UsageEventBody,
 } from './ingest-events.dto.js';
 import { JSON_TYPES, NDJSON_TYPE } from './read-body.js';
-import { type ConflictingEvent, type ListedEvent, type RejectedEvent } from './stored-event.js';
+import { type ListedEvent } from './stored-event.js';
 
 const BATCH_NUMBER = /^\d{1,18}$/;
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -68,29 +59,6 @@ export class EventsController {
     const before = readCursor(query.cursor, 3, BATCH_NUMBER);
     const page = await this.reader.list(toFilter(query), query.limit, before);
     return toExactJson(toPageResponse(page, toEventResponse));
-  }
-
-  /** List events whose identity was taken by another body. */
-  @Get('conflicts')
-  @RequireScope('read')
-  @Header('content-type', JSON_TYPE)
-  @ApiOkResponse({ type: ConflictsResponse })
-  async conflicts(@Query() query: PageQuery): Promise<string> {
-    const before = readCursor(query.cursor, 1)?.[0] ?? null;
-    const page = await this.reader.listConflicts(query.limit, before);
-    return toExactJson(toPageResponse(page, toConflictResponse));
-  }
-
-  /** List events that were refused, and why. */
-  @Get('rejected')
-  @RequireScope('read')
-  @ApiPage(RejectionResponse)
-  async rejected(@Query() query: PageQuery): Promise<PageResponse<RejectionResponse>> {
-    const before = readCursor(query.cursor, 1)?.[0] ?? null;
-    return toPageResponse(
-      await this.reader.listRejections(query.limit, before),
-      toRejectionResponse,
-    );
   }
 }
 
@@ -134,27 +102,5 @@ function toEventResponse(event: ListedEvent): StoredEventResponse {
     voided_at: event.voidedAt?.toISOString() ?? null,
     void_reason: event.voidReason,
     replacement: event.replacement === null ? null : parse(event.replacement),
-  };
-}
-
-function toConflictResponse(conflict: ConflictingEvent): ConflictResponse {
-  return {
-    id: conflict.id,
-    source: conflict.source,
-    event_id: conflict.eventId,
-    event: parse(conflict.event),
-    received_at: conflict.receivedAt.toISOString(),
-  };
-}
-
-function toRejectionResponse(rejection: RejectedEvent): RejectionResponse {
-  return {
-    id: rejection.id,
-    source: rejection.source,
-    event_id: rejection.eventId,
-    code: rejection.code,
-    detail: rejection.detail,
-    payload: rejection.payload,
-    received_at: rejection.receivedAt.toISOString(),
   };
 }

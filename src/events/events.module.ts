@@ -8,9 +8,12 @@ import { EventsService } from './events.service.js';
 import { EventsStore } from './events.store.js';
 import { IngestQueue } from './ingest-queue.js';
 import { IngestStore } from './ingest.store.js';
+import { PutAsideController } from './put-aside.controller.js';
+import { PutAsideStore } from './put-aside.store.js';
+import { RepairsService } from './repairs.service.js';
 
 @Module({
-  controllers: [EventsController, CorrectionsController],
+  controllers: [EventsController, CorrectionsController, PutAsideController],
   providers: [
     EventsStore,
     IngestStore,
@@ -19,6 +22,8 @@ import { IngestStore } from './ingest.store.js';
     EventsReader,
     CorrectionsStore,
     CorrectionsService,
+    PutAsideStore,
+    RepairsService,
   ],
   exports: [EventsReader, CorrectionsService],
 })

@@ -5,31 +5,14 @@ import { newId } from '../kernel/ids.js';
 import { Database } from '../platform/database/database.js';
 import { type Page, toPage } from '../platform/http/page.js';
 import { EVENT_COLUMNS, EVENT_TIME, type EventRow, fromEventRow } from './event-row.js';
-import { type ConflictingEvent, type ListedEvent, type RejectedEvent } from './stored-event.js';
+import { type RejectedEvent } from './put-aside.js';
+import { type ListedEvent } from './stored-event.js';
 
 interface ListedRow extends EventRow {
   readonly voided_at: Date | null;
   readonly void_reason: string | null;
   /** JSON text of the body that counts in its place. */
   readonly replacement: string | null;
-}
-
-interface ConflictRow {
-  readonly id: string;
-  readonly source: string;
-  readonly event_id: string;
-  readonly event: string;
-  readonly received_at: Date;
-}
-
-interface RejectedRow {
-  readonly id: string;
-  readonly source: string | null;
-  readonly event_id: string | null;
-  readonly code: string;
-  readonly detail: string;
-  readonly payload: string;
-  readonly received_at: Date;
 }
 
 export interface EventFilter {
@@ -40,7 +23,10 @@ export interface EventFilter {
   readonly to: Date | null;
 }
 
-export type NewRejection = Omit<RejectedEvent, 'id' | 'receivedAt'>;
+export type NewRejection = Pick<
+  RejectedEvent,
+  'source' | 'eventId' | 'code' | 'detail' | 'payload'
+>;
 
 @Injectable()
 export class EventsStore {
@@ -121,28 +107,6 @@ export class EventsStore {
     return toPage(rows, limit, (row) => [row.batch_id, row.source, row.id], fromListedRow);
   }
 
-  async listConflicts(limit: number, before: string | null): Promise<Page<ConflictingEvent>> {
-    const rows = await this.database.query<ConflictRow>(
-      `SELECT id, source, event_id, event::text AS event, received_at FROM usage_event_conflicts
-       WHERE $2::text IS NULL OR id < $2
-       ORDER BY id DESC
-       LIMIT $1 + 1`,
-      [limit, before],
-    );
-    return toPage(rows, limit, (row) => [row.id], fromConflictRow);
-  }
-
-  async listRejections(limit: number, before: string | null): Promise<Page<RejectedEvent>> {
-    const rows = await this.database.query<RejectedRow>(
-      `SELECT id, source, event_id, code, detail, payload, received_at FROM rejected_usage_events
-       WHERE $2::text IS NULL OR id < $2
-       ORDER BY id DESC
-       LIMIT $1 + 1`,
-      [limit, before],
-    );
-    return toPage(rows, limit, (row) => [row.id], fromRejectedRow);
-  }
-
   /** The highest committed batch number in the ambient snapshot; 0 when nothing was ever stored. */
   async lastBatch(): Promise<bigint> {
     const rows = await this.database.query<{ last: string }>(
@@ -162,27 +126,5 @@ function fromListedRow(row: ListedRow): ListedEvent {
     voidedAt: row.voided_at,
     voidReason: row.void_reason,
     replacement: row.replacement,
-  };
-}
-
-function fromConflictRow(row: ConflictRow): ConflictingEvent {
-  return {
-    id: row.id,
-    source: row.source,
-    eventId: row.event_id,
-    event: row.event,
-    receivedAt: row.received_at,
-  };
-}
-
-function fromRejectedRow(row: RejectedRow): RejectedEvent {
-  return {
-    id: row.id,
-    source: row.source,
-    eventId: row.event_id,
-    code: row.code,
-    detail: row.detail,
-    payload: row.payload,
-    receivedAt: row.received_at,
   };
 }

@@ -75,32 +75,7 @@ export class StoredEventResponse {
   replacement: unknown;
 }
 
-export class ConflictResponse {
-  id: string;
-  source: string;
-  event_id: string;
-  /** The later body; the first one is the event that stands. */
-  event: unknown;
-  received_at: string;
-}
-
 export class StoredEventsResponse {
   data: StoredEventResponse[];
   next_cursor: string | null;
-}
-
-export class ConflictsResponse {
-  data: ConflictResponse[];
-  next_cursor: string | null;
-}
-
-export class RejectionResponse {
-  id: string;
-  source: string | null;
-  event_id: string | null;
-  code: string;
-  detail: string;
-  /** As it was sent. */
-  payload: string;
-  received_at: string;
 }

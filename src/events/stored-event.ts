@@ -14,24 +14,3 @@ export interface ListedEvent extends StoredEvent {
   /** JSON text of the body that counts in its place: type, subject, time, data, extensions. */
   readonly replacement: string | null;
 }
-
-/** A later body under an identity that is taken. */
-export interface ConflictingEvent {
-  readonly id: string;
-  readonly source: string;
-  readonly eventId: string;
-  /** JSON text of what differs: type, subject, time, data, extensions. */
-  readonly event: string;
-  readonly receivedAt: Date;
-}
-
-/** An event that was refused, as it was sent. */
-export interface RejectedEvent {
-  readonly id: string;
-  readonly source: string | null;
-  readonly eventId: string | null;
-  readonly code: string;
-  readonly detail: string;
-  readonly payload: string;
-  readonly receivedAt: Date;
-}

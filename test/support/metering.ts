@@ -7,6 +7,8 @@ import { EventsService } from '../../src/events/events.service.js';
 import { EventsStore } from '../../src/events/events.store.js';
 import { IngestQueue } from '../../src/events/ingest-queue.js';
 import { IngestStore } from '../../src/events/ingest.store.js';
+import { PutAsideStore } from '../../src/events/put-aside.store.js';
+import { RepairsService } from '../../src/events/repairs.service.js';
 import { type Config } from '../../src/platform/config.js';
 import { Metrics } from '../../src/platform/http/metrics.js';
 import { MetersReader } from '../../src/meters/meters.reader.js';
@@ -31,6 +33,7 @@ export interface Metering {
   readonly events: EventsService;
   readonly eventsReader: EventsReader;
   readonly corrections: CorrectionsService;
+  readonly repairs: RepairsService;
   readonly fold: FoldService;
   readonly usage: UsageReader;
   readonly unattributed: UnattributedStore;
@@ -53,7 +56,9 @@ export async function startMetering(
   const ingestStore = new IngestStore(db.url, silentLog);
   const queue = new IngestQueue(ingestStore, config, clock, silentLog, metrics);
   const events = new EventsService(queue, eventsStore, config, clock, silentLog, metrics);
-  const eventsReader = new EventsReader(eventsStore, queue, database);
+  const putAside = new PutAsideStore(database);
+  const corrections = new CorrectionsService(new CorrectionsStore(database), database, clock);
+  const eventsReader = new EventsReader(eventsStore, putAside, queue, database);
   const metersReader = new MetersReader(metersStore);
   return {
     db,
@@ -63,7 +68,8 @@ export async function startMetering(
     meters: new MetersService(metersStore, clock),
     events,
     eventsReader,
-    corrections: new CorrectionsService(new CorrectionsStore(database), database, clock),
+    corrections,
+    repairs: new RepairsService(putAside, corrections, queue, database, clock, config),
     fold: new FoldService(new FoldStore(database), metersReader, database, clock, metrics),
     usage: new UsageReader(new UsageStore(database), eventsReader),
     unattributed: new UnattributedStore(database),
