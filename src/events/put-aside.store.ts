@@ -10,9 +10,7 @@ import {
   type RepairState,
   type Settlement,
 } from './put-aside.js';
-
-/** Sources and reasons that one answer counts: the most frequent ones. */
-export const MAX_COUNTS = 1_000;
+import { MAX_COUNTS } from './settlement-response.js';
 
 export interface PutAsideFilter {
   readonly source: string | null;

@@ -1,5 +1,7 @@
-import { type PutAsideCount, type RepairState, type Settlement } from './put-aside.js';
-import { MAX_COUNTS } from './put-aside.store.js';
+import { type RepairState, type Settlement } from './put-aside.js';
+
+/** Sources and reasons that one answer counts: the most frequent ones. */
+export const MAX_COUNTS = 1_000;
 
 /** What became of something that was put aside, as the API shows it. */
 export function toSettlementResponse(settlement: Settlement): {
@@ -19,8 +21,9 @@ export function toSettlementResponse(settlement: Settlement): {
 }
 
 /** Counts, and whether they are all. */
-export function toCountsResponse<Count extends PutAsideCount>(
-  counts: readonly Count[],
-): { data: Count[]; is_complete: boolean } {
+export function toCountsResponse<Count>(counts: readonly Count[]): {
+  data: Count[];
+  is_complete: boolean;
+} {
   return { data: [...counts], is_complete: counts.length < MAX_COUNTS };
 }

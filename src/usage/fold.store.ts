@@ -197,14 +197,16 @@ export class FoldStore {
     }
   }
 
+  /** Puts aside what the meter cannot read; of an event that was replaced, the last body. In key order. */
   private async quarantine(meter: Meter, batches: readonly Batch[]): Promise<void> {
     const parameters = new Parameters();
     const sql = compileMeter(meter, parameters);
     const rows = rowsOf(batches, parameters);
     const number = parameters.add(meter.number);
     await this.database.query(
-      `INSERT INTO quarantined_values (meter, source, event_id, subject, time, batch_id, reason, value)
-       SELECT ${number}, events.source, events.id, events.subject, events.time, events.batch_id,
+      `INSERT INTO quarantined_values AS quarantined (meter, source, event_id, subject, time, batch_id, reason, value)
+       SELECT DISTINCT ON (events.source, events.id)
+         ${number}, events.source, events.id, events.subject, events.time, events.batch_id,
          CASE WHEN coalesce(jsonb_typeof(${sql.rawValue}), 'null') = 'null' THEN 'missing'
               WHEN jsonb_typeof(${sql.rawValue}) = 'number' THEN 'out_of_range'
               ELSE 'not_a_number' END,
@@ -212,8 +214,12 @@ export class FoldStore {
        FROM ${rows.from} AS events
        WHERE ${rows.scope} AND ${sql.matches} AND ${sql.value} IS NULL
          ${rows.isSigned ? 'AND events.sign = 1' : ''}
-       ORDER BY events.source, events.id
-       ON CONFLICT (meter, source, event_id) DO NOTHING`,
+       ORDER BY events.source, events.id, events.batch_id DESC
+       ON CONFLICT (meter, source, event_id) DO UPDATE
+       SET subject = excluded.subject, time = excluded.time, batch_id = excluded.batch_id,
+         reason = excluded.reason, value = excluded.value,
+         dismissed_at = NULL, dismissed_by = NULL, dismissed_reason = NULL
+       WHERE excluded.batch_id > quarantined.batch_id`,
       parameters.values,
     );
   }

@@ -5,6 +5,9 @@ import { MetersModule } from '../meters/meters.module.js';
 import { FoldService } from './fold.service.js';
 import { FoldStore } from './fold.store.js';
 import { FoldWorker } from './fold.worker.js';
+import { QuarantineController } from './quarantine.controller.js';
+import { QuarantineService } from './quarantine.service.js';
+import { QuarantineStore } from './quarantine.store.js';
 import { UnattributedStore } from './unattributed.store.js';
 import { UncountedController } from './uncounted.controller.js';
 import { UsageController } from './usage.controller.js';
@@ -14,13 +17,15 @@ import { UsageStore } from './usage.store.js';
 
 @Module({
   imports: [CustomersModule, EventsModule, MetersModule],
-  controllers: [UsageController, UncountedController],
+  controllers: [UsageController, UncountedController, QuarantineController],
   providers: [
     FoldStore,
     FoldService,
     FoldWorker,
     UsageStore,
     UnattributedStore,
+    QuarantineStore,
+    QuarantineService,
     UsageReader,
     UsageService,
   ],

@@ -16,6 +16,8 @@ import { MetersService } from '../../src/meters/meters.service.js';
 import { MetersStore } from '../../src/meters/meters.store.js';
 import { FoldService } from '../../src/usage/fold.service.js';
 import { FoldStore } from '../../src/usage/fold.store.js';
+import { QuarantineService } from '../../src/usage/quarantine.service.js';
+import { QuarantineStore } from '../../src/usage/quarantine.store.js';
 import { UnattributedStore } from '../../src/usage/unattributed.store.js';
 import { UsageReader } from '../../src/usage/usage.reader.js';
 import { UsageStore } from '../../src/usage/usage.store.js';
@@ -37,6 +39,7 @@ export interface Metering {
   readonly fold: FoldService;
   readonly usage: UsageReader;
   readonly unattributed: UnattributedStore;
+  readonly quarantine: QuarantineService;
   /** Sends events as a client would. */
   send(events: unknown): Promise<Awaited<ReturnType<EventsService['ingest']>>>;
   close(): Promise<void>;
@@ -73,6 +76,13 @@ export async function startMetering(
     fold: new FoldService(new FoldStore(database), metersReader, database, clock, metrics),
     usage: new UsageReader(new UsageStore(database), eventsReader),
     unattributed: new UnattributedStore(database),
+    quarantine: new QuarantineService(
+      new QuarantineStore(database),
+      corrections,
+      metersReader,
+      database,
+      clock,
+    ),
     send: async (body) =>
       await events.ingest(Buffer.from(JSON.stringify(body)), 'application/json'),
     close: async () => {
