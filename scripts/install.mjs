@@ -1,5 +1,5 @@
 /* Installs what the lock file names, unless it is installed already. Needs nothing but Node and npm. */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,7 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
   process.stderr.write('Installing packages …\n');
   // Not `npm ci`: it refuses a lock file from which a registry lacked binaries for other platforms.
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  execFileSync(
+  const { status } = spawnSync(
     npm,
     [
       'install',
@@ -31,5 +31,12 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
       shell: process.platform === 'win32',
     },
   );
+  if (status !== 0) {
+    process.stderr.write(
+      'The packages could not be installed; what npm says above is the reason.\n' +
+        'Mend that (is its registry reachable, is the disk full?) and run the same command again.\n',
+    );
+    process.exit(1);
+  }
   writeFileSync(stamp, wanted);
 }

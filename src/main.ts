@@ -1,26 +1,21 @@
 import 'reflect-metadata';
-import { startService } from './service.js';
-import { ConfigError, readConfig } from './platform/config.js';
+import { readConfig } from './platform/config.js';
 import { Log } from './platform/log.js';
+import { lastWords } from './platform/start-error.js';
+import { runService } from './service.js';
 
+const stopping = new AbortController();
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
+  // At any moment, also during the start; a terminal and npm may both send the same one.
+  process.on(signal, () => {
+    stopping.abort(signal);
+  });
+}
 try {
   const config = readConfig(process.env);
-  const log = new Log(config.logLevel);
-  const service = await startService(config, log);
-  const stop = (signal: string): void => {
-    log.event('service.stopping', { signal });
-    service.stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log.problem('service.stop_failed', error);
-        process.exit(1);
-      },
-    );
-  };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  await runService(config, new Log(config.logLevel), stopping.signal);
+  process.exit(0);
 } catch (error) {
-  const isExpected = error instanceof ConfigError;
-  process.stderr.write(`${isExpected ? error.message : String((error as Error).stack)}\n`);
+  process.stderr.write(`${lastWords(error)}\n`);
   process.exit(1);
 }

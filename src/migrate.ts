@@ -1,9 +1,17 @@
-import { migrate } from './platform/database/data-source.js';
 import { readConfig } from './platform/config.js';
+import { migrate, whyUnusable } from './platform/database/data-source.js';
+import { lastWords, StartError } from './platform/start-error.js';
 
-const { databaseUrl } = readConfig(process.env);
-if (databaseUrl === undefined) {
-  throw new Error('DATABASE_URL names the database to migrate; the embedded one migrates itself.');
+try {
+  const { databaseUrl } = readConfig(process.env);
+  if (databaseUrl === undefined) {
+    throw new StartError(
+      'Set DATABASE_URL to the database to migrate; the embedded one migrates itself.',
+    );
+  }
+  const done = await migrate(databaseUrl);
+  process.stdout.write(`${done.length} migrations ran\n`);
+} catch (error) {
+  process.stderr.write(`${lastWords(whyUnusable(error))}\n`);
+  process.exit(1);
 }
-const done = await migrate(databaseUrl);
-process.stdout.write(`${done.length} migrations ran\n`);

@@ -1,4 +1,5 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiConflictResponse } from '@nestjs/swagger';
 import { instantOf } from '../kernel/instant.js';
 import { RequireScope } from '../platform/access/scope.js';
 import {
@@ -30,6 +31,10 @@ export class CustomersController {
   /** Create a customer. */
   @Post()
   @RequireScope('configure')
+  @ApiConflictResponse({
+    description:
+      'The key, the Stripe customer or a subject belongs to a customer already (`key_taken`, `stripe_customer_taken`, `subject_owned`).',
+  })
   async create(@Body() body: CreateCustomerDto): Promise<CustomerResponse> {
     return toResponse(await this.customers.create(toInput(body), body.subjects ?? []));
   }
@@ -53,6 +58,10 @@ export class CustomersController {
   /** Change a customer. The currency stays as it is. */
   @Patch(':id')
   @RequireScope('configure')
+  @ApiConflictResponse({
+    description:
+      'The Stripe customer belongs to another customer already (`stripe_customer_taken`).',
+  })
   async update(
     @Param('id') id: string,
     @Body() body: UpdateCustomerDto,
@@ -63,6 +72,9 @@ export class CustomersController {
   /** Give a subject to the customer, from a moment on. */
   @Post(':id/subjects')
   @RequireScope('configure')
+  @ApiConflictResponse({
+    description: 'The subject belongs to a customer at that time already (`subject_owned`).',
+  })
   async assignSubject(
     @Param('id') id: string,
     @Body() body: AssignSubjectDto,

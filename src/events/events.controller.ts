@@ -1,26 +1,36 @@
-import { Body, Controller, Get, Header, Headers, HttpCode, Post, Query } from '@nestjs/common';
+import { Readable } from 'node:stream';
+import { Body, Controller, Get, Header, Headers, HttpCode, Post, Query, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBody, ApiConsumes, ApiOkResponse } from '@nestjs/swagger';
+import {
+  ApiBody,
+  ApiConsumes,
+  ApiExtraModels,
+  ApiPayloadTooLargeResponse,
+  ApiServiceUnavailableResponse,
+  getSchemaPath,
+} from '@nestjs/swagger';
+import { type FastifyReply } from 'fastify';
 import { parse, stringify } from 'lossless-json';
 import { instantOf } from '../kernel/instant.js';
 import { NaturallyIdempotent } from '../platform/access/idempotency.interceptor.js';
 import { RequireScope } from '../platform/access/scope.js';
-import { readCursor, toPageResponse } from '../platform/http/page.js';
-import { RAW_BODY } from '../platform/http/raw-body.js';
+import { ApiPage, readCursor, toPageResponse } from '../platform/http/page.js';
+import { LINE_TYPES, RAW_OR_LINES } from '../platform/http/raw-body.js';
+import { type RequestHeaders } from './binary-event.js';
 import { type EventFilter } from './events.store.js';
 import { EventsReader } from './events.reader.js';
-import { EventsService, type Receipt } from './events.service.js';
+import { EventsService, type Receipts } from './events.service.js';
 import {
   IngestResponse,
   ListEventsQuery,
   StoredEventResponse,
-  StoredEventsResponse,
   UsageEventBody,
 } from './ingest-events.dto.js';
-import { JSON_TYPES, NDJSON_TYPE } from './read-body.js';
+import { JSON_TYPES } from './read-body.js';
 import { type ListedEvent } from './stored-event.js';
 
 const BATCH_NUMBER = /^\d{1,18}$/;
+const EVENT = { $ref: getSchemaPath(UsageEventBody) };
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 @Controller('api/v1/events')
@@ -31,30 +41,58 @@ export class EventsController {
   ) {}
 
   /**
-   * Send usage events: one, an array, or NDJSON. The answer comes after they are stored and says for
-   * each what became of it. Sending the same request again is always safe.
+   * Send usage events: one, an array, or lines. The answer comes after they are stored and says for
+   * each what became of it. Sending the same request again is always safe. One event may come as
+   * CloudEvents has it in binary mode, its attributes in `ce-` headers. Lines (NDJSON) may be any
+   * number in one request; the answer counts them and shows the first 1,000 that were refused.
    */
   @Post()
   @HttpCode(200)
   @RequireScope('ingest')
-  @RouteConfig(RAW_BODY)
+  @RouteConfig(RAW_OR_LINES)
   @NaturallyIdempotent()
-  @ApiConsumes(...JSON_TYPES, NDJSON_TYPE)
-  @ApiBody({ type: [UsageEventBody] })
+  @ApiConsumes(...JSON_TYPES, ...LINE_TYPES)
+  @ApiExtraModels(UsageEventBody)
+  @ApiBody({
+    description: 'One event, or an array of them; in NDJSON one on each line.',
+    schema: { oneOf: [EVENT, { type: 'array', items: EVENT }] },
+  })
+  @ApiPayloadTooLargeResponse({
+    description:
+      'The body is too large (`too_large`) or holds too many events (`too_many_events`).',
+  })
+  @ApiServiceUnavailableResponse({
+    description:
+      'Not all events could be stored in time; send the request again, what was stored counts once (`unavailable`).',
+  })
   async ingest(
-    @Body() body: Buffer | undefined,
-    @Headers('content-type') contentType: string | undefined,
+    @Body() body: Buffer | Readable | undefined,
+    @Headers() headers: RequestHeaders,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<IngestResponse> {
     return toIngestResponse(
-      await this.events.ingest(body ?? Buffer.alloc(0), contentType ?? 'application/json'),
+      body instanceof Readable
+        ? await this.ingestLines(body, reply)
+        : await this.events.ingest(body ?? Buffer.alloc(0), headers),
     );
+  }
+
+  private async ingestLines(body: Readable, reply: FastifyReply): Promise<Receipts> {
+    try {
+      // Destroying the body would take the connection with it, and the sender would get no answer.
+      return await this.events.ingestLines(body.iterator({ destroyOnReturn: false }));
+    } catch (error) {
+      void reply.header('connection', 'close');
+      body.resume();
+      throw error;
+    }
   }
 
   /** List stored events as they came, the last received first; voided ones count no longer. */
   @Get()
   @RequireScope('read')
   @Header('content-type', JSON_TYPE)
-  @ApiOkResponse({ type: StoredEventsResponse })
+  @ApiPage(StoredEventResponse)
   async list(@Query() query: ListEventsQuery): Promise<string> {
     const before = readCursor(query.cursor, 3, BATCH_NUMBER);
     const page = await this.reader.list(toFilter(query), query.limit, before);
@@ -67,14 +105,12 @@ function toExactJson(response: unknown): string {
   return stringify(response) ?? 'null';
 }
 
-function toIngestResponse(receipts: Receipt[]): IngestResponse {
-  const count = (status: Receipt['status']): number =>
-    receipts.reduce((sum, receipt) => sum + (receipt.status === status ? 1 : 0), 0);
+function toIngestResponse({ tally, receipts }: Receipts): IngestResponse {
   return {
-    accepted: count('accepted'),
-    duplicates: count('duplicate'),
-    conflicts: count('conflict'),
-    rejected: count('rejected'),
+    accepted: tally.accepted,
+    duplicates: tally.duplicate,
+    conflicts: tally.conflict,
+    rejected: tally.rejected,
     results: receipts,
   };
 }

@@ -4,12 +4,27 @@ import { DomainError } from '../kernel/errors.js';
 import { CONFIG, type Config } from '../platform/config.js';
 import { Metrics } from '../platform/http/metrics.js';
 import { Log } from '../platform/log.js';
+import {
+  contentTypeOf,
+  isBinaryEvent,
+  readBinaryEvent,
+  type RequestHeaders,
+} from './binary-event.js';
 import { EventsStore, type NewRejection } from './events.store.js';
 import { IngestQueue } from './ingest-queue.js';
-import { type ReadBody, readBody } from './read-body.js';
-import { isAttribute, isObject, readUsageEvent, type UsageEvent } from './usage-event.js';
+import { blocksOf } from './line-blocks.js';
+import { type ReadBody, readBody, readLines, UnreadableLine } from './read-body.js';
+import {
+  type Dialect,
+  isAttribute,
+  isObject,
+  type ReadEvent,
+  readUsageEvent,
+  type UsageEvent,
+} from './usage-event.js';
 
-export type ReceiptStatus = 'accepted' | 'duplicate' | 'conflict' | 'rejected';
+const RECEIPT_STATUSES = ['accepted', 'duplicate', 'conflict', 'rejected'] as const;
+export type ReceiptStatus = (typeof RECEIPT_STATUSES)[number];
 
 /** What became of one event of a request. */
 export interface Receipt {
@@ -20,6 +35,20 @@ export interface Receipt {
   readonly code?: string;
   readonly detail?: string;
 }
+
+/** How many events came to each end. */
+export type Tally = Record<ReceiptStatus, number>;
+
+/** What became of the events of a request. */
+export interface Receipts {
+  readonly tally: Tally;
+  /** One for each, in order; of a stream only the first that were refused. */
+  readonly receipts: Receipt[];
+}
+
+/** Blocks of a stream that are being stored at once: enough for flushes to be full. */
+const MAX_BLOCKS = 8;
+const MAX_REFUSED_SHOWN = 1_000;
 
 /** A refused payload is kept up to this length: enough to see what was wrong. */
 const MAX_KEPT_PAYLOAD = 65_536;
@@ -48,28 +77,87 @@ export class EventsService {
 
   /**
    * Takes the usage events of a request and answers after they are stored, one receipt for each, in
-   * order.
+   * order. The headers say of which kind the body is.
    *
    * @throws DomainError when the body cannot be read at all, or `unavailable`
    */
-  async ingest(body: Buffer, contentType: string): Promise<Receipt[]> {
+  async ingest(body: Buffer, headers: RequestHeaders): Promise<Receipts> {
     const startedAt = this.clock.now();
-    const receipts = await this.receive(readBody(body, contentType), startedAt);
-    const tally = { accepted: 0, duplicate: 0, conflict: 0, rejected: 0 };
+    const read = isBinaryEvent(headers)
+      ? readBinaryEvent(headers, body)
+      : readBody(body, contentTypeOf(headers));
+    const receipts = await this.receive(read, startedAt);
+    const tally = emptyTally();
+    this.count(receipts, tally);
+    this.logIngested(startedAt, tally);
+    return { tally, receipts };
+  }
+
+  /**
+   * Takes a stream of lines, one event each, of any length in constant memory. What was read before
+   * a fault is stored; sending all of it again is safe. A receipt's index is its line, from 0.
+   *
+   * @throws DomainError `unavailable`
+   */
+  async ingestLines(stream: AsyncIterable<Buffer>): Promise<Receipts> {
+    const startedAt = this.clock.now();
+    const tally = emptyTally();
+    const refused: Receipt[] = [];
+    const underWay = new Set<Promise<void>>();
+    let lineCount = 0;
+    const store = async (block: Buffer): Promise<void> => {
+      const read = readLines(block);
+      const firstLine = lineCount;
+      lineCount += read.lineCount;
+      const receipts = await this.receive(read, this.clock.now());
+      this.count(receipts, tally);
+      for (const receipt of receipts) {
+        const isRefused = receipt.status === 'rejected' || receipt.status === 'conflict';
+        if (isRefused && refused.length < MAX_REFUSED_SHOWN) {
+          const position = read.positions[receipt.index] ?? 0;
+          refused.push({ ...receipt, index: firstLine + position });
+        }
+      }
+    };
+    try {
+      for await (const block of blocksOf(stream)) {
+        const stored = store(block).finally(() => underWay.delete(stored));
+        underWay.add(stored);
+        if (underWay.size >= MAX_BLOCKS) {
+          await Promise.race(underWay);
+        }
+      }
+      await Promise.all(underWay);
+    } finally {
+      await Promise.allSettled(underWay);
+      this.logIngested(startedAt, tally);
+    }
+    return { tally, receipts: refused.toSorted((left, right) => left.index - right.index) };
+  }
+
+  private count(receipts: readonly Receipt[], tally: Tally): void {
+    const fresh = emptyTally();
     for (const { status } of receipts) {
-      tally[status] += 1;
+      fresh[status] += 1;
     }
-    for (const status in tally) {
-      this.counted.inc({ status }, tally[status as ReceiptStatus]);
+    for (const status of RECEIPT_STATUSES) {
+      tally[status] += fresh[status];
+      this.counted.inc({ status }, fresh[status]);
     }
+  }
+
+  private logIngested(startedAt: Date, tally: Tally): void {
     const durationMs = this.clock.now().getTime() - startedAt.getTime();
-    this.log.detail('usage.ingested', { ...tally, bytes: body.length, durationMs });
-    return receipts;
+    this.log.detail('usage.ingested', { ...tally, durationMs });
   }
 
   private async receive(body: ReadBody, now: Date): Promise<Receipt[]> {
     const rules = { now, ...this.config.ingest };
-    const read = body.values.map((value) => readUsageEvent(value, rules, body.dialect));
+    const read = body.values.map((value): ReadEvent =>
+      value instanceof UnreadableLine
+        ? { outcome: 'rejected', code: value.code, detail: value.detail }
+        : readUsageEvent(value, rules, body.dialect),
+    );
     const events: UsageEvent[] = [];
     for (const result of read) {
       if (result.outcome === 'usable') {
@@ -91,7 +179,7 @@ export class EventsService {
       }
       const reason = typeof outcome === 'object' ? outcome : UNSTORABLE;
       const { code, detail } = reason;
-      const payload = body.dialect.toText(body.values[index]).slice(0, MAX_KEPT_PAYLOAD);
+      const payload = payloadOf(body.values[index], body.dialect);
       rejections.push({ code, detail, source: names.source, eventId: names.id, payload });
       return { index, ...names, status: 'rejected', code, detail };
     });
@@ -111,6 +199,15 @@ export class EventsService {
       });
     }
   }
+}
+
+function emptyTally(): Tally {
+  return { accepted: 0, duplicate: 0, conflict: 0, rejected: 0 };
+}
+
+function payloadOf(value: unknown, dialect: Dialect): string {
+  const text = value instanceof UnreadableLine ? value.text : dialect.toText(value);
+  return text.slice(0, MAX_KEPT_PAYLOAD);
 }
 
 /** What a sender knows the event by, as far as it can be shown and kept. */

@@ -1,3 +1,4 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { IsOptional } from 'class-validator';
 import { PageQuery } from '../platform/http/page.js';
 import { IsInstantText, IsStorableText } from '../platform/http/validators.js';
@@ -65,17 +66,16 @@ export class StoredEventResponse {
   type: string;
   subject: string;
   time: string;
+  @ApiProperty({ type: Object, additionalProperties: true })
   data: unknown;
+  /** Attributes of CloudEvents extensions, if it had any. */
+  @ApiProperty({ type: Object, additionalProperties: true, nullable: true })
   extensions: unknown;
   received_at: string;
   /** When it was taken out of the count; null while it counts. */
   voided_at: string | null;
   void_reason: string | null;
   /** The body that counts in its place, after a repair. */
+  @ApiProperty({ type: Object, additionalProperties: true, nullable: true })
   replacement: unknown;
-}
-
-export class StoredEventsResponse {
-  data: StoredEventResponse[];
-  next_cursor: string | null;
 }

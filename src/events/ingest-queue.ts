@@ -9,9 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Clock } from '../kernel/clock.js';
 import { DomainError } from '../kernel/errors.js';
 import { CONFIG, type Config } from '../platform/config.js';
+import { Outage } from '../platform/database/outage.js';
 import { isUnstorable } from '../platform/database/pg-errors.js';
 import { Metrics } from '../platform/http/metrics.js';
-import { Log } from '../platform/log.js';
 import { type KeyedEvent, keyEvent } from './event-key.js';
 import { FlushError, IngestStore, MAX_FLUSHES, type StoreOutcome } from './ingest.store.js';
 import { type UsageEvent } from './usage-event.js';
@@ -62,7 +62,7 @@ export class IngestQueue {
     private readonly store: IngestStore,
     @Inject(CONFIG) private readonly config: Config,
     private readonly clock: Clock,
-    private readonly log: Log,
+    private readonly outage: Outage,
     metrics: Metrics,
   ) {
     metrics.gauge(
@@ -204,7 +204,7 @@ export class IngestQueue {
         await this.halve(waiting);
         return;
       }
-      this.log.problem('ingest.flush_failed', error, { events: waiting.length });
+      this.outage.report('ingest.flush_failed', error.cause, { events: waiting.length });
       // Whoever has waited long enough is told; the others go on waiting for the database.
       const now = this.clock.now().getTime();
       fail(

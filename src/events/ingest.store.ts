@@ -1,5 +1,5 @@
 /*
- * The hot path to PostgreSQL: one transaction per flush, on a pool of its own. Owns ingest_batches,
+ * The hot path to PostgreSQL: one transaction per flush, in two round trips, on a pool of its own. Owns ingest_batches,
  * usage_event_keys, usage_events and usage_event_conflicts. Keys go first; only events whose key is
  * new are copied, so that nothing is ever counted twice. The shared advisory lock, taken before the
  * batch number and held until commit, is what makes cut-offs exact.
@@ -8,12 +8,11 @@ import { type Socket } from 'node:net';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Pool, type PoolClient, type QueryResult } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { pipeline } from 'node:stream/promises';
-import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { newId } from '../kernel/ids.js';
 import { violates } from '../platform/database/pg-errors.js';
 import { DATABASE_URL, IDLE_IN_TRANSACTION_MS } from '../platform/database/data-source.js';
-import { Log } from '../platform/log.js';
+import { Outage } from '../platform/database/outage.js';
 import { copyLine } from './copy-line.js';
 import { CUT_OFF_LOCK } from './cut-off.js';
 import { type KeyedEvent } from './event-key.js';
@@ -48,6 +47,8 @@ export class FlushError extends Error {
   }
 }
 
+const NONE_KNOWN: ReadonlyMap<string, KeyRow> = new Map();
+
 interface KeyRow {
   readonly key: string;
   readonly digest: string;
@@ -61,7 +62,7 @@ export class IngestStore implements OnApplicationShutdown {
   /** How many flushes still look for known keys, since one was seen. */
   private suspicious = 0;
 
-  constructor(@Inject(DATABASE_URL) url: string, log: Log) {
+  constructor(@Inject(DATABASE_URL) url: string, outage: Outage) {
     this.pool = new Pool({
       connectionString: url,
       max: MAX_FLUSHES + 1,
@@ -77,7 +78,7 @@ export class IngestStore implements OnApplicationShutdown {
       client.on('error', () => undefined);
     });
     this.pool.on('error', (error) => {
-      log.problem('ingest.connection_lost', error);
+      outage.report('ingest.connection_lost', error);
     });
     this.partitions = new Partitions(this.pool);
   }
@@ -117,10 +118,14 @@ export class IngestStore implements OnApplicationShutdown {
       await this.partitions.ensure(receivedAt);
       client = await this.pool.connect();
       watchdog = setTimeout(cut, FLUSH_TIMEOUT_MS, client);
-      progress.batchId = await begin(client);
-      const outcomes = await this.store(client, events, progress.batchId, receivedAt);
+      const { batchId, inserted } = await begin(client, events, this.suspicious > 0);
+      progress.batchId = batchId;
+      const known =
+        inserted === events.length ? NONE_KNOWN : await findKnown(client, events, batchId);
+      const outcomes = await judge(client, events, known, receivedAt);
       progress.outcomes = outcomes;
-      await finish(client, progress.batchId, receivedAt, outcomes);
+      const fresh = known.size === 0 ? events : events.filter(({ key }) => !known.has(key));
+      await commit(client, fresh, batchId, receivedAt);
       client.release();
       return outcomes;
     } catch (error) {
@@ -140,64 +145,82 @@ export class IngestStore implements OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     await this.pool.end();
   }
-
-  private async store(
-    client: PoolClient,
-    events: readonly KeyedEvent[],
-    batchId: string,
-    receivedAt: Date,
-  ): Promise<StoreOutcome[]> {
-    const inserted = await insertKeys(client, events, batchId, this.suspicious > 0);
-    if (inserted === events.length) {
-      await copy(client, events, batchId, receivedAt);
-      return events.map(() => 'accepted');
-    }
-    const known = await findKnown(client, events, batchId);
-    const fresh = events.filter((event) => !known.has(event.key));
-    if (fresh.length > 0) {
-      await copy(client, fresh, batchId, receivedAt);
-    }
-    const differing = events.filter((event) => {
-      const stored = known.get(event.key);
-      return stored !== undefined && stored.digest !== event.digest;
-    });
-    const conflicts = await findConflicts(client, differing, known, receivedAt);
-    return events.map(({ key }) => {
-      if (!known.has(key)) {
-        return 'accepted';
-      }
-      return conflicts.has(key) ? 'conflict' : 'duplicate';
-    });
-  }
 }
 
-async function begin(client: PoolClient): Promise<string> {
+/**
+ * Opens the transaction and inserts the keys that are new, in key order so that two flushes cannot
+ * deadlock; answers how many were. Unless suspicious, a known key is an error of
+ * usage_event_keys_pkey. Keys and digests are digits only, so they can stand in the text, and all of
+ * it takes one round trip.
+ */
+async function begin(
+  client: PoolClient,
+  events: readonly KeyedEvent[],
+  isSuspicious: boolean,
+): Promise<{ batchId: string; inserted: number }> {
+  const keys = events.map((event) => event.key).join(',');
+  const digests = events.map((event) => event.digest).join(',');
   const results = (await client.query(
     `BEGIN; SELECT pg_advisory_xact_lock_shared(${CUT_OFF_LOCK});
-     SELECT nextval('ingest_batches_id_seq') AS id`,
+     SELECT nextval('ingest_batches_id_seq') AS id;
+     INSERT INTO usage_event_keys (key, digest, batch_id)
+     SELECT fresh.key, fresh.digest, (SELECT currval('ingest_batches_id_seq'))
+     FROM unnest('{${keys}}'::uuid[], '{${digests}}'::bigint[]) AS fresh (key, digest)
+     ORDER BY fresh.key
+     ${isSuspicious ? 'ON CONFLICT (key) DO NOTHING' : ''}`,
   )) as unknown as QueryResult<{ id: string }>[];
-  const id = results[2]?.rows[0]?.id;
-  if (id === undefined) {
+  const batchId = results[2]?.rows[0]?.id;
+  if (batchId === undefined) {
     throw new Error('A batch got no number');
   }
-  return id;
+  return { batchId, inserted: results[3]?.rowCount ?? 0 };
 }
 
-async function finish(
+/** What becomes of each event; those that differ from what is stored under their key are put aside. */
+async function judge(
   client: PoolClient,
+  events: readonly KeyedEvent[],
+  known: ReadonlyMap<string, KeyRow>,
+  receivedAt: Date,
+): Promise<StoreOutcome[]> {
+  const differing = events.filter((event) => {
+    const stored = known.get(event.key);
+    return stored !== undefined && stored.digest !== event.digest;
+  });
+  const conflicts = await findConflicts(client, differing, known, receivedAt);
+  return events.map(({ key }) => {
+    if (!known.has(key)) {
+      return 'accepted';
+    }
+    return conflicts.has(key) ? 'conflict' : 'duplicate';
+  });
+}
+
+/** Stores the fresh events and the row of their batch, and commits: one round trip, and the data. */
+async function commit(
+  client: PoolClient,
+  fresh: readonly KeyedEvent[],
   batchId: string,
   receivedAt: Date,
-  outcomes: readonly StoreOutcome[],
 ): Promise<void> {
-  const count = outcomes.filter((outcome) => outcome === 'accepted').length;
-  if (count === 0) {
+  if (fresh.length === 0) {
     await client.query('COMMIT');
     return;
   }
-  await client.query(
-    `INSERT INTO ingest_batches (id, received_at, event_count) OVERRIDING SYSTEM VALUE
-     VALUES (${batchId}, '${receivedAt.toISOString()}', ${count}); COMMIT`,
+  const at = receivedAt.toISOString();
+  const tail = `\t${batchId}\t${at}\n`;
+  let text = '';
+  for (const { event } of fresh) {
+    text += copyLine(event) + tail;
+  }
+  const copy = client.query(
+    copyFrom(
+      `${COPY}; INSERT INTO ingest_batches (id, received_at, event_count) OVERRIDING SYSTEM VALUE
+       VALUES (${batchId}, '${at}', ${fresh.length}); COMMIT`,
+    ),
   );
+  copy.end(Buffer.from(text));
+  await finished(copy);
 }
 
 /**
@@ -222,32 +245,6 @@ async function abandon(client: PoolClient | null): Promise<void> {
   }
 }
 
-/**
- * Inserts the keys that are new, in key order so that two flushes cannot deadlock; answers how many
- * were. Unless suspicious, a known key is an error of usage_event_keys_pkey.
- */
-async function insertKeys(
-  client: PoolClient,
-  events: readonly KeyedEvent[],
-  batchId: string,
-  isSuspicious: boolean,
-): Promise<number> {
-  const result = await client.query({
-    name: isSuspicious ? 'insert-unknown-keys' : 'insert-keys',
-    text: `INSERT INTO usage_event_keys (key, digest, batch_id)
-           SELECT fresh.key, fresh.digest, $3
-           FROM unnest($1::uuid[], $2::bigint[]) AS fresh (key, digest)
-           ORDER BY fresh.key
-           ${isSuspicious ? 'ON CONFLICT (key) DO NOTHING' : ''}`,
-    values: [
-      `{${events.map((event) => event.key).join(',')}}`,
-      `{${events.map((event) => event.digest).join(',')}}`,
-      batchId,
-    ],
-  });
-  return result.rowCount ?? 0;
-}
-
 /** The keys that were stored by others; a new statement, so it sees what a concurrent flush committed. */
 async function findKnown(
   client: PoolClient,
@@ -262,20 +259,6 @@ async function findKnown(
     values: [`{${events.map((event) => event.key).join(',')}}`, batchId],
   });
   return new Map(result.rows.map((row) => [row.key, row]));
-}
-
-async function copy(
-  client: PoolClient,
-  events: readonly KeyedEvent[],
-  batchId: string,
-  receivedAt: Date,
-): Promise<void> {
-  const tail = `\t${batchId}\t${receivedAt.toISOString()}\n`;
-  let text = '';
-  for (const { event } of events) {
-    text += copyLine(event) + tail;
-  }
-  await pipeline(Readable.from([Buffer.from(text)]), client.query(copyFrom(COPY)));
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   Query,
 } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBody, ApiConsumes, ApiOkResponse } from '@nestjs/swagger';
+import { ApiBody, ApiConflictResponse, ApiConsumes, ApiOkResponse } from '@nestjs/swagger';
 import { parse, stringify } from 'lossless-json';
 import { CallerKeyId } from '../platform/access/caller.js';
 import { NaturallyIdempotent } from '../platform/access/idempotency.interceptor.js';
@@ -22,7 +22,6 @@ import { type ConflictingEvent, type RejectedEvent } from './put-aside.js';
 import {
   ConflictResponse,
   ConflictsQuery,
-  ConflictsResponse,
   CountsQuery,
   CountsResponse,
   DismissDto,
@@ -49,8 +48,8 @@ export class PutAsideController {
   @Get('conflicts')
   @RequireScope('read')
   @Header('content-type', JSON_TYPE)
-  @ApiOkResponse({ type: ConflictsResponse })
-  async conflicts(@Query() query: ConflictsQuery): Promise<string> {
+  @ApiPage(ConflictResponse)
+  async listConflicts(@Query() query: ConflictsQuery): Promise<string> {
     const before = readCursor(query.cursor, 1)?.[0] ?? null;
     const page = await this.reader.listConflicts(toFilter(query), query.limit, before);
     return toExactJson(toPageResponse(page, toConflictResponse));
@@ -59,7 +58,7 @@ export class PutAsideController {
   /** How many conflicts there are, by source and state. */
   @Get('conflicts/counts')
   @RequireScope('read')
-  async conflictCounts(@Query() query: CountsQuery): Promise<CountsResponse> {
+  async countConflicts(@Query() query: CountsQuery): Promise<CountsResponse> {
     return toCountsResponse(await this.reader.countConflicts(toFilter(query)));
   }
 
@@ -70,7 +69,8 @@ export class PutAsideController {
   @Header('content-type', JSON_TYPE)
   @NaturallyIdempotent()
   @ApiOkResponse({ type: ConflictResponse })
-  async resolve(
+  @ApiConflictResponse({ description: 'It is settled otherwise (`already_settled`).' })
+  async resolveConflict(
     @Param('id') id: string,
     @Body() { take }: ResolveConflictDto,
     @CallerKeyId() by: string,
@@ -82,7 +82,7 @@ export class PutAsideController {
   @Get('rejected')
   @RequireScope('read')
   @ApiPage(RejectionResponse)
-  async rejected(@Query() query: RejectionsQuery): Promise<PageResponse<RejectionResponse>> {
+  async listRejected(@Query() query: RejectionsQuery): Promise<PageResponse<RejectionResponse>> {
     const before = readCursor(query.cursor, 1)?.[0] ?? null;
     const filter = { ...toFilter(query), code: query.code ?? null };
     const page = await this.reader.listRejections(filter, query.limit, before);
@@ -92,7 +92,7 @@ export class PutAsideController {
   /** How many events were refused, by source, reason and state. */
   @Get('rejected/counts')
   @RequireScope('read')
-  async rejectedCounts(@Query() query: CountsQuery): Promise<CountsResponse> {
+  async countRejected(@Query() query: CountsQuery): Promise<CountsResponse> {
     return toCountsResponse(await this.reader.countRejections(toFilter(query)));
   }
 
@@ -104,7 +104,11 @@ export class PutAsideController {
   @NaturallyIdempotent()
   @ApiConsumes('application/json')
   @ApiBody({ type: RepairRejectionBody })
-  async repair(
+  @ApiConflictResponse({
+    description:
+      'It is settled already (`already_settled`), or another event with this source and id is stored (`event_conflicts`).',
+  })
+  async repairRejected(
     @Param('id') id: string,
     @Body() body: Buffer | undefined,
     @Headers('content-type') contentType: string | undefined,
@@ -120,7 +124,8 @@ export class PutAsideController {
   @HttpCode(200)
   @RequireScope('bill')
   @NaturallyIdempotent()
-  async dismiss(
+  @ApiConflictResponse({ description: 'It was repaired (`already_settled`).' })
+  async dismissRejected(
     @Param('id') id: string,
     @Body() { reason }: DismissDto,
     @CallerKeyId() by: string,

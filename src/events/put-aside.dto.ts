@@ -1,3 +1,4 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsOptional } from 'class-validator';
 import { PageQuery } from '../platform/http/page.js';
 import { IsStorableText } from '../platform/http/validators.js';
@@ -78,13 +79,9 @@ export class ConflictResponse extends SettledResponse {
   source: string;
   event_id: string;
   /** The later body: type, subject, time, data, extensions. It counts when the state is `repaired`. */
+  @ApiProperty({ type: Object, additionalProperties: true })
   event: unknown;
   received_at: string;
-}
-
-export class ConflictsResponse {
-  data: ConflictResponse[];
-  next_cursor: string | null;
 }
 
 class IdentityResponse {

@@ -1,6 +1,8 @@
 /* From the bytes of a request to parsed values, without losing a digit of any number. */
 import { LosslessNumber, parse, stringify } from 'lossless-json';
 import { DomainError } from '../kernel/errors.js';
+import { LINE_TYPES } from '../platform/http/raw-body.js';
+import { MAX_LINE_BYTES } from './line-blocks.js';
 import { type Dialect, OUT_OF_RANGE } from './usage-event.js';
 
 /** Values of a request, and how they were parsed. */
@@ -16,6 +18,7 @@ export const MAX_EVENTS_PER_REQUEST = 10_000;
 const LONG_NUMBER = /[:,[]\s*-?(?:\d[\d.]{15}|[\d.]+[eE])/;
 const LONG_NUMBER_ALONE = /^\s*-?(?:\d[\d.]{15}|[\d.]+[eE])/;
 const LONG_NUMBER_LINE = new RegExp(LONG_NUMBER_ALONE, 'm');
+const LINE_END = 0x0a;
 const SUSPICIOUS = /\\u(?:0000|[dD][89a-fA-F])/;
 /** Far beyond any quantity, far below what makes PostgreSQL or JavaScript choke. */
 const MAX_NUMBER_LENGTH = 400;
@@ -27,7 +30,21 @@ export const JSON_TYPES = [
   'application/cloudevents+json',
   'application/cloudevents-batch+json',
 ];
-export const NDJSON_TYPE = 'application/x-ndjson';
+
+/** A line of which no value could be read: it is refused alone. */
+export class UnreadableLine {
+  constructor(
+    readonly text: string,
+    readonly code: string,
+    readonly detail: string,
+  ) {}
+}
+
+/** Values of lines, and the place of each among all lines of the block, from 0. */
+export interface ReadLines extends ReadBody {
+  readonly positions: readonly number[];
+  readonly lineCount: number;
+}
 
 /**
  * Parses the body of a request into the values that should be events.
@@ -36,26 +53,89 @@ export const NDJSON_TYPE = 'application/x-ndjson';
  */
 export function readBody(body: Buffer, contentType: string): ReadBody {
   const type = (contentType.split(';')[0] ?? '').trim().toLowerCase();
+  if (!JSON_TYPES.includes(type)) {
+    throw new DomainError(
+      'unsupported',
+      'unsupported_media_type',
+      `The content type must be one of ${[...JSON_TYPES, ...LINE_TYPES].join(', ')}, not '${type}'.`,
+    );
+  }
   const text = decode(body);
-  const isLineByLine = type === NDJSON_TYPE;
-  const alone = isLineByLine ? LONG_NUMBER_LINE : LONG_NUMBER_ALONE;
-  const isLong = LONG_NUMBER.test(text) || alone.test(text);
-  const dialect = isLong ? lossless(text) : plain(text);
-  const parseText = isLong ? parseLossless : (JSON.parse as (text: string) => unknown);
-  if (JSON_TYPES.includes(type)) {
-    const value = parsed(text, parseText, 'The body');
+  if (text === null) {
+    throw new DomainError('invalid', 'invalid_utf8', 'The body is not UTF-8.');
+  }
+  const { dialect, parseText } = dialectOf(text, LONG_NUMBER_ALONE);
+  try {
+    const value = parseText(text);
     return { values: limited(Array.isArray(value) ? value : [value]), dialect };
+  } catch (error) {
+    if (error instanceof DomainError) {
+      throw error;
+    }
+    throw new DomainError('invalid', 'invalid_json', `The body is no JSON: ${reasonOf(error)}`, {
+      cause: error,
+    });
   }
-  if (isLineByLine) {
-    const lines = text.split('\n').map((line, index) => ({ line, name: `Line ${index + 1}` }));
-    const filled = limited(lines.filter(({ line }) => line.trim() !== ''));
-    return { values: filled.map(({ line, name }) => parsed(line, parseText, name)), dialect };
+}
+
+/** Parses lines, each of which should be one event; blank lines are passed over. */
+export function readLines(block: Buffer): ReadLines {
+  const text = decode(block);
+  const lines = text === null ? decodeEach(block) : text.split('\n');
+  // The block ends with a line's end, after which split sees one line more.
+  const lineCount = block.at(-1) === LINE_END ? lines.length - 1 : lines.length;
+  const { dialect, parseText } = dialectOf(text ?? block.toString('latin1'), LONG_NUMBER_LINE);
+  const values: unknown[] = [];
+  const positions: number[] = [];
+  lines.forEach((line, position) => {
+    if (line instanceof UnreadableLine || line.trim() !== '') {
+      values.push(line instanceof UnreadableLine ? line : readLine(line, parseText));
+      positions.push(position);
+    }
+  });
+  return { values, dialect, positions, lineCount };
+}
+
+function readLine(line: string, parseText: ParseText): unknown {
+  if (line.length > MAX_LINE_BYTES) {
+    return new UnreadableLine(
+      line,
+      'event_too_large',
+      `The line has more than ${MAX_LINE_BYTES} bytes.`,
+    );
   }
-  throw new DomainError(
-    'unsupported',
-    'unsupported_media_type',
-    `The content type must be one of ${[...JSON_TYPES, NDJSON_TYPE].join(', ')}, not '${type}'.`,
-  );
+  try {
+    return parseText(line);
+  } catch (error) {
+    return new UnreadableLine(line, 'invalid_json', `The line is no JSON: ${reasonOf(error)}`);
+  }
+}
+
+function decodeEach(block: Buffer): (string | UnreadableLine)[] {
+  const lines: (string | UnreadableLine)[] = [];
+  for (let start = 0; start <= block.length;) {
+    const found = block.indexOf(LINE_END, start);
+    const end = found === -1 ? block.length : found;
+    const bytes = block.subarray(start, end);
+    lines.push(
+      decode(bytes) ??
+        new UnreadableLine(bytes.toString('base64'), 'invalid_utf8', 'The line is not UTF-8.'),
+    );
+    start = end + 1;
+  }
+  return lines;
+}
+
+type ParseText = (text: string) => unknown;
+
+function dialectOf(text: string, alone: RegExp): { dialect: Dialect; parseText: ParseText } {
+  return LONG_NUMBER.test(text) || alone.test(text)
+    ? { dialect: lossless(text), parseText: parseLossless }
+    : { dialect: plain(text), parseText: JSON.parse as ParseText };
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'not JSON';
 }
 
 function limited<Value>(values: readonly Value[]): readonly Value[] {
@@ -71,22 +151,11 @@ function limited<Value>(values: readonly Value[]): readonly Value[] {
 
 const UTF_8 = new TextDecoder('utf-8', { fatal: true });
 
-function decode(body: Buffer): string {
+function decode(bytes: Buffer): string | null {
   try {
-    return UTF_8.decode(body);
-  } catch (error) {
-    throw new DomainError('invalid', 'invalid_utf8', 'The body is not UTF-8.', { cause: error });
-  }
-}
-
-function parsed(text: string, parseText: (text: string) => unknown, what: string): unknown {
-  try {
-    return parseText(text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : 'not JSON';
-    throw new DomainError('invalid', 'invalid_json', `${what} is no JSON: ${reason}`, {
-      cause: error,
-    });
+    return UTF_8.decode(bytes);
+  } catch {
+    return null;
   }
 }
 

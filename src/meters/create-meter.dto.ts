@@ -1,3 +1,4 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
@@ -78,6 +79,7 @@ export class MeterFilterDto {
   @IsIn(FILTER_OPERATORS)
   op: FilterOperator;
 
+  @ApiProperty({ oneOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }] })
   @IsFilterValue()
   value: string | number | boolean;
 }

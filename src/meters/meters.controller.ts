@@ -1,4 +1,5 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiConflictResponse } from '@nestjs/swagger';
 import { instantOf } from '../kernel/instant.js';
 import { RequireScope } from '../platform/access/scope.js';
 import {
@@ -23,6 +24,7 @@ export class MetersController {
   /** Create a meter. Its definition cannot be changed later. */
   @Post()
   @RequireScope('configure')
+  @ApiConflictResponse({ description: 'There is a meter with the key already (`key_taken`).' })
   async create(@Body() body: CreateMeterDto): Promise<MeterResponse> {
     return toResponse(await this.meters.create(toInput(body)));
   }

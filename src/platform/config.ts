@@ -3,6 +3,7 @@
  * reported together, so that an operator mends a deployment in one go.
  */
 import { isIP } from 'node:net';
+import { StartError } from './start-error.js';
 
 /** Nest's token for the settings. */
 export const CONFIG = Symbol('CONFIG');
@@ -69,7 +70,7 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 const MIN_ADMIN_KEY_LENGTH = 32;
 
 /** All settings that are wrong, in one error. */
-export class ConfigError extends Error {
+export class ConfigError extends StartError {
   constructor(readonly faults: readonly string[]) {
     super(`The configuration is wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
     this.name = 'ConfigError';

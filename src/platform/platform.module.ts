@@ -6,6 +6,7 @@ import { AccessModule } from './access/access.module.js';
 import { CONFIG, type Config } from './config.js';
 import { Database } from './database/database.js';
 import { DATABASE_URL } from './database/data-source.js';
+import { Outage } from './database/outage.js';
 import { HealthController } from './http/health.controller.js';
 import { Metrics } from './http/metrics.js';
 import { Log } from './log.js';
@@ -39,8 +40,9 @@ export class PlatformModule {
         { provide: OutboundHttp, useValue: new OutboundHttp(addressRules, database) },
         { provide: Clock, useClass: SystemClock },
         Metrics,
+        Outage,
       ],
-      exports: [CONFIG, DATABASE_URL, Log, Database, Clock, Metrics, OutboundHttp],
+      exports: [CONFIG, DATABASE_URL, Log, Database, Clock, Metrics, Outage, OutboundHttp],
     };
   }
 }

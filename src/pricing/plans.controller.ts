@@ -1,4 +1,5 @@
 import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
+import { ApiConflictResponse } from '@nestjs/swagger';
 import { formatDecimal } from '../kernel/decimal.js';
 import { notFound } from '../kernel/errors.js';
 import { RequireScope } from '../platform/access/scope.js';
@@ -33,6 +34,7 @@ export class PlansController {
   /** Create a plan, with its version 1. */
   @Post()
   @RequireScope('configure')
+  @ApiConflictResponse({ description: 'There is a plan with the key already (`key_taken`).' })
   async create(@Body() body: CreatePlanDto): Promise<PlanResponse> {
     const created = await this.plans.create({
       key: body.key,

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../platform/config.js';
+import { Outage } from '../platform/database/outage.js';
 import { Poller } from '../platform/jobs/poller.js';
-import { Log } from '../platform/log.js';
 import { EventPollService } from './event-poll.service.js';
 
 /** The shortest STRIPE_POLL_SECONDS; whether it is time is kept in the database. */
@@ -12,10 +12,10 @@ const TICK_MS = 1_000;
 export class EventPollWorker extends Poller {
   constructor(
     @Inject(CONFIG) config: Config,
-    log: Log,
+    outage: Outage,
     private readonly service: EventPollService,
   ) {
-    super('event-poll', config, log);
+    super('event-poll', config, outage);
   }
 
   @Interval(TICK_MS)

@@ -1,4 +1,5 @@
 import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiConflictResponse } from '@nestjs/swagger';
 import { invalidField } from '../kernel/errors.js';
 import { parseInstant } from '../kernel/instant.js';
 import { NaturallyIdempotent } from '../platform/access/idempotency.interceptor.js';
@@ -33,6 +34,7 @@ export class ProviderEventsController {
   @HttpCode(200)
   @RequireScope('bill')
   @NaturallyIdempotent()
+  @ApiConflictResponse({ description: 'The provider event has not failed (`not_failed`).' })
   async retry(@Param('id') id: string): Promise<ProviderEventResponse> {
     return toResponse(await this.events.retry(id));
   }

@@ -13,6 +13,8 @@ const MAX_EVENTS = 50_000;
 /** Turns stored events into rollups. Any number of replicas may do so at once. */
 @Injectable()
 export class FoldService {
+  private readonly folded;
+
   constructor(
     private readonly store: FoldStore,
     private readonly meters: MetersReader,
@@ -25,6 +27,10 @@ export class FoldService {
       'Batches that are not folded yet',
       async () => await this.store.countPending(),
     );
+    this.folded = metrics.counter(
+      'meterline_folded_usage_events_total',
+      'Usage events that this process brought into the rollups',
+    );
   }
 
   /**
@@ -34,22 +40,24 @@ export class FoldService {
    */
   async foldOnce(): Promise<number> {
     await this.registerNewMeters();
-    return await this.database.transaction(async () => {
+    const batches = await this.database.transaction(async () => {
       await this.store.holdMeters('shared');
-      const batches = upTo(MAX_EVENTS, await this.store.claimPending(MAX_BATCHES));
-      if (batches.length === 0) {
-        return 0;
+      const claimed = upTo(MAX_EVENTS, await this.store.claimPending(MAX_BATCHES));
+      if (claimed.length === 0) {
+        return [];
       }
       await this.store.groupByHash();
       const registered = await this.store.registeredMeters();
       for (const meter of await this.meters.all()) {
         if (registered.has(meter.number)) {
-          await this.store.foldMeter(meter, batches);
+          await this.store.foldMeter(meter, claimed);
         }
       }
-      await this.store.markFolded(batches);
-      return batches.length;
+      await this.store.markFolded(claimed);
+      return claimed;
     });
+    this.folded.inc(batches.reduce((sum, batch) => sum + batch.eventCount, 0));
+    return batches.length;
   }
 
   /**

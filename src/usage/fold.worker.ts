@@ -2,8 +2,8 @@ import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common'
 import { Interval } from '@nestjs/schedule';
 import { EventsReader } from '../events/events.reader.js';
 import { CONFIG, type Config } from '../platform/config.js';
+import { Outage } from '../platform/database/outage.js';
 import { Poller } from '../platform/jobs/poller.js';
-import { Log } from '../platform/log.js';
 import { FoldService } from './fold.service.js';
 
 /** For batches that other replicas stored, and new meters; what is stored here signals itself. */
@@ -20,11 +20,11 @@ const REST_FACTOR = 4;
 export class FoldWorker extends Poller implements OnApplicationBootstrap {
   constructor(
     @Inject(CONFIG) config: Config,
-    log: Log,
+    outage: Outage,
     private readonly service: FoldService,
     private readonly events: EventsReader,
   ) {
-    super('fold', config, log, (workedMs) => Math.min(workedMs * REST_FACTOR, MAX_REST_MS));
+    super('fold', config, outage, (workedMs) => Math.min(workedMs * REST_FACTOR, MAX_REST_MS));
   }
 
   onApplicationBootstrap(): void {

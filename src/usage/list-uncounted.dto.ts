@@ -1,3 +1,4 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsOptional } from 'class-validator';
 import { REPAIR_STATES, type RepairState } from '../events/put-aside.js';
 import { PageQuery } from '../platform/http/page.js';
@@ -66,6 +67,7 @@ export class QuarantinedResponse {
   time: string;
   reason: QuarantineReason;
   /** As it stands in the event; null when it has none. */
+  @ApiProperty({ nullable: true })
   value: unknown;
   /** `repaired`: another body of the event counts; `dismissed`: by hand, or the event is void. */
   state: RepairState;
@@ -73,11 +75,6 @@ export class QuarantinedResponse {
   /** The API key that repaired or dismissed it. */
   closed_by: string | null;
   closed_reason: string | null;
-}
-
-export class QuarantinedPageResponse {
-  data: QuarantinedResponse[];
-  next_cursor: string | null;
 }
 
 class QuarantineCountResponse {
@@ -97,6 +94,7 @@ export class QuarantineCountsResponse {
 
 export class RepairQuarantinedBody {
   /** A number, or a decimal in a string, to stand where the meter looks. */
+  @ApiProperty({ oneOf: [{ type: 'number' }, { type: 'string' }], required: false })
   value?: number | string;
   /** Or all of the event's data. */
   data?: Record<string, unknown>;

@@ -10,7 +10,7 @@ import {
   Query,
 } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBody, ApiConsumes, ApiOkResponse } from '@nestjs/swagger';
+import { ApiBody, ApiConflictResponse, ApiConsumes, ApiOkResponse } from '@nestjs/swagger';
 import { parse, stringify } from 'lossless-json';
 import { readFields } from '../events/read-fields.js';
 import { toCountsResponse, toSettlementResponse } from '../events/settlement-response.js';
@@ -18,13 +18,12 @@ import { invalidField } from '../kernel/errors.js';
 import { CallerKeyId } from '../platform/access/caller.js';
 import { NaturallyIdempotent } from '../platform/access/idempotency.interceptor.js';
 import { RequireScope } from '../platform/access/scope.js';
-import { readCursor, toPageResponse } from '../platform/http/page.js';
+import { ApiPage, readCursor, toPageResponse } from '../platform/http/page.js';
 import { RAW_BODY } from '../platform/http/raw-body.js';
 import {
   DismissQuarantinedDto,
   QuarantineCountsQuery,
   QuarantineCountsResponse,
-  QuarantinedPageResponse,
   QuarantinedQuery,
   QuarantinedResponse,
   RepairQuarantinedBody,
@@ -43,8 +42,8 @@ export class QuarantineController {
   @Get()
   @RequireScope('read')
   @Header('content-type', JSON_TYPE)
-  @ApiOkResponse({ type: QuarantinedPageResponse })
-  async list(@Query() query: QuarantinedQuery): Promise<string> {
+  @ApiPage(QuarantinedResponse)
+  async listQuarantined(@Query() query: QuarantinedQuery): Promise<string> {
     const before = readCursor(query.cursor, 1, NUMBER)?.[0] ?? null;
     const page = await this.quarantine.list(toRequest(query), query.limit, before);
     return toExactJson(toPageResponse(page, toResponse));
@@ -53,7 +52,7 @@ export class QuarantineController {
   /** How many values there are, by meter, source, reason and state. */
   @Get('counts')
   @RequireScope('read')
-  async counts(@Query() query: QuarantineCountsQuery): Promise<QuarantineCountsResponse> {
+  async countQuarantined(@Query() query: QuarantineCountsQuery): Promise<QuarantineCountsResponse> {
     const counts = await this.quarantine.count(toRequest(query));
     return toCountsResponse(
       counts.map(({ meterKey, ...count }) => ({ ...count, meter: meterKey })),
@@ -69,7 +68,8 @@ export class QuarantineController {
   @ApiConsumes('application/json')
   @ApiBody({ type: RepairQuarantinedBody })
   @ApiOkResponse({ type: QuarantinedResponse })
-  async repair(
+  @ApiConflictResponse({ description: 'It is settled already (`already_settled`).' })
+  async repairQuarantined(
     @Param('id') id: string,
     @Body() body: Buffer | undefined,
     @Headers('content-type') contentType: string | undefined,
@@ -90,7 +90,8 @@ export class QuarantineController {
   @Header('content-type', JSON_TYPE)
   @NaturallyIdempotent()
   @ApiOkResponse({ type: QuarantinedResponse })
-  async dismiss(
+  @ApiConflictResponse({ description: 'It was repaired (`already_settled`).' })
+  async dismissQuarantined(
     @Param('id') id: string,
     @Body() { reason }: DismissQuarantinedDto,
     @CallerKeyId() by: string,

@@ -12,7 +12,7 @@ export class UsageController {
   /** Exact usage of a meter: everything that was acknowledged before this request is counted. */
   @Get(':id/usage')
   @RequireScope('read')
-  async read(@Param('id') id: string, @Query() query: ReadUsageQuery): Promise<UsageResponse> {
+  async readUsage(@Param('id') id: string, @Query() query: ReadUsageQuery): Promise<UsageResponse> {
     return toResponse(await this.usage.ask(toRequest(id, query)), query.group_by ?? []);
   }
 }

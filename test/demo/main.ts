@@ -5,12 +5,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Stripe } from 'stripe';
 import { Api, until } from './api.js';
+import { interruption } from './interruption.js';
+import { Mistake } from './mistake.js';
 import { readNginxLog } from './nginx-log.js';
-import { startMeterline, startReceiver, startStripe, type Started } from './processes.js';
+import { startMeterline, startReceiver, startStripe, stopAll } from './processes.js';
 import { print, printReport } from './report.js';
 import { configure, subscribe } from './story.js';
 
@@ -21,7 +24,6 @@ const MAX_AGE_SECONDS = 10 * 365 * 86_400;
 
 const options = process.argv.slice(2);
 const isKept = options.includes('--keep');
-const file = options.find((option) => !option.startsWith('--')) ?? SAMPLE;
 const dataDir = path.resolve(process.env['METERLINE_DATA_DIR'] ?? '.meterline-demo');
 
 async function secret(name: string): Promise<string> {
@@ -36,7 +38,7 @@ async function startService(
   stripeUrl: string | null,
   adminKey: string,
   hook: string,
-): Promise<Started> {
+): Promise<string> {
   return await startMeterline({
     METERLINE_DATA_DIR: dataDir,
     METERLINE_ADMIN_KEY: adminKey,
@@ -90,29 +92,39 @@ async function payInvoices(api: Api, stripe: Stripe, count: number): Promise<voi
   });
 }
 
-await mkdir(dataDir, { recursive: true });
-const adminKey = `mlk_${await secret('admin-key')}`;
-const hookSecret = `whsec_${await secret('stripe-webhook-secret')}`;
-const isReal = process.env['STRIPE_SECRET_KEY'] !== undefined;
-const log = await readNginxLog(file);
-print(`Read ${log.lines} lines of ${path.relative('.', file)}`);
+/** The log to bill: a path is meant from where npm was called. */
+function fileToRead(): string {
+  const [file, ...more] = options.filter((option) => option !== '--keep');
+  if (more.length > 0 || file?.startsWith('-') === true) {
+    throw new Mistake('Usage: npm run demo -- [FILE] [--keep]');
+  }
+  return file === undefined ? SAMPLE : path.resolve(process.env['INIT_CWD'] ?? '.', file);
+}
 
-const double = isReal ? null : await startStripe(path.join(dataDir, 'stripe.json'));
-const receiver = await startReceiver();
-const service = await startService(double?.url ?? null, adminKey, hookSecret);
-try {
+/** From the log to the report; answers where Meterline runs, and the key to it. */
+async function tellStory(): Promise<{ url: string; adminKey: string }> {
+  const file = fileToRead();
+  const log = await readNginxLog(file);
+  print(`Read ${log.lines} lines of ${path.relative('.', file)}`);
+  await mkdir(dataDir, { recursive: true });
+  const adminKey = `mlk_${await secret('admin-key')}`;
+  const hookSecret = `whsec_${await secret('stripe-webhook-secret')}`;
+  const isReal = process.env['STRIPE_SECRET_KEY'] !== undefined;
+  const double = isReal ? null : await startStripe(path.join(dataDir, 'stripe.json'));
+  const receiver = await startReceiver();
+  const url = await startService(double, adminKey, hookSecret);
   print(
-    `Meterline runs at ${service.url}, Stripe is ${double === null ? 'Stripe itself' : `a double at ${double.url}`}`,
+    `Meterline runs at ${url}, Stripe is ${double === null ? 'Stripe itself' : `a double at ${double}`}`,
   );
   if (double !== null) {
-    await fetch(`${double.url}/_double/webhooks`, {
+    await fetch(`${double}/_double/webhooks`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ url: `${service.url}/webhooks/stripe`, secrets: [hookSecret] }),
+      body: JSON.stringify({ url: `${url}/webhooks/stripe`, secrets: [hookSecret] }),
     });
   }
-  const api = new Api(service.url, adminKey);
-  const stripe = stripeAt(double?.url ?? null);
+  const api = new Api(url, adminKey);
+  const stripe = stripeAt(double);
   const setup = await configure(api, stripe, log.usage, receiver.url);
   receiver.expect(setup.endpointSecret);
   print(`Configured ${setup.customers.length} customers, 2 meters, 1 plan, 1 webhook endpoint`);
@@ -127,21 +139,37 @@ try {
     return pending.length + sending.length === 0 ? true : null;
   });
   await printReport(api, { log, tally, setup, receiver });
-  print(`\nAPI: ${service.url}/api/v1    documentation: ${service.url}/docs    key: ${adminKey}`);
+  return { url, adminKey };
+}
+
+/** Tells the story, and keeps everything running if that is asked for; answers the exit code. */
+async function run(): Promise<number> {
+  const interrupted = interruption();
+  const told = await Promise.race([tellStory(), interrupted]);
+  if (typeof told === 'string') {
+    print(`\nInterrupted by ${told}.`);
+    return 128 + constants.signals[told];
+  }
+  const where = path.relative('.', dataDir);
+  if (isKept) {
+    const { url, adminKey } = told;
+    print(`\nAPI: ${url}/api/v1    documentation: ${url}/docs    key: ${adminKey}`);
+    print(`It keeps running until Ctrl-C. Data are in ${where}.`);
+    await interrupted;
+    return 0;
+  }
+  print(`\nRun it again: nothing is billed twice. Data are in ${where}.`);
+  print('To look around in the API and its documentation: npm run demo -- --keep');
+  return 0;
+}
+
+try {
+  process.exitCode = await run();
 } catch (error) {
-  await service.stop();
-  await double?.stop();
-  throw error;
+  const words = error instanceof Mistake ? error.message : String((error as Error).stack);
+  process.stderr.write(`${words}\n`);
+  process.exitCode = 1;
+} finally {
+  await stopAll(dataDir);
+  process.exit();
 }
-if (isKept) {
-  print('It keeps running until Ctrl-C.');
-  await new Promise((resolve) => {
-    process.once('SIGINT', resolve).once('SIGTERM', resolve);
-  });
-}
-await receiver.close();
-await service.stop();
-await double?.stop();
-print(
-  `\nStopped. Run it again: nothing is billed twice. Data are in ${path.relative('.', dataDir)}.`,
-);

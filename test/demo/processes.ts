@@ -2,32 +2,46 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { type Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Webhook } from 'standardwebhooks';
+import { openEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
+import { findPostmaster } from '../../src/platform/database/postmaster.js';
+import { Mistake } from './mistake.js';
+
+const END_WITH_PARENT = new URL('end-with-parent.mjs', import.meta.url).href;
 
 const fileOf = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
-export interface Started {
-  readonly url: string;
-  /** Lets the process end in its own way, and waits until it has. */
-  stop(): Promise<void>;
-}
+/** Every process that was started, in this order. */
+const children: ChildProcess[] = [];
+let isOver = false;
 
-/** Starts a program that prints JSON lines, and waits for the one that tells its address. */
+/**
+ * Starts a program that prints JSON lines, and waits for the one that tells its address.
+ *
+ * @returns the address
+ */
 async function start(
+  name: string,
   args: readonly string[],
   env: Record<string, string>,
   urlIn: (line: Record<string, unknown>) => unknown,
-): Promise<Started> {
-  const child = spawn(process.execPath, args, {
+): Promise<string> {
+  if (isOver) {
+    throw new Error(`${name} was about to start after the end`);
+  }
+  const child = spawn(process.execPath, ['--import', END_WITH_PARENT, ...args], {
     env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     // In a group of its own, so that Ctrl-C reaches only this program, which then stops the others.
     detached: true,
   });
-  const url = await new Promise<string>((resolve, reject) => {
-    createInterface(child.stdout).on('line', (text) => {
+  children.push(child);
+  return await new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout as Readable).on('line', (text) => {
       const line = JSON.parse(text) as Record<string, unknown>;
       const found = urlIn(line);
       if (typeof found === 'string') {
@@ -37,33 +51,54 @@ async function start(
         process.stderr.write(`${text}\n`);
       }
     });
-    child.once('exit', (code) => {
-      reject(new Error(`${String(args.at(-1))} ended with ${String(code)}`));
+    child.once('exit', () => {
+      // It has said why itself.
+      reject(new Mistake(`${name} did not start.`));
     });
   });
-  return { url, stop: async () => await end(child) };
 }
 
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) {
-    return;
+/**
+ * Ends everything that was started, the last first and each in its own way, waits until it is gone,
+ * and lets nothing start any more.
+ *
+ * @param dataDir where the service has its PostgreSQL, which a service that was killed leaves behind
+ */
+export async function stopAll(dataDir: string): Promise<void> {
+  isOver = true;
+  for (const child of children.toReversed()) {
+    if (hasEnded(child)) {
+      continue;
+    }
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await gone;
   }
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
-  await gone;
+  const isLeftBehind =
+    children.some(({ signalCode }) => signalCode !== null) &&
+    (await findPostmaster(path.join(dataDir, 'postgres'))) !== null;
+  if (isLeftBehind) {
+    const postgres = await openEmbeddedPostgres({ dataDir });
+    await postgres.stop();
+  }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }
 
 /** The service itself, as `npm start` runs it. */
-export async function startMeterline(env: Record<string, string>): Promise<Started> {
-  return await start([fileOf('../../dist/src/main.js')], env, (line) =>
+export async function startMeterline(env: Record<string, string>): Promise<string> {
+  return await start('Meterline', [fileOf('../../dist/src/main.js')], env, (line) =>
     line['event'] === 'service.started' ? line['url'] : null,
   );
 }
 
 /** A local Stripe that keeps its state in a file, so that a second run finds what the first one made. */
-export async function startStripe(stateFile: string): Promise<Started> {
+export async function startStripe(stateFile: string): Promise<string> {
   const main = fileOf('../support/stripe-double/main.ts');
   return await start(
+    'The double of Stripe',
     ['--import', 'tsx', main, '--port', '0', '--state', stateFile],
     {},
     (line) => line['url'],
@@ -77,7 +112,6 @@ export interface Receiver {
   /** Messages whose signature was wrong. */
   readonly refused: readonly string[];
   expect(secret: string): void;
-  close(): Promise<void>;
 }
 
 /** Somebody's system that is told by webhooks and checks each signature with the standardwebhooks package. */
@@ -110,10 +144,6 @@ export async function startReceiver(): Promise<Receiver> {
     refused,
     expect: (given) => {
       secret = given;
-    },
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
     },
   };
 }

@@ -120,7 +120,7 @@ async function printWebhooks(api: Api, receiver: Receiver): Promise<void> {
   const types = [...new Set(messages.map(({ type }) => String(type)))].toSorted();
   table(
     'Webhooks',
-    ['type', 'messages', 'delivered', 'received now'],
+    ['type', 'messages', 'delivered', 'received in this run'],
     types.map((type) => {
       const ids = messages.filter((message) => message.type === type).map(({ id }) => String(id));
       const delivered = deliveries.filter(

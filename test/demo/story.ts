@@ -47,7 +47,12 @@ const PLAN = {
   ],
 };
 
-const WEBHOOK_TYPES = ['billing_period.closed', 'invoice.paid', 'invoice.payment_failed'];
+const WEBHOOK_TYPES = [
+  'billing_period.closed',
+  'invoice.finalized',
+  'invoice.paid',
+  'invoice.payment_failed',
+];
 
 /** `key_acme_prod` and `key_acme_ci` are keys of acme; a key of another form is a customer of its own. */
 function customerKeyOf(consumer: string): string {

@@ -115,6 +115,15 @@ afterEach(() => {
   }
 });
 
+/** A figure of the service's, 0 when it has none yet. */
+async function metricOf(service: TestService, name: string): Promise<number> {
+  const { body } = await service.get('/metrics');
+  const line = String(body)
+    .split('\n')
+    .find((one) => one.startsWith(`${name} `));
+  return Number(line?.slice(name.length) ?? 0);
+}
+
 describe('a service that dies', () => {
   let db: TestDatabase;
   let service: TestService;
@@ -162,7 +171,7 @@ describe('a service that dies', () => {
     expect(await readUsage(service)).toBe(senders.sent);
   });
 
-  it('shares its database with a replica: both ingest, and nothing is doubled', async () => {
+  it('shares its database with a replica: both ingest, both fold, and nothing is doubled', async () => {
     const replica = await startService(db.url);
     try {
       // Each batch goes to both at once.
@@ -176,14 +185,17 @@ describe('a service that dies', () => {
       await expectExact(service, stored, senders);
       await expectExact(replica, stored, senders);
       expect(senders.cut + senders.refusals.length).toBe(0);
-      const accepted = await Promise.all(
-        [service, replica].map(async (one) => {
-          const { body } = await one.get('/metrics');
-          return Number(/meterline_usage_events_total\{status="accepted"\} (\d+)/.exec(body)?.[1]);
-        }),
-      );
-      expect(accepted.every((count) => count > 0)).toBe(true);
-      expect(accepted.reduce((sum, count) => sum + count, 0)).toBe(senders.sent);
+      const counts = async (metric: string): Promise<number[]> =>
+        await Promise.all([service, replica].map(async (one) => await metricOf(one, metric)));
+      const sum = (numbers: number[]): number => numbers.reduce((left, right) => left + right, 0);
+      const accepted = await counts('meterline_usage_events_total{status="accepted"}');
+      expect(sum(accepted)).toBe(senders.sent);
+      const folded = await eventually(async () => {
+        const now = await counts('meterline_folded_usage_events_total');
+        return sum(now) >= senders.sent && now;
+      });
+      expect(sum(folded)).toBe(senders.sent);
+      expect([...accepted, ...folded].every((count) => count > 0)).toBe(true);
     } finally {
       await replica.kill('SIGKILL');
     }
@@ -266,6 +278,15 @@ describe('a database that dies', () => {
         await client.end();
         await expectExact(service, rows[0] as Stored, senders);
         expect(service.process.exitCode).toBeNull();
+        // However many workers and requests met it, an outage is a line at its begin and one at its end.
+        const count = (name: string): number =>
+          service.log.filter(({ event }) => event === name).length;
+        await eventually(
+          async () => await Promise.resolve(count('database.back') === count('database.away')),
+        );
+        const faults = service.log.filter(({ level }) => Number(level) >= 50);
+        expect(new Set(faults.map(({ event }) => event))).toEqual(new Set(['database.away']));
+        expect(faults.length).toBeLessThanOrEqual(2);
       } finally {
         await service.kill('SIGKILL');
         await postgres.remove();

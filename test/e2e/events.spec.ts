@@ -1,10 +1,11 @@
-import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import * as zlib from 'node:zlib';
 import { factory } from '../support/factory.js';
 import { type TestDatabase } from '../support/database.js';
 import { expectPaging, expectRefusal, expectScope } from '../support/refusals.js';
 import { startFresh } from '../support/service.js';
 import { ADMIN_KEY, type Answer, type TestService } from '../support/service-process.js';
 
+const { brotliCompressSync, deflateSync, gzipSync } = zlib;
 const PATH = '/api/v1/events';
 const MAX_BODY_BYTES = 200_000;
 const NDJSON = 'application/x-ndjson';
@@ -45,7 +46,6 @@ describe('events', () => {
       ['application/json; charset=utf-8', (one: object) => JSON.stringify([one])],
       ['application/cloudevents+json', (one: object) => JSON.stringify(one)],
       ['application/cloudevents-batch+json', (one: object) => JSON.stringify([one])],
-      [NDJSON, (one: object) => `${JSON.stringify(one)}\n\n`],
     ])('takes %s', async (type, write) => {
       const source = `type ${type}`;
       const answer = await post(write(event({ source, id: 'a' })), { 'content-type': type });
@@ -74,10 +74,15 @@ describe('events', () => {
     it.each([
       ['no JSON', '{"id"', {}, 400, 'invalid_json'],
       ['nothing', '', {}, 400, 'invalid_json'],
-      ['a line that is no JSON', '{}\n{', { 'content-type': NDJSON }, 400, 'invalid_json'],
       ['not UTF-8', Buffer.from([0x22, 0xff, 0x22]), {}, 400, 'invalid_utf8'],
       ['of another type', 'id=a', { 'content-type': 'text/plain' }, 415, 'unsupported_media_type'],
-      ['of another encoding', '[]', { 'content-encoding': 'zstd' }, 415, 'unsupported_encoding'],
+      [
+        'of another encoding',
+        '[]',
+        { 'content-encoding': 'compress' },
+        415,
+        'unsupported_encoding',
+      ],
       ['not in its encoding', '[]', { 'content-encoding': 'gzip' }, 400, 'invalid_encoding'],
       [
         'cut in its encoding',
@@ -116,6 +121,39 @@ describe('events', () => {
       expect(answer).toMatchObject({ status: 413, body: { code: 'too_large' } });
       expect((await memory()) - before).toBeLessThan(80 * MEGABYTE);
       expect(await service.get('/health/ready')).toMatchObject({ status: 200 });
+    });
+
+    it('takes one event in binary mode', async () => {
+      const source = 'binary mode';
+      const answer = await post('{"bytes":12345678901234567890}', {
+        ...{ 'ce-specversion': '1.0', 'ce-id': 'b', 'ce-source': 'binary%20mode' },
+        ...{ 'ce-type': 'api.request', 'ce-subject': 'key-1', 'ce-time': now() },
+      });
+      expect(answer).toMatchObject({ status: 200, body: { accepted: 1, results: [{ id: 'b' }] } });
+      expect(await storedFrom(source)).toMatchObject([{ id: 'b', subject: 'key-1' }]);
+    });
+
+    it('refuses an event in binary mode alone, as any other', async () => {
+      const headers = { 'ce-id': 'b', 'ce-source': 's', 'ce-type': 't' };
+      expect(await post('{}', headers)).toMatchObject({
+        status: 200,
+        body: { rejected: 1, results: [{ id: 'b', code: 'missing_subject' }] },
+      });
+      expect(await post('[1]', { ...headers, 'ce-subject': 'k' })).toMatchObject({
+        body: { rejected: 1, results: [{ code: 'invalid_data' }] },
+      });
+    });
+
+    it('asks Node for zstd, which newer ones have', async () => {
+      const source = 'encoding zstd';
+      const compress = (zlib as { zstdCompressSync?: (text: string) => Buffer }).zstdCompressSync;
+      const body = JSON.stringify([event({ source })]);
+      const answer = await post(compress?.(body) ?? body, { 'content-encoding': 'zstd' });
+      expect(answer).toMatchObject(
+        compress === undefined
+          ? { status: 415, body: { code: 'unsupported_encoding' } }
+          : { status: 200, body: { accepted: 1 } },
+      );
     });
 
     it('asks for the scope ingest, and keeps nothing of who lacks it', async () => {
@@ -175,6 +213,90 @@ describe('events', () => {
       const headers = { 'idempotency-key': 'k' };
       expect(await post([event()], headers)).toMatchObject({ body: { accepted: 1 } });
       expect(await post([event()], headers)).toMatchObject({ body: { accepted: 1 } });
+    });
+  });
+
+  describe('POST /api/v1/events, lines', () => {
+    const lines = async (
+      body: string | Uint8Array,
+      headers: Record<string, string> = {},
+    ): Promise<Answer> => await post(body, { 'content-type': NDJSON, ...headers });
+
+    it.each(['application/x-ndjson; charset=utf-8', 'application/ndjson', 'application/jsonl'])(
+      'counts lines of %s, and shows only those that were refused',
+      async (type) => {
+        const source = `lines ${type}`;
+        const body = [event({ source, id: 'a' }), event({ source, id: 'a', data: { other: 1 } })]
+          .map((one) => JSON.stringify(one))
+          .join('\n\n');
+        const answer = await lines(`${body}\n{"half\n{}\n`, { 'content-type': type });
+        expect(answer).toMatchObject({
+          status: 200,
+          body: {
+            ...{ accepted: 1, duplicates: 0, conflicts: 1, rejected: 2 },
+            results: [
+              { index: 2, id: 'a', status: 'conflict' },
+              { index: 3, id: null, code: 'invalid_json' },
+              { index: 4, code: 'missing_id' },
+            ],
+          },
+        });
+        expect(await storedFrom(source)).toHaveLength(1);
+        const shown = (await service.get(`${PATH}/rejected?limit=200`)).body.data;
+        expect(shown).toContainEqual(expect.objectContaining({ payload: '{"half' }));
+        expect((await lines(body)).body).toMatchObject({ duplicates: 1, conflicts: 1 });
+      },
+    );
+
+    it('takes far more in one request than it holds in memory, also packed', async () => {
+      const source = 'many lines';
+      const time = now();
+      const text = (start: number): string =>
+        Array.from({ length: 1_000 }, (_, index) =>
+          JSON.stringify(event({ source, time, id: `e${(start + index) % 60_000}` })),
+        ).join('\n');
+      const body = Array.from({ length: 70 }, (_, part) => text(part * 1_000)).join('\n');
+      expect(body.length).toBeGreaterThan(40 * MAX_BODY_BYTES);
+      const answer = await lines(gzipSync(body), { 'content-encoding': 'gzip' });
+      expect(answer).toMatchObject({
+        status: 200,
+        body: { accepted: 60_000, duplicates: 10_000, conflicts: 0, rejected: 0, results: [] },
+      });
+    });
+
+    it('shows the first 1,000 that were refused, and counts the others', async () => {
+      const { body } = await lines('{}\n'.repeat(3_000));
+      expect(body).toMatchObject({ accepted: 0, rejected: 3_000 });
+      const indexes = body.results.map(({ index }: { index: number }) => index);
+      expect(indexes).toHaveLength(1_000);
+      expect(indexes).toEqual(indexes.toSorted((left: number, right: number) => left - right));
+    });
+
+    it('refuses a line without end alone, and stores those around it', async () => {
+      const source = 'endless';
+      const line = (id: string): string => JSON.stringify(event({ source, id }));
+      const long = gzipSync(`${line('a')}\n"${'x'.repeat(50 * MEGABYTE)}"\n${line('b')}`);
+      const answer = await lines(long, { 'content-encoding': 'gzip' });
+      expect(answer).toMatchObject({
+        status: 200,
+        body: { accepted: 2, rejected: 1, results: [{ index: 1, code: 'event_too_large' }] },
+      });
+    });
+
+    it.each([
+      ['not in its encoding', Buffer.from('{}')],
+      ['cut in its encoding', gzipSync('{}\n{}\n'.repeat(1_000)).subarray(0, 30)],
+    ])('refuses a body that is %s', async (_, body) => {
+      const answer = await lines(body, { 'content-encoding': 'gzip' });
+      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_encoding' } });
+    });
+
+    it('is for usage events only: elsewhere it is a type like any other', async () => {
+      const options = { body: '{}', headers: { 'content-type': NDJSON } };
+      expect(await service.request('POST', '/api/v1/customers', options)).toMatchObject({
+        status: 415,
+        body: { code: 'unsupported_media_type' },
+      });
     });
   });
 

@@ -11,6 +11,8 @@ import {
   openEmbeddedPostgres,
   type RunningPostgres,
 } from '../../src/platform/database/embedded-postgres.js';
+import { guardPostgres } from '../../src/platform/database/postgres-guard.js';
+import { silentLog } from '../support/config.js';
 import { eventually } from '../support/service-process.js';
 
 const SETTINGS = { fsync: 'off', shared_buffers: '16MB' };
@@ -79,8 +81,9 @@ describe('openEmbeddedPostgres', () => {
   });
 
   it('runs as anybody, with durability on and its secrets shut away', async () => {
-    const { url } = await openEmbeddedPostgres({ dataDir });
-    opened.push({ url, stop: (await openEmbeddedPostgres({ dataDir })).stop });
+    const postgres = await openEmbeddedPostgres({ dataDir });
+    opened.push(postgres);
+    const { url } = postgres;
     const settings = await ask(
       url,
       `SELECT name, setting FROM pg_settings
@@ -161,5 +164,27 @@ describe('openEmbeddedPostgres', () => {
     // And again on a folder that is there.
     const again = await Promise.all([open(), open(), open()]);
     expect(new Set(again.map(({ url }) => url)).size).toBe(1);
+  });
+
+  it('is given up by its guard when it has ended and does not start again', async () => {
+    const postgres = await open();
+    const guard = guardPostgres(postgres, silentLog, 1_000);
+    await rm(path.join(dataDir, 'postgres', 'global', 'pg_control'));
+    await crash();
+    await expect(guard.lost).rejects.toThrow(
+      /^The embedded PostgreSQL has ended and cannot be started again\. .*postgres\.log says why/,
+    );
+  });
+
+  it('is started again at its address by its guard, until that is stopped', async () => {
+    const postgres = await open();
+    const guard = guardPostgres(postgres, silentLog);
+    const dead = await crash();
+    await eventually(async () => (await postgres.isRunning()) && (await pid()) !== dead);
+    await eventually(async () => await ask(postgres.url, 'SELECT 1 AS one').catch(() => null));
+    await guard.stop();
+    await crash();
+    await expect(guard.lost).resolves.toBeUndefined();
+    expect(await postgres.isRunning()).toBe(false);
   });
 });

@@ -74,8 +74,8 @@ describe('ingest', () => {
     );
     expect(again[0]?.status).toBe('duplicate');
     const body = `{"source":"${source}","id":"a","type":"api.request","subject":"key-1","data":{"x":1.0,"y":[15e-1]}}`;
-    const text = await metering.events.ingest(Buffer.from(body), 'application/json');
-    expect(text[0]?.status).toBe('duplicate');
+    const text = await metering.events.ingest(Buffer.from(body), {});
+    expect(text.receipts[0]?.status).toBe('duplicate');
   });
 
   it('keeps the later body of a conflict aside, once', async () => {
@@ -101,7 +101,7 @@ describe('ingest', () => {
     ];
     for (const [index, number] of numbers.entries()) {
       const body = `{"source":"${source}","id":"${index}","type":"t","subject":"s","data":{"v":${number}}}`;
-      await metering.events.ingest(Buffer.from(body), 'application/json');
+      await metering.events.ingest(Buffer.from(body), {});
     }
     const rows = await metering.db.database.query<{ v: string; same: boolean }>(
       `SELECT data ->> 'v' AS v, (data -> 'v')::numeric = ($2::numeric[])[id::integer + 1] AS same
@@ -139,7 +139,7 @@ describe('ingest', () => {
       const event = (id: string, text: string): string =>
         `{"source":"${source}","id":"${id}","type":"t","subject":"s","data":${text}}`;
       const body = `[${event('good', '{}')},${event('bad', data)}]`;
-      const receipts = await metering.events.ingest(Buffer.from(body), 'application/json');
+      const { receipts } = await metering.events.ingest(Buffer.from(body), {});
       expect(receipts).toMatchObject([{ status: 'accepted' }, { status: 'rejected', code }]);
       const filter = { source, code, state: null };
       const rejected = await metering.eventsReader.listRejections(filter, 200, null);

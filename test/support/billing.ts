@@ -83,7 +83,7 @@ export async function startBilling(now: string): Promise<TestBilling> {
     use: async (subject, time, values) => {
       const events = values.map((v) => factory.event({ subject, time, data: { v } }));
       const body = Buffer.from(JSON.stringify(events));
-      await get(EventsService).ingest(body, 'application/json');
+      await get(EventsService).ingest(body, {});
     },
     plan: async (prices, overrides = {}) =>
       await get(PlansService).create({

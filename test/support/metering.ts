@@ -3,13 +3,14 @@ import { CustomersStore } from '../../src/customers/customers.store.js';
 import { CorrectionsService } from '../../src/events/corrections.service.js';
 import { CorrectionsStore } from '../../src/events/corrections.store.js';
 import { EventsReader } from '../../src/events/events.reader.js';
-import { EventsService } from '../../src/events/events.service.js';
+import { EventsService, type Receipt } from '../../src/events/events.service.js';
 import { EventsStore } from '../../src/events/events.store.js';
 import { IngestQueue } from '../../src/events/ingest-queue.js';
 import { IngestStore } from '../../src/events/ingest.store.js';
 import { PutAsideStore } from '../../src/events/put-aside.store.js';
 import { RepairsService } from '../../src/events/repairs.service.js';
 import { type Config } from '../../src/platform/config.js';
+import { Outage } from '../../src/platform/database/outage.js';
 import { Metrics } from '../../src/platform/http/metrics.js';
 import { MetersReader } from '../../src/meters/meters.reader.js';
 import { MetersService } from '../../src/meters/meters.service.js';
@@ -41,7 +42,7 @@ export interface Metering {
   readonly unattributed: UnattributedStore;
   readonly quarantine: QuarantineService;
   /** Sends events as a client would. */
-  send(events: unknown): Promise<Awaited<ReturnType<EventsService['ingest']>>>;
+  send(events: unknown): Promise<Receipt[]>;
   close(): Promise<void>;
 }
 
@@ -56,8 +57,9 @@ export async function startMetering(
   const customersStore = new CustomersStore(database);
   const metersStore = new MetersStore(database);
   const eventsStore = new EventsStore(database);
-  const ingestStore = new IngestStore(db.url, silentLog);
-  const queue = new IngestQueue(ingestStore, config, clock, silentLog, metrics);
+  const outage = new Outage(db.database, silentLog);
+  const ingestStore = new IngestStore(db.url, outage);
+  const queue = new IngestQueue(ingestStore, config, clock, outage, metrics);
   const events = new EventsService(queue, eventsStore, config, clock, silentLog, metrics);
   const putAside = new PutAsideStore(database);
   const corrections = new CorrectionsService(new CorrectionsStore(database), database, clock);
@@ -83,8 +85,7 @@ export async function startMetering(
       database,
       clock,
     ),
-    send: async (body) =>
-      await events.ingest(Buffer.from(JSON.stringify(body)), 'application/json'),
+    send: async (body) => (await events.ingest(Buffer.from(JSON.stringify(body)), {})).receipts,
     close: async () => {
       await ingestStore.onApplicationShutdown();
       await db.drop();

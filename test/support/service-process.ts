@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { type Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
@@ -34,24 +35,29 @@ export interface TestService {
 }
 
 /** As `npm start` does; src/README.md says why. */
-const NODE_ARGUMENTS = ['--max-semi-space-size=64'];
+const NODE_ARGUMENTS = ['--max-semi-space-size=32'];
 
-/** Starts the built service against a database and waits until it listens. */
+/** Starts the built service with these settings only, and waits for nothing. */
+export function spawnService(
+  env: Record<string, string>,
+  nodeArguments: readonly string[] = [],
+): ChildProcessByStdio<null, Readable, Readable> {
+  return spawn(process.execPath, [...NODE_ARGUMENTS, ...nodeArguments, MAIN], {
+    env: { PATH: process.env['PATH'], METERLINE_ADMIN_KEY: ADMIN_KEY, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+/**
+ * Starts the built service against a database, an embedded one when the address is empty, and waits
+ * until it listens.
+ */
 export async function startService(
   databaseUrl: string,
   env: Record<string, string> = {},
   nodeArguments: readonly string[] = [],
 ): Promise<TestService> {
-  const child = spawn(process.execPath, [...NODE_ARGUMENTS, ...nodeArguments, MAIN], {
-    env: {
-      PATH: process.env['PATH'],
-      DATABASE_URL: databaseUrl,
-      METERLINE_ADMIN_KEY: ADMIN_KEY,
-      PORT: '0',
-      ...env,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawnService({ DATABASE_URL: databaseUrl, PORT: '0', ...env }, nodeArguments);
   const log: Record<string, unknown>[] = [];
   let errors = '';
   child.stderr.on('data', (chunk: Buffer) => {

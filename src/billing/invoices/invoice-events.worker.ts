@@ -1,8 +1,8 @@
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
+import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
-import { Log } from '../../platform/log.js';
 import { ProviderEventsService } from '../../stripe/provider-events.service.js';
 import { InvoiceEventsService } from './invoice-events.service.js';
 
@@ -13,11 +13,11 @@ const TICK_MS = 1_000;
 export class InvoiceEventsWorker extends Poller implements OnApplicationBootstrap {
   constructor(
     @Inject(CONFIG) config: Config,
-    log: Log,
+    outage: Outage,
     private readonly service: InvoiceEventsService,
     private readonly events: ProviderEventsService,
   ) {
-    super('invoice-events', config, log);
+    super('invoice-events', config, outage);
   }
 
   onApplicationBootstrap(): void {

@@ -7,6 +7,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { conflict, notFound } from '../../kernel/errors.js';
+import { Outage } from '../../platform/database/outage.js';
 import { Log } from '../../platform/log.js';
 import { UsageReader } from '../../usage/usage.reader.js';
 import { type BillingPeriod } from './billing-period.js';
@@ -26,6 +27,7 @@ export class ClosingService {
     private readonly usage: UsageReader,
     private readonly clock: Clock,
     private readonly log: Log,
+    private readonly outage: Outage,
   ) {}
 
   /**
@@ -78,7 +80,7 @@ export class ClosingService {
     try {
       return await this.close(id, 'skip', (period) => period.closesAt);
     } catch (error) {
-      this.log.problem('billing_period.close_failed', error, { billing_period: id });
+      this.outage.report('billing_period.close_failed', error, { billing_period: id });
       return false;
     }
   }

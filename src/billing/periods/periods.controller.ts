@@ -1,4 +1,5 @@
 import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiConflictResponse } from '@nestjs/swagger';
 import { formatInstant } from '../../kernel/instant.js';
 import { NaturallyIdempotent } from '../../platform/access/idempotency.interceptor.js';
 import { RequireScope } from '../../platform/access/scope.js';
@@ -45,6 +46,7 @@ export class PeriodsController {
   @HttpCode(200)
   @RequireScope('bill')
   @NaturallyIdempotent()
+  @ApiConflictResponse({ description: 'The billing period has not ended (`period_not_over`).' })
   async close(@Param('id') id: string): Promise<PeriodResponse> {
     const period = await this.closing.closeByHand(id);
     return toResponse(await this.reader.get(period.id));

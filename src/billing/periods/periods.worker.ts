@@ -2,8 +2,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
+import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
-import { Log } from '../../platform/log.js';
 import { ClosingService } from './closing.service.js';
 
 /** One look-up in a partial index; people who start a subscription in the past wait this long. */
@@ -13,10 +13,10 @@ const TICK_MS = 2_000;
 export class PeriodsWorker extends Poller {
   constructor(
     @Inject(CONFIG) config: Config,
-    log: Log,
+    outage: Outage,
     private readonly closing: ClosingService,
   ) {
-    super('billing_periods', config, log);
+    super('billing_periods', config, outage);
   }
 
   @Interval(TICK_MS)

@@ -1,4 +1,5 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiConflictResponse } from '@nestjs/swagger';
 import { formatDecimal } from '../../kernel/decimal.js';
 import { formatInstant, parseInstant } from '../../kernel/instant.js';
 import { formatAmount } from '../../kernel/money.js';
@@ -37,6 +38,10 @@ export class SubscriptionsController {
   /** Put a customer on a plan, and open the first billing period. */
   @Post()
   @RequireScope('bill')
+  @ApiConflictResponse({
+    description:
+      'The customer is on the plan at some time of it already (`subscription_overlaps`).',
+  })
   async create(@Body() body: CreateSubscriptionDto): Promise<SubscriptionResponse> {
     const { id } = await this.subscriptions.create(toInput(body));
     return toResponse(await this.reader.get(id));
@@ -63,6 +68,10 @@ export class SubscriptionsController {
   @Post(':id/cancel')
   @HttpCode(200)
   @RequireScope('bill')
+  @ApiConflictResponse({
+    description:
+      'The subscription has ended, or was told to end before (`subscription_ended`, `already_cancelled`).',
+  })
   async cancel(
     @Param('id') id: string,
     @Body() body: CancelSubscriptionDto,
@@ -74,6 +83,7 @@ export class SubscriptionsController {
   /** What the open billing period would bill now, line by line. */
   @Get(':id/invoice-preview')
   @RequireScope('read')
+  @ApiConflictResponse({ description: 'The subscription has ended (`subscription_ended`).' })
   async preview(@Param('id') id: string): Promise<InvoicePreviewResponse> {
     const { subscription } = await this.reader.get(id);
     return toPreview(await this.previews.preview(subscription.id));

@@ -1,4 +1,5 @@
 import { Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { ApiConflictResponse } from '@nestjs/swagger';
 import { RequireScope } from '../../platform/access/scope.js';
 import { RetryResponse } from './retry-line-item.dto.js';
 import { type Retried, RetryService } from './retry.service.js';
@@ -11,6 +12,7 @@ export class RetryController {
   @Post(':id/retry')
   @HttpCode(200)
   @RequireScope('bill')
+  @ApiConflictResponse({ description: 'The line item has not failed (`not_failed`).' })
   async retry(@Param('id') id: string): Promise<RetryResponse> {
     return toResponse(await this.service.retry(id));
   }

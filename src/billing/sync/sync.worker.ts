@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
+import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
-import { Log } from '../../platform/log.js';
 import { PushService } from './push.service.js';
 
 /** Invoices are made once a period: a second more does not matter to anybody. */
@@ -12,10 +12,10 @@ const TICK_MS = 1_000;
 export class SyncWorker extends Poller {
   constructor(
     @Inject(CONFIG) config: Config,
-    log: Log,
+    outage: Outage,
     private readonly service: PushService,
   ) {
-    super('sync', config, log);
+    super('sync', config, outage);
   }
 
   @Interval(TICK_MS)

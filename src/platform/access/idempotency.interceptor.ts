@@ -16,9 +16,9 @@ import { type AuthenticatedRequest } from './api-key.guard.js';
 import { sameHash } from './api-key.js';
 import { IdempotencyStore } from './idempotency.store.js';
 
-const NATURALLY_IDEMPOTENT = 'meterline:naturally-idempotent';
+export const NATURALLY_IDEMPOTENT = 'meterline:naturally-idempotent';
 /** Stripe takes as many. */
-const MAX_KEY_LENGTH = 255;
+export const MAX_KEY_LENGTH = 255;
 /** Shown in the first answer only, hence not kept. */
 const SECRET_FIELDS = ['token', 'secret'];
 

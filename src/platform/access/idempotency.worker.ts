@@ -2,13 +2,14 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { Clock } from '../../kernel/clock.js';
 import { CONFIG, type Config } from '../config.js';
+import { Outage } from '../database/outage.js';
 import { Poller } from '../jobs/poller.js';
-import { Log } from '../log.js';
 import { IdempotencyStore } from './idempotency.store.js';
 
 const TICK_MS = 600_000;
 /** Longer than any client retries; Stripe's newer API keeps its own as long. */
-const KEEP_MS = 30 * 86_400_000;
+export const KEEP_DAYS = 30;
+const DAY_MS = 86_400_000;
 const BATCH = 1_000;
 
 /** Forgets recorded answers after thirty days. */
@@ -16,11 +17,11 @@ const BATCH = 1_000;
 export class IdempotencyWorker extends Poller {
   constructor(
     @Inject(CONFIG) config: Config,
-    log: Log,
+    outage: Outage,
     private readonly store: IdempotencyStore,
     private readonly clock: Clock,
   ) {
-    super('idempotency', config, log);
+    super('idempotency', config, outage);
   }
 
   @Interval(TICK_MS)
@@ -29,6 +30,6 @@ export class IdempotencyWorker extends Poller {
   }
 
   protected override async runOnce(): Promise<number> {
-    return await this.store.prune(new Date(this.clock.now().getTime() - KEEP_MS), BATCH);
+    return await this.store.prune(new Date(this.clock.now().getTime() - KEEP_DAYS * DAY_MS), BATCH);
   }
 }

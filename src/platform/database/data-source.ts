@@ -2,6 +2,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { DataSource } from 'typeorm';
+import { StartError } from '../start-error.js';
+import { isUnusable } from './pg-errors.js';
 
 /** Nest's token for the address of the database. */
 export const DATABASE_URL = Symbol('DATABASE_URL');
@@ -67,4 +69,17 @@ export async function migrate(url: string): Promise<string[]> {
     // Ending the session lets the lock go.
     await guard.end();
   }
+}
+
+/** What a person is told when the database of DATABASE_URL cannot be used; any other error as it is. */
+export function whyUnusable(error: unknown): unknown {
+  if (!isUnusable(error)) {
+    return error;
+  }
+  const { message, code } = error as Error & { readonly code?: string };
+  return new StartError(
+    `The database of DATABASE_URL cannot be used: ${message === '' ? String(code) : message}.\n` +
+      'Start it or correct DATABASE_URL; without DATABASE_URL an embedded PostgreSQL is used.',
+    { cause: error },
+  );
 }

@@ -13,7 +13,9 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
+import { StartError } from '../start-error.js';
 import { binaries, type Launcher, launcher } from './postgres-binaries.js';
+import { findPostmaster, isAlive, isOurs, type Postmaster } from './postmaster.js';
 
 const run = promisify(execFile);
 
@@ -23,7 +25,6 @@ const DATABASE = 'meterline';
 const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
-const HALF_WRITTEN_MS = 500;
 const MAX_STARTS = 5;
 
 /** What differs from PostgreSQL's defaults; nothing here weakens durability. */
@@ -46,6 +47,14 @@ export interface EmbeddedOptions {
 
 export interface RunningPostgres {
   readonly url: string;
+  /** Whether the server is still there; it is no part of this process and may end alone. */
+  isRunning(): Promise<boolean>;
+  /**
+   * Starts the server again at the same address, after it has ended.
+   *
+   * @throws StartError when it does not start, or not there
+   */
+  restart(): Promise<void>;
   /** Stops the server, unless another process still uses it. Call after closing all connections. */
   stop(): Promise<void>;
 }
@@ -56,11 +65,6 @@ interface Cluster {
   readonly log: string;
   readonly password: string;
   readonly settings: Readonly<Record<string, string>>;
-}
-
-interface Postmaster {
-  readonly pid: number;
-  readonly port: number;
 }
 
 /**
@@ -81,11 +85,24 @@ export async function openEmbeddedPostgres(options: EmbeddedOptions): Promise<Ru
     settings: { ...SETTINGS, ...options.settings },
   };
   await initialise(cluster);
-  const postmaster = await startOrAdopt(cluster);
-  await createDatabase(urlOf(postmaster, password, 'postgres'));
-  const url = urlOf(postmaster, password, DATABASE);
+  let postmaster = await startOrAdopt(cluster);
+  try {
+    await createDatabase(urlOf(postmaster, password, 'postgres'));
+  } catch (error) {
+    await stopUnlessUsed(cluster, postmaster);
+    throw error;
+  }
+  const { port } = postmaster;
   return {
-    url,
+    url: urlOf(postmaster, password, DATABASE),
+    isRunning: async () => await isOurs(postmaster.pid, cluster.data),
+    restart: async () => {
+      // Everybody's connections go to this port.
+      postmaster = await startOrAdopt(cluster, port);
+      if (postmaster.port !== port) {
+        throw new StartError('Another process has started PostgreSQL on another port.');
+      }
+    },
     stop: async () => {
       await stopUnlessUsed(cluster, postmaster);
     },
@@ -135,7 +152,11 @@ async function initialise(cluster: Cluster): Promise<void> {
     await fs.rename(fresh, cluster.data);
   } catch (error) {
     if (!existsSync(path.join(cluster.data, 'PG_VERSION'))) {
-      throw new Error('PostgreSQL could not make its data directory', { cause: error });
+      const { stderr = '' } = error as { stderr?: string };
+      const reason = stderr.trim() || String(error);
+      throw new StartError(`PostgreSQL could not make its data directory. ${reason}`, {
+        cause: error,
+      });
     }
   } finally {
     await fs.rm(passwordFile, { force: true });
@@ -143,71 +164,16 @@ async function initialise(cluster: Cluster): Promise<void> {
   }
 }
 
-async function startOrAdopt(cluster: Cluster): Promise<Postmaster> {
+async function startOrAdopt(cluster: Cluster, port?: number): Promise<Postmaster> {
   for (let attempt = 1; attempt <= MAX_STARTS; attempt += 1) {
-    const running = await findRunning(cluster);
+    const running = await findPostmaster(cluster.data);
     if (running !== null && (await isReady(cluster, running))) {
       return running;
     }
     // Another process may start it at the same moment; PostgreSQL lets only one of them.
-    await start(cluster);
+    await start(cluster, port ?? (await freePort()));
   }
-  throw new Error(`PostgreSQL does not start; see ${cluster.log}`);
-}
-
-/** The server of this directory, which may be starting or stopping; null when none runs. */
-async function findRunning(cluster: Cluster): Promise<Postmaster | null> {
-  const pidFile = path.join(cluster.data, 'postmaster.pid');
-  let text = await readIfThere(pidFile);
-  if (text !== null && !isPid(text)) {
-    // PostgreSQL fills the file at once; one that stays empty is what a power cut left of it.
-    await sleep(HALF_WRITTEN_MS);
-    text = await readIfThere(pidFile);
-  }
-  if (text === null) {
-    return null;
-  }
-  const [pid, , , port] = text.split('\n').map(Number);
-  if (pid === undefined || !isPid(text) || !(await isOurs(pid, cluster))) {
-    // After a crash the number may belong to another program, which PostgreSQL cannot tell.
-    await fs.rm(pidFile, { force: true });
-    return null;
-  }
-  return { pid, port: port ?? 0 };
-}
-
-async function readIfThere(file: string): Promise<string | null> {
-  return await fs.readFile(file, 'utf8').catch(() => null);
-}
-
-function isPid(text: string): boolean {
-  return /^[1-9]\d{0,9}\n/.test(text);
-}
-
-/** Whether the process is a PostgreSQL that works in our directory. */
-async function isOurs(pid: number, { data }: Cluster): Promise<boolean> {
-  if (!isAlive(pid)) {
-    return false;
-  }
-  if (!existsSync('/proc/self/cmdline')) {
-    const shown = await run('ps', ['-p', String(pid), '-o', 'command=']).catch(() => ({
-      stdout: '',
-    }));
-    return shown.stdout.includes(`postgres -D ${data} `);
-  }
-  const commandLine = await fs.readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  // It changes to its data directory before it writes the pid file.
-  const folder = await fs.readlink(`/proc/${pid}/cwd`).catch(() => '');
-  return commandLine.includes('postgres') && folder === (await fs.realpath(data));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+  throw new StartError(`PostgreSQL does not start; ${cluster.log} says why.`);
 }
 
 async function isReady(cluster: Cluster, postmaster: Postmaster): Promise<boolean> {
@@ -221,7 +187,9 @@ async function isReady(cluster: Cluster, postmaster: Postmaster): Promise<boolea
     }
     await sleep(POLL_MS);
   }
-  throw new Error(`PostgreSQL (process ${postmaster.pid}) does not answer; see ${cluster.log}`);
+  throw new StartError(
+    `PostgreSQL (process ${postmaster.pid}) does not answer; ${cluster.log} may say why.`,
+  );
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -238,8 +206,7 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-async function start(cluster: Cluster): Promise<void> {
-  const port = await freePort();
+async function start(cluster: Cluster, port: number): Promise<void> {
   const settings = Object.entries(cluster.settings).flatMap(([name, value]) => [
     '-c',
     `${name}=${value}`,

@@ -41,7 +41,7 @@ export function isUnstorable(error: unknown): boolean {
 
 const CONNECTION_CODES = /^(?:08...|57P0[1-3]|53300|ECONN\w+|EPIPE|ETIMEDOUT)$/;
 const CONNECTION_MESSAGES =
-  /^Connection terminated|timeout exceeded when trying to connect|already released/;
+  /^Connection terminated|^Client has encountered a connection error|timeout exceeded when trying to connect|already released/;
 
 /** Whether there was no database to ask: it restarts, is full, or cannot be reached. */
 export function isConnectionLost(error: unknown): boolean {
@@ -52,6 +52,12 @@ export function isConnectionLost(error: unknown): boolean {
   }
   const code = 'code' in candidate && typeof candidate.code === 'string' ? candidate.code : '';
   return CONNECTION_CODES.test(code) || CONNECTION_MESSAGES.test(candidate.message);
+}
+
+/** Whether the database cannot be reached or entered: it is away, or its address, name or password is wrong. */
+export function isUnusable(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return isConnectionLost(error) || /^(?:28|3D)...$|^ENOTFOUND$|^EAI_AGAIN$/.test(code);
 }
 
 /** Whether the same transaction may succeed when it is run again at once. */

@@ -6,8 +6,10 @@ import { execFile, type SpawnOptions } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { userInfo } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { StartError } from '../start-error.js';
 
 const run = promisify(execFile);
 
@@ -48,7 +50,7 @@ function resolvePackage(name: string): string {
   try {
     return createRequire(import.meta.url).resolve(name);
   } catch (error) {
-    throw new Error(
+    throw new StartError(
       `There is no embedded PostgreSQL for this machine (${name}). Set DATABASE_URL to a PostgreSQL 15 or later.`,
       { cause: error },
     );
@@ -78,15 +80,18 @@ function ignoreExisting(error: unknown): void {
 }
 
 /**
- * The way to run PostgreSQL here. As an ordinary user: directly. As root: in a user namespace where
- * root appears as user 1000, which keeps every file root's own; where the kernel forbids that, as
- * `nobody`, with the binaries copied to where that user can read them.
+ * The way to run PostgreSQL here. As an ordinary user: directly. As root, whom PostgreSQL refuses, or
+ * as a user without a name (as in many containers), whom initdb does: in a user namespace where we
+ * appear as some named user, which keeps every file our own. Where the kernel forbids that, root
+ * becomes `nobody`, with the binaries copied to where that user can read them.
  */
 export async function launcher(native: string, dataDir: string): Promise<Launcher> {
-  if (process.getuid?.() !== 0) {
+  const isRoot = process.getuid?.() === 0;
+  if (!isRoot && hasName()) {
     return direct(native, {});
   }
-  const namespace = ['--user', '--map-user=1000', '--map-group=1000'];
+  const user = await namedUser();
+  const namespace = ['--user', `--map-user=${user}`, `--map-group=${user}`];
   const canUnshare = await run('unshare', [...namespace, path.join(native, 'bin', 'initdb'), '-V'])
     .then(() => true)
     .catch(() => false);
@@ -100,7 +105,24 @@ export async function launcher(native: string, dataDir: string): Promise<Launche
       },
     };
   }
-  return await asNobody(native, dataDir);
+  return isRoot ? await asNobody(native, dataDir) : direct(native, {});
+}
+
+/** Whether this process's user is in the system's list of users, or wherever it looks. */
+function hasName(): boolean {
+  try {
+    userInfo();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A user with a name who is not root; `nobody` where the list of users cannot be read. */
+async function namedUser(): Promise<number> {
+  const list = await fs.readFile('/etc/passwd', 'utf8').catch(() => '');
+  const users = list.split('\n').map((line) => Number(line.split(':')[2] ?? 0));
+  return users.includes(NOBODY) ? NOBODY : (users.find((user) => user > 0) ?? NOBODY);
 }
 
 function direct(native: string, user: { uid?: number; gid?: number }): Launcher {
@@ -127,7 +149,7 @@ async function asNobody(native: string, dataDir: string): Promise<Launcher> {
   const launch = direct(copy, { uid: NOBODY, gid: NOBODY });
   await fs.chown(dataDir, NOBODY, NOBODY);
   await run('test', ['-w', dataDir], { uid: NOBODY, gid: NOBODY }).catch((error: unknown) => {
-    throw new Error(
+    throw new StartError(
       `PostgreSQL may not run as root, and the user nobody cannot reach ${dataDir}. ` +
         'Set METERLINE_DATA_DIR to a folder that other users can reach, or DATABASE_URL.',
       { cause: error },

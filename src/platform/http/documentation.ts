@@ -1,18 +1,71 @@
+/* The OpenAPI document: what controllers and DTOs say, completed by what all routes have in common. */
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { SECURITY_SCHEME, completeOperation } from './documented-operation.js';
+import { routeFinder, routeKey } from './documented-route.js';
+import { Problem } from './problem.dto.js';
 
-/** OpenAPI 3.1 at `/openapi.json`, and a page to read and try it at `/docs`. */
-export function setUpDocumentation(app: NestFastifyApplication): void {
+/** One heading of the documentation. */
+export interface ApiSection {
+  readonly name: string;
+  readonly description: string;
+  /** The routes below these paths belong to it. */
+  readonly paths: readonly string[];
+}
+
+const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
+
+const DESCRIPTION = `Usage metering and billing sync.
+
+Quantities, prices and amounts are decimal strings; times are RFC 3339. A refusal is a problem (RFC 9457) whose \`code\`
+is stable. Lists take \`limit\` and \`cursor\`, and answer \`next_cursor\`, which is null on the last page. A key with the
+scope \`admin\` may do everything.`;
+
+/** OpenAPI 3.1 at `/openapi.json`, and a page to read and try it at `/docs`, under these headings in this order. */
+export function setUpDocumentation(
+  app: NestFastifyApplication,
+  sections: readonly ApiSection[],
+): void {
   const description = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Meterline')
-    .setDescription(
-      'Usage metering and billing sync. Quantities, prices and amounts are decimal strings.',
-    )
+    .setDescription(DESCRIPTION)
     .setVersion('1')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key' })
-    .addSecurityRequirements('bearer')
-    .build();
-  const document = SwaggerModule.createDocument(app, description);
-  SwaggerModule.setup('docs', app, document, { jsonDocumentUrl: 'openapi.json' });
+    .addSecurity(SECURITY_SCHEME, { type: 'http', scheme: 'bearer', description: 'An API key.' });
+  for (const section of sections) {
+    description.addTag(section.name, section.description);
+  }
+  const document = SwaggerModule.createDocument(app, description.build(), {
+    autoTagControllers: false,
+    extraModels: [Problem],
+    operationIdFactory: routeKey,
+  });
+  complete(document, app, sections);
+  SwaggerModule.setup('docs', app, document, {
+    jsonDocumentUrl: 'openapi.json',
+    customSiteTitle: 'Meterline API',
+  });
+}
+
+/** What cannot be completed stays as it is: the documentation is no reason not to start, and a test finds it. */
+function complete(
+  document: OpenAPIObject,
+  app: NestFastifyApplication,
+  sections: readonly ApiSection[],
+): void {
+  const findRoute = routeFinder(app);
+  for (const [path, item] of Object.entries(document.paths)) {
+    const tag = sections.find(({ paths }) => paths.some((base) => isBelow(path, base)))?.name;
+    for (const method of METHODS) {
+      const operation = item[method];
+      const route = findRoute(operation?.operationId ?? '');
+      if (operation !== undefined && route !== null) {
+        completeOperation(operation, { path, method, tag, route });
+      }
+    }
+  }
+}
+
+function isBelow(path: string, base: string): boolean {
+  return path === base || path.startsWith(`${base}/`);
 }

@@ -1,5 +1,5 @@
 import { applyDecorators, type Type as Class } from '@nestjs/common';
-import { ApiExtraModels, ApiOkResponse, getSchemaPath } from '@nestjs/swagger';
+import { ApiExtraModels, ApiOkResponse, ApiProperty, getSchemaPath } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import { invalidField } from '../../kernel/errors.js';
@@ -12,6 +12,7 @@ const MAX_CURSOR_LENGTH = 1_000;
 /** What every list takes; lists with filters extend it. */
 export class PageQuery {
   /** How many rows at most. */
+  @ApiProperty({ type: 'integer', required: false })
   @IsOptional()
   @Type(() => Number)
   // Decorators are checked from the last to the first.

@@ -1,8 +1,9 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { DomainError, type ErrorKind, type FieldError } from '../../kernel/errors.js';
+import { type Outage } from '../database/outage.js';
 import { isConnectionLost } from '../database/pg-errors.js';
-import { type Log } from '../log.js';
+import { type Problem } from './problem.dto.js';
 
 const STATUS: Readonly<Record<ErrorKind, number>> = {
   invalid: 400,
@@ -18,7 +19,7 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
 /** How long a sender should wait before it comes back after a 503. */
 const RETRY_AFTER_SECONDS = 2;
 
-interface Problem {
+interface Refusal {
   readonly status: number;
   readonly code: string;
   readonly detail: string;
@@ -28,39 +29,41 @@ interface Problem {
 /** The one place where a refusal or fault becomes an HTTP answer: RFC 9457 problem details. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly log: Log) {}
+  constructor(private readonly outage: Outage) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
-    const problem = toProblem(error);
-    if (problem.status >= 500 && problem.code !== 'unavailable') {
-      this.log.problem('request.failed', error, { method: request.method, path: request.url });
+    const refusal = toRefusal(error);
+    if (isConnectionLost(error) || (refusal.status >= 500 && refusal.code !== 'unavailable')) {
+      this.outage.report('request.failed', error, { method: request.method, path: request.url });
     }
-    if (problem.status === 503) {
+    if (refusal.status === 503) {
       void reply.header('retry-after', RETRY_AFTER_SECONDS);
     }
-    if (problem.status === 401) {
+    if (refusal.status === 401) {
       void reply.header('www-authenticate', 'Bearer');
     }
     void reply
-      .status(problem.status)
+      .status(refusal.status)
       .header('content-type', 'application/problem+json; charset=utf-8')
-      .send(
-        JSON.stringify({
-          type: 'about:blank',
-          title: problem.code.replaceAll('_', ' '),
-          status: problem.status,
-          code: problem.code,
-          detail: problem.detail,
-          ...(problem.errors.length > 0 && { errors: problem.errors }),
-        }),
-      );
+      .send(JSON.stringify(toProblem(refusal)));
   }
 }
 
-function toProblem(error: unknown): Problem {
+function toProblem({ status, code, detail, errors }: Refusal): Problem {
+  return {
+    type: 'about:blank',
+    title: code.replaceAll('_', ' '),
+    status,
+    code,
+    detail,
+    ...(errors.length > 0 && { errors: [...errors] }),
+  };
+}
+
+function toRefusal(error: unknown): Refusal {
   if (error instanceof DomainError) {
     const { code, message, errors } = error;
     return { status: STATUS[error.kind], code, detail: message, errors };

@@ -1,27 +1,39 @@
 /* How HTTP is spoken: body limits, parsing, decompression, errors, documentation. */
+import * as zlib from 'node:zlib';
 import fastifyCompress from '@fastify/compress';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { type FastifyInstance, type FastifyRequest, type RequestPayload } from 'fastify';
 import qs from 'qs';
 import { DomainError } from '../../kernel/errors.js';
 import { type Config } from '../config.js';
-import { type Log } from '../log.js';
-import { setUpDocumentation } from './documentation.js';
+import { Outage } from '../database/outage.js';
+import { type ApiSection, setUpDocumentation } from './documentation.js';
 import { ProblemFilter } from './problem.filter.js';
+import { LINE_TYPES } from './raw-body.js';
 import { createValidationPipe } from './validation.pipe.js';
 
 /** Configuration is small; only ingest and Stripe's webhooks may be larger, and they say so. */
 const MAX_BODY_BYTES = 1_048_576;
 /** How soon a connection that falls idle while the service closes is closed. */
 const IDLE_SWEEP_MS = 50;
-/** A sender that takes longer to send one request than this is cut off. */
-const REQUEST_TIMEOUT_MS = 120_000;
+/** A file of many million lines takes a while on a slow line. */
+const REQUEST_TIMEOUT_MS = 3_600_000;
+/** A connection on which nothing moves for so long is cut off. */
+const SILENCE_TIMEOUT_MS = 120_000;
+/** zstd where this Node has it (22.15 and later). */
+const ENCODINGS: ('gzip' | 'deflate' | 'br' | 'zstd')[] = [
+  'gzip',
+  'deflate',
+  'br',
+  ...('createZstdDecompress' in zlib ? (['zstd'] as const) : []),
+];
 
 /** Fastify, set up so that requests under way are answered while it closes. */
 export function createAdapter(config: Config): FastifyAdapter {
   const adapter = new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: SILENCE_TIMEOUT_MS,
     return503OnClosing: false,
     routerOptions: {
       maxParamLength: 500,
@@ -54,25 +66,26 @@ export function createAdapter(config: Config): FastifyAdapter {
  */
 export async function setUpHttp(
   app: NestFastifyApplication,
-  log: Log,
+  sections: readonly ApiSection[],
 ): Promise<() => Promise<void>> {
-  app.useGlobalFilters(new ProblemFilter(log));
+  app.useGlobalFilters(new ProblemFilter(app.get(Outage)));
   app.useGlobalPipes(createValidationPipe());
   const instance = app.getHttpAdapter().getInstance();
   await app.register(fastifyCompress, {
     globalCompression: false,
     globalDecompression: true,
-    requestEncodings: ['gzip', 'deflate', 'br'],
+    requestEncodings: ENCODINGS,
     onUnsupportedRequestEncoding: (encoding: string) =>
       new DomainError(
         'unsupported',
         'unsupported_encoding',
-        `The content encoding '${encoding}' is none of gzip, deflate, br.`,
+        `The content encoding '${encoding}' is none of ${ENCODINGS.join(', ')}.`,
       ),
   });
   instance.removeAllContentTypeParsers();
   instance.addContentTypeParser('*', { parseAs: 'buffer' }, parseBody);
-  setUpDocumentation(app);
+  instance.addContentTypeParser(LINE_TYPES, parseLines);
+  setUpDocumentation(app, sections);
   return closing(app);
 }
 
@@ -102,6 +115,24 @@ function closing(app: NestFastifyApplication): () => Promise<void> {
       clearInterval(sweep);
     }
   };
+}
+
+/** Lines as a stream for the routes that want it; for the others a body like any other. */
+async function parseLines(request: FastifyRequest, payload: RequestPayload): Promise<unknown> {
+  if ((request.routeOptions.config as { streamsLines?: boolean }).streamsLines === true) {
+    return payload;
+  }
+  const limit = request.routeOptions.bodyLimit;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of payload as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > limit) {
+      throw new DomainError('too_large', 'too_large', `The body has more than ${limit} bytes.`);
+    }
+  }
+  return await parseBody(request, Buffer.concat(chunks));
 }
 
 async function parseBody(request: FastifyRequest, body: Buffer): Promise<unknown> {

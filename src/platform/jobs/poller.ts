@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BeforeApplicationShutdown } from '@nestjs/common';
 import { type Config } from '../config.js';
-import { type Log } from '../log.js';
+import { type Outage } from '../database/outage.js';
 
 /**
  * The loop around a `runOnce` that does one bounded piece of work. A tick or a signal only says
  * "look now"; the work itself is in the database, so losing a signal costs a tick's time and nothing
- * else. Never runs twice at once in one process.
+ * else. Never runs twice at once in one process, and not at all while the database is away.
  */
 export abstract class Poller implements BeforeApplicationShutdown {
   private running: Promise<void> | null = null;
@@ -16,7 +16,7 @@ export abstract class Poller implements BeforeApplicationShutdown {
   constructor(
     private readonly name: string,
     private readonly config: Config,
-    private readonly log: Log,
+    private readonly outage: Outage,
     /** How long to rest after a piece of work, for work that gets cheaper when more of it comes together. */
     private readonly restAfterMs: (workedMs: number) => number = () => 0,
   ) {}
@@ -26,7 +26,7 @@ export abstract class Poller implements BeforeApplicationShutdown {
 
   /** Looks for work now, or once more if it is looking already. */
   look(): void {
-    if (this.isStopped || this.config.role === 'api') {
+    if (this.isStopped || this.outage.isOn || this.config.role === 'api') {
       return;
     }
     if (this.running !== null) {
@@ -53,13 +53,13 @@ export abstract class Poller implements BeforeApplicationShutdown {
         done = await this.runOnce();
       } catch (error) {
         // The next tick tries again; what was not committed is still there.
-        this.log.problem('worker.failed', error, { worker: this.name });
+        this.outage.report('worker.failed', error, { worker: this.name });
         done = 0;
       }
       const restMs = this.restAfterMs(performance.now() - startedAt);
       if (restMs > 0 && !this.isStopped) {
         await sleep(restMs);
       }
-    } while ((done > 0 || this.again) && !this.isStopped);
+    } while ((done > 0 || this.again) && !this.isStopped && !this.outage.isOn);
   }
 }

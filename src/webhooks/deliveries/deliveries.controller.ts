@@ -1,4 +1,5 @@
 import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiConflictResponse } from '@nestjs/swagger';
 import { RequireScope } from '../../platform/access/scope.js';
 import {
   ApiPage,
@@ -53,6 +54,10 @@ export class DeliveriesController {
   @Post(':id/retry')
   @HttpCode(200)
   @RequireScope('configure')
+  @ApiConflictResponse({
+    description:
+      'The delivery has not failed (`not_failed`), or its endpoint is disabled or deleted (`endpoint_disabled`).',
+  })
   async retry(@Param('id') id: string): Promise<WebhookDeliveryResponse> {
     return toResponse(await this.retries.retry(id));
   }

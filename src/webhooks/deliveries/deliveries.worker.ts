@@ -5,6 +5,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
+import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
 import { Log } from '../../platform/log.js';
 import { DeliveriesService, type RecordedAttempt } from './deliveries.service.js';
@@ -20,10 +21,11 @@ export class DeliveriesWorker extends Poller {
 
   constructor(
     @Inject(CONFIG) config: Config,
-    private readonly workerLog: Log,
+    private readonly workerOutage: Outage,
+    private readonly log: Log,
     private readonly deliveries: DeliveriesService,
   ) {
-    super('webhook deliveries', config, workerLog);
+    super('webhook deliveries', config, workerOutage);
   }
 
   @Interval(TICK_MS)
@@ -62,12 +64,12 @@ export class DeliveriesWorker extends Poller {
       this.report(await this.deliveries.deliver(delivery));
     } catch (error) {
       // Its lease ends, and it is sent again.
-      this.workerLog.problem('delivery.failed', error, { delivery_id: delivery.id });
+      this.workerOutage.report('delivery.failed', error, { delivery_id: delivery.id });
     }
   }
 
   private report({ claim, result, state }: RecordedAttempt): void {
-    this.workerLog.event('delivery.attempted', {
+    this.log.event('delivery.attempted', {
       delivery_id: claim.id,
       endpoint_id: claim.endpointId,
       attempt: claim.attemptNumber,

@@ -1,4 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiConflictResponse } from '@nestjs/swagger';
 import { RequireScope } from '../../platform/access/scope.js';
 import {
   ApiPage,
@@ -30,6 +31,9 @@ export class EndpointsController {
   /** Create an endpoint. The answer holds its secret, this once. */
   @Post()
   @RequireScope('configure')
+  @ApiConflictResponse({
+    description: 'There are too many endpoints already (`too_many_endpoints`).',
+  })
   async create(@Body() body: CreateWebhookEndpointDto): Promise<CreatedWebhookEndpointResponse> {
     const { url, types = [], description = '' } = body;
     const { endpoint, secret } = await this.endpoints.create({ url, types, description });
@@ -74,6 +78,7 @@ export class EndpointsController {
   @Post(':id/test')
   @HttpCode(202)
   @RequireScope('configure')
+  @ApiConflictResponse({ description: 'The endpoint is disabled (`endpoint_disabled`).' })
   async test(@Param('id') id: string): Promise<QueuedTestResponse> {
     return toTestResponse(await this.webhooks.sendTest(id));
   }

@@ -2,10 +2,12 @@ import fc from 'fast-check';
 import {
   JSON_TYPES,
   MAX_EVENTS_PER_REQUEST,
-  NDJSON_TYPE,
   readBody,
   type ReadBody,
+  readLines,
+  UnreadableLine,
 } from '../../../src/events/read-body.js';
+import { MAX_LINE_BYTES } from '../../../src/events/line-blocks.js';
 import { readUsageEvent } from '../../../src/events/usage-event.js';
 import { DomainError } from '../../../src/kernel/errors.js';
 
@@ -50,14 +52,6 @@ describe('readBody', () => {
     expect(read('[]', type).values).toEqual([]);
   });
 
-  it('takes one event a line as NDJSON, with any line ends and blank lines', () => {
-    expect(read('{"id":"a"}\r\n\n  \n{"id":"b"}', NDJSON_TYPE).values).toEqual([
-      { id: 'a' },
-      { id: 'b' },
-    ]);
-    expect(read('', NDJSON_TYPE).values).toEqual([]);
-  });
-
   it.each([
     ['nothing', '', JSON_TYPE, 'invalid', 'invalid_json'],
     ['half an object', '{"id":', JSON_TYPE, 'invalid', 'invalid_json'],
@@ -65,7 +59,7 @@ describe('readBody', () => {
     ['a bad long number', '[0.1234567890123456.7]', JSON_TYPE, 'invalid', 'invalid_json'],
     ['a number with a leading zero', '[0012345678901234567]', JSON_TYPE, 'invalid', 'invalid_json'],
     ['NaN', '[NaN]', JSON_TYPE, 'invalid', 'invalid_json'],
-    ['a bad line', '{}\n{', NDJSON_TYPE, 'invalid', 'invalid_json'],
+    ['lines', '{}', 'application/x-ndjson', 'unsupported', 'unsupported_media_type'],
     ['another type', '{}', 'text/plain', 'unsupported', 'unsupported_media_type'],
     ['no type', '{}', '', 'unsupported', 'unsupported_media_type'],
     ['no UTF-8', Buffer.from([0x22, 0xc3, 0x28, 0x22]), JSON_TYPE, 'invalid', 'invalid_utf8'],
@@ -80,16 +74,11 @@ describe('readBody', () => {
     expect(faultOf(body, type)).toEqual({ kind, code });
   });
 
-  it('names the line that is wrong', () => {
-    expect(() => read('{}\n\n{}\n{', NDJSON_TYPE)).toThrow(/^Line 4 /);
-  });
-
   it(`refuses more than ${MAX_EVENTS_PER_REQUEST} events`, () => {
     const many = (count: number): string => `[${Array.from({ length: count }, () => 0).join(',')}]`;
     expect(read(many(MAX_EVENTS_PER_REQUEST)).values).toHaveLength(MAX_EVENTS_PER_REQUEST);
     const fault = { kind: 'too_large', code: 'too_many_events' };
     expect(faultOf(many(MAX_EVENTS_PER_REQUEST + 1))).toEqual(fault);
-    expect(faultOf('0\n'.repeat(MAX_EVENTS_PER_REQUEST + 1), NDJSON_TYPE)).toEqual(fault);
   });
 
   it.each([
@@ -133,11 +122,10 @@ describe('readBody', () => {
     '-0.30000000000000004',
     '9007199254740993',
   ])('keeps %s when it is the whole body or a line', (text) => {
-    for (const type of [JSON_TYPE, NDJSON_TYPE]) {
-      const { values, dialect } = read(`  ${text}`, type);
+    for (const { values, dialect } of [read(`  ${text}`), readLines(Buffer.from(`  ${text}`))]) {
       expect(exact(dialect.toText(values[0]))).toBe(exact(text));
     }
-    const { values, dialect } = read(`0\n${text}\n${text}`, NDJSON_TYPE);
+    const { values, dialect } = readLines(Buffer.from(`0\n${text}\n${text}`));
     expect(values.map((value) => exact(dialect.toText(value)))).toEqual([
       '0',
       exact(text),
@@ -157,7 +145,7 @@ describe('readBody', () => {
   });
 
   it('never throws anything but a DomainError, whatever the bytes are', () => {
-    const type = fc.constantFrom(...JSON_TYPES, NDJSON_TYPE);
+    const type = fc.constantFrom(...JSON_TYPES);
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 200 }),
       fc.string({ unit: 'binary', maxLength: 200 }).map((text) => Buffer.from(text)),
@@ -179,6 +167,48 @@ describe('readBody', () => {
         }
       }),
       { numRuns: 2_000 },
+    );
+  });
+});
+
+describe('readLines', () => {
+  it('takes one event a line, with any line ends and blank lines, and knows their places', () => {
+    const block = Buffer.from('{"id":"a"}\r\n\n  \n{"id":"b"}\n');
+    expect(readLines(block)).toMatchObject({
+      values: [{ id: 'a' }, { id: 'b' }],
+      positions: [0, 3],
+      lineCount: 4,
+    });
+    expect(readLines(block.subarray(0, -1))).toMatchObject({ positions: [0, 3], lineCount: 4 });
+    expect(readLines(Buffer.from('\n'))).toMatchObject({ values: [], lineCount: 1 });
+  });
+
+  it.each([
+    ['no JSON', Buffer.from('{"id"'), 'invalid_json'],
+    ['two values', Buffer.from('{} {}'), 'invalid_json'],
+    ['no UTF-8', Buffer.from([0x22, 0xff, 0x22]), 'invalid_utf8'],
+    ['too long', Buffer.from(`"${'x'.repeat(MAX_LINE_BYTES)}"`), 'event_too_large'],
+  ])('refuses a line that is %s alone, and loses no digit of the others', (_, line, code) => {
+    const good = Buffer.from('{"v":12345678901234567890}\n');
+    const { values, positions, dialect } = readLines(
+      Buffer.concat([good, line, Buffer.from('\n'), good]),
+    );
+    expect(positions).toEqual([0, 1, 2]);
+    expect(values[1]).toBeInstanceOf(UnreadableLine);
+    expect(values[1]).toMatchObject({ code });
+    expect([values[0], values[2]].map(dialect.toText)).toEqual([
+      '{"v":12345678901234567890}',
+      '{"v":12345678901234567890}',
+    ]);
+  });
+
+  it('never throws, whatever the bytes are, and leaves out no line that holds something', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        const { values, positions, lineCount } = readLines(Buffer.from(bytes));
+        expect(values).toHaveLength(positions.length);
+        expect(lineCount).toBeGreaterThanOrEqual(values.length);
+      }),
     );
   });
 });

@@ -1,0 +1,83 @@
+/*
+ * An outage of the database, as one thing: whoever meets it reports it here, and the log says once
+ * that it began and once that it is over, however many workers and requests meet it. Meanwhile the
+ * workers rest and only this asks whether the database is back. Knows nothing of how it comes back.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { type Fields, Log } from '../log.js';
+import { Database } from './database.js';
+import { isConnectionLost } from './pg-errors.js';
+
+/** One question a second costs a database that starts nothing; workers are back that soon after it. */
+const PROBE_MS = 1_000;
+const REMIND_MS = 30_000;
+
+@Injectable()
+export class Outage implements OnApplicationShutdown {
+  private readonly stopping = new AbortController();
+  private watching: Promise<void> | null = null;
+
+  constructor(
+    private readonly database: Database,
+    private readonly log: Log,
+  ) {}
+
+  /** Whether the database is away, as far as is known here. */
+  get isOn(): boolean {
+    return this.watching !== null;
+  }
+
+  /** Logs a fault under its name, unless its cause is that the database is away: that is logged once. */
+  report(name: string, error: unknown, fields: Fields = {}): void {
+    if (!isConnectionLost(error) || this.stopping.signal.aborted) {
+      this.log.problem(name, error, fields);
+      return;
+    }
+    this.watching ??= this.watch(error, { met_by: name, ...fields }).finally(() => {
+      this.watching = null;
+    });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.stopping.abort();
+    await this.watching;
+  }
+
+  private async watch(first: unknown, fields: Fields): Promise<void> {
+    const since = performance.now();
+    let toldAt = since;
+    this.log.problem('database.away', first, fields);
+    for (;;) {
+      await this.rest();
+      if (this.stopping.signal.aborted) {
+        return;
+      }
+      const error = await this.ask();
+      const now = performance.now();
+      const awaySeconds = Math.round((now - since) / 1_000);
+      if (error === null) {
+        this.log.event('database.back', { away_seconds: awaySeconds });
+        return;
+      }
+      if (now - toldAt >= REMIND_MS) {
+        toldAt = now;
+        this.log.problem('database.still_away', error, { away_seconds: awaySeconds });
+      }
+    }
+  }
+
+  private async rest(): Promise<void> {
+    const { signal } = this.stopping;
+    await sleep(PROBE_MS, undefined, { signal }).catch(() => undefined);
+  }
+
+  private async ask(): Promise<unknown> {
+    try {
+      await this.database.ping();
+      return null;
+    } catch (error) {
+      return error;
+    }
+  }
+}
