@@ -80,6 +80,7 @@ CREATE TABLE ingest_batches (
   received_at timestamp with time zone NOT NULL,
   event_count integer NOT NULL,
   fold bigint,
+  is_correction boolean NOT NULL DEFAULT false,
   CONSTRAINT ingest_batches_pkey PRIMARY KEY (id)
 );
 
@@ -271,6 +272,12 @@ CREATE TABLE quarantined_values (
   batch_id bigint NOT NULL,
   reason text NOT NULL,
   value jsonb,
+  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  dismissed_at timestamp with time zone,
+  dismissed_by text,
+  dismissed_reason text,
+  CONSTRAINT quarantined_values_dismissed_check CHECK ((num_nulls(dismissed_at, dismissed_by, dismissed_reason) = ANY (ARRAY[0, 3]))),
+  CONSTRAINT quarantined_values_id_unique UNIQUE (id),
   CONSTRAINT quarantined_values_pkey PRIMARY KEY (meter, source, event_id)
 );
 
@@ -283,6 +290,18 @@ CREATE TABLE rejected_usage_events (
   detail text NOT NULL,
   payload text NOT NULL,
   received_at timestamp with time zone NOT NULL,
+  closed_as text,
+  closed_at timestamp with time zone,
+  closed_by text,
+  closed_reason text,
+  became_source text,
+  became_id text,
+  CONSTRAINT rejected_usage_events_closed_check CHECK (
+CASE closed_as
+    WHEN 'repaired'::text THEN ((num_nulls(closed_at, closed_by, became_source, became_id) = 0) AND (closed_reason IS NULL))
+    WHEN 'dismissed'::text THEN ((num_nulls(closed_at, closed_by, closed_reason) = 0) AND (num_nonnulls(became_source, became_id) = 0))
+    ELSE ((closed_as IS NULL) AND (num_nonnulls(closed_at, closed_by, closed_reason, became_source, became_id) = 0))
+END),
   CONSTRAINT rejected_usage_events_once UNIQUE (fingerprint),
   CONSTRAINT rejected_usage_events_pkey PRIMARY KEY (id)
 );
@@ -330,6 +349,23 @@ CREATE TABLE usage_backfills (
   CONSTRAINT usage_backfills_pkey PRIMARY KEY (meter)
 );
 
+CREATE TABLE usage_corrections (
+  batch_id bigint NOT NULL,
+  received_at timestamp with time zone NOT NULL,
+  sign smallint NOT NULL,
+  source text NOT NULL,
+  id text NOT NULL,
+  type text NOT NULL,
+  subject text NOT NULL,
+  "time" timestamp with time zone NOT NULL,
+  data jsonb NOT NULL,
+  extensions jsonb,
+  reason text NOT NULL,
+  created_by text NOT NULL,
+  CONSTRAINT usage_corrections_pkey PRIMARY KEY (source, id, batch_id, sign),
+  CONSTRAINT usage_corrections_sign_check CHECK ((sign = ANY (ARRAY['-1'::integer, 1])))
+);
+
 CREATE TABLE usage_event_conflicts (
   id text NOT NULL,
   source text NOT NULL,
@@ -337,6 +373,14 @@ CREATE TABLE usage_event_conflicts (
   event jsonb NOT NULL,
   digest bigint NOT NULL,
   received_at timestamp with time zone NOT NULL,
+  closed_as text,
+  closed_at timestamp with time zone,
+  closed_by text,
+  CONSTRAINT usage_event_conflicts_closed_check CHECK (
+CASE
+    WHEN (closed_as IS NULL) THEN (num_nonnulls(closed_at, closed_by) = 0)
+    ELSE ((closed_as = ANY (ARRAY['repaired'::text, 'dismissed'::text])) AND (num_nulls(closed_at, closed_by) = 0))
+END),
   CONSTRAINT usage_event_conflicts_once UNIQUE (source, event_id, digest),
   CONSTRAINT usage_event_conflicts_pkey PRIMARY KEY (id)
 );
@@ -447,6 +491,10 @@ CREATE INDEX provider_events_received ON public.provider_events USING btree (rec
 CREATE INDEX provider_syncs_due ON public.provider_syncs USING btree (next_attempt_at) WHERE (state = 'pending'::text);
 CREATE INDEX provider_syncs_line_item ON public.provider_syncs USING btree (line_item_id) WHERE (line_item_id IS NOT NULL);
 CREATE INDEX provider_syncs_pending ON public.provider_syncs USING btree (customer_id, invoice_id, "position") WHERE (state = 'pending'::text);
+CREATE INDEX rejected_usage_events_open ON public.rejected_usage_events USING btree (id) WHERE (closed_as IS NULL);
+CREATE INDEX usage_corrections_batch ON public.usage_corrections USING btree (batch_id);
+CREATE INDEX usage_corrections_subject_time ON public.usage_corrections USING btree (subject, "time");
+CREATE INDEX usage_event_conflicts_open ON public.usage_event_conflicts USING btree (id) WHERE (closed_as IS NULL);
 CREATE INDEX usage_events_batch ON ONLY public.usage_events USING btree (batch_id);
 CREATE INDEX usage_events_subject_time ON ONLY public.usage_events USING btree (subject, "time");
 CREATE INDEX usage_rollups_meter_hour ON public.usage_rollups USING btree (meter, hour);

@@ -1,6 +1,12 @@
 import { hash } from 'node:crypto';
 import { type UsageEvent } from './usage-event.js';
 
+/** What a sender knows an event by. */
+export interface EventIdentity {
+  readonly source: string;
+  readonly id: string;
+}
+
 /** By what an event is known for ever. */
 export interface EventKey {
   /** 128 bits of a hash of (source, id), as 32 hexadecimal digits. */
@@ -22,9 +28,14 @@ export interface KeyedEvent extends EventKey {
  */
 export function keyEvent(event: UsageEvent): EventKey {
   // JSON texts hold no NUL, and neither does a source or type: the parts cannot run into each other.
-  const key = hash('sha256', `${event.source}\0${event.id}`, 'hex').slice(0, 32);
+  const key = identityKey(event);
   const digest = hash('sha1', `${event.type}\0${event.subject}\0${event.data}`, 'hex');
   return { key, digest: toDigits(digest) };
+}
+
+/** The key alone, of an event of which only source and id are known. */
+export function identityKey(identity: EventIdentity): string {
+  return hash('sha256', `${identity.source}\0${identity.id}`, 'hex').slice(0, 32);
 }
 
 /** By parts of 28 bits, since those are small integers: a number of 56 bits takes thrice as long to print. */

@@ -14,28 +14,20 @@ import { parse, stringify } from 'lossless-json';
 import { instantOf } from '../kernel/instant.js';
 import { NaturallyIdempotent } from '../platform/access/idempotency.interceptor.js';
 import { RequireScope } from '../platform/access/scope.js';
-import {
-  ApiPage,
-  PageQuery,
-  type PageResponse,
-  readCursor,
-  toPageResponse,
-} from '../platform/http/page.js';
+import { ApiPage, readCursor, toPageResponse } from '../platform/http/page.js';
 import { LINE_TYPES, RAW_OR_LINES } from '../platform/http/raw-body.js';
 import { type RequestHeaders } from './binary-event.js';
 import { type EventFilter } from './events.store.js';
 import { EventsReader } from './events.reader.js';
 import { EventsService, type Receipts } from './events.service.js';
 import {
-  ConflictResponse,
   IngestResponse,
   ListEventsQuery,
-  RejectionResponse,
   StoredEventResponse,
   UsageEventBody,
 } from './ingest-events.dto.js';
 import { JSON_TYPES } from './read-body.js';
-import { type ConflictingEvent, type RejectedEvent, type StoredEvent } from './stored-event.js';
+import { type ListedEvent } from './stored-event.js';
 
 const BATCH_NUMBER = /^\d{1,18}$/;
 const EVENT = { $ref: getSchemaPath(UsageEventBody) };
@@ -96,7 +88,7 @@ export class EventsController {
     }
   }
 
-  /** List stored events, the last received first. */
+  /** List stored events as they came, the last received first; voided ones count no longer. */
   @Get()
   @RequireScope('read')
   @Header('content-type', JSON_TYPE)
@@ -105,29 +97,6 @@ export class EventsController {
     const before = readCursor(query.cursor, 3, BATCH_NUMBER);
     const page = await this.reader.list(toFilter(query), query.limit, before);
     return toExactJson(toPageResponse(page, toEventResponse));
-  }
-
-  /** List events whose identity was taken by another body. */
-  @Get('conflicts')
-  @RequireScope('read')
-  @Header('content-type', JSON_TYPE)
-  @ApiPage(ConflictResponse)
-  async conflicts(@Query() query: PageQuery): Promise<string> {
-    const before = readCursor(query.cursor, 1)?.[0] ?? null;
-    const page = await this.reader.listConflicts(query.limit, before);
-    return toExactJson(toPageResponse(page, toConflictResponse));
-  }
-
-  /** List events that were refused, and why. */
-  @Get('rejected')
-  @RequireScope('read')
-  @ApiPage(RejectionResponse)
-  async rejected(@Query() query: PageQuery): Promise<PageResponse<RejectionResponse>> {
-    const before = readCursor(query.cursor, 1)?.[0] ?? null;
-    return toPageResponse(
-      await this.reader.listRejections(query.limit, before),
-      toRejectionResponse,
-    );
   }
 }
 
@@ -156,7 +125,7 @@ function toFilter(query: ListEventsQuery): EventFilter {
   };
 }
 
-function toEventResponse(event: StoredEvent): StoredEventResponse {
+function toEventResponse(event: ListedEvent): StoredEventResponse {
   return {
     id: event.id,
     source: event.source,
@@ -166,27 +135,8 @@ function toEventResponse(event: StoredEvent): StoredEventResponse {
     data: parse(event.data),
     extensions: event.extensions === null ? null : parse(event.extensions),
     received_at: event.receivedAt.toISOString(),
-  };
-}
-
-function toConflictResponse(conflict: ConflictingEvent): ConflictResponse {
-  return {
-    id: conflict.id,
-    source: conflict.source,
-    event_id: conflict.eventId,
-    event: parse(conflict.event),
-    received_at: conflict.receivedAt.toISOString(),
-  };
-}
-
-function toRejectionResponse(rejection: RejectedEvent): RejectionResponse {
-  return {
-    id: rejection.id,
-    source: rejection.source,
-    event_id: rejection.eventId,
-    code: rejection.code,
-    detail: rejection.detail,
-    payload: rejection.payload,
-    received_at: rejection.receivedAt.toISOString(),
+    voided_at: event.voidedAt?.toISOString() ?? null,
+    void_reason: event.voidReason,
+    replacement: event.replacement === null ? null : parse(event.replacement),
   };
 }

@@ -4,13 +4,16 @@ import { type Page } from '../platform/http/page.js';
 import { CUT_OFF_LOCK } from './cut-off.js';
 import { type EventFilter, EventsStore } from './events.store.js';
 import { IngestQueue } from './ingest-queue.js';
-import { type ConflictingEvent, type RejectedEvent, type StoredEvent } from './stored-event.js';
+import { type ConflictingEvent, type PutAsideCount, type RejectedEvent } from './put-aside.js';
+import { type PutAsideFilter, PutAsideStore, type RejectionFilter } from './put-aside.store.js';
+import { type ListedEvent } from './stored-event.js';
 
 /** What other features may ask about stored events. */
 @Injectable()
 export class EventsReader {
   constructor(
     private readonly store: EventsStore,
+    private readonly putAside: PutAsideStore,
     private readonly queue: IngestQueue,
     private readonly database: Database,
   ) {}
@@ -19,16 +22,34 @@ export class EventsReader {
     filter: EventFilter,
     limit: number,
     before: readonly string[] | null,
-  ): Promise<Page<StoredEvent>> {
+  ): Promise<Page<ListedEvent>> {
     return await this.store.list(filter, limit, before);
   }
 
-  async listConflicts(limit: number, before: string | null): Promise<Page<ConflictingEvent>> {
-    return await this.store.listConflicts(limit, before);
+  async listConflicts(
+    filter: PutAsideFilter,
+    limit: number,
+    before: string | null,
+  ): Promise<Page<ConflictingEvent>> {
+    return await this.putAside.listConflicts(filter, limit, before);
   }
 
-  async listRejections(limit: number, before: string | null): Promise<Page<RejectedEvent>> {
-    return await this.store.listRejections(limit, before);
+  async listRejections(
+    filter: RejectionFilter,
+    limit: number,
+    before: string | null,
+  ): Promise<Page<RejectedEvent>> {
+    return await this.putAside.listRejections(filter, limit, before);
+  }
+
+  /** How many conflicts, by source and state. */
+  async countConflicts(filter: PutAsideFilter): Promise<PutAsideCount[]> {
+    return await this.putAside.countConflicts(filter);
+  }
+
+  /** How many rejected events, by source, code and state. */
+  async countRejections(filter: PutAsideFilter): Promise<PutAsideCount[]> {
+    return await this.putAside.countRejections(filter);
   }
 
   /** Calls back after every flush here that stored something. */

@@ -4,36 +4,15 @@ import { Injectable } from '@nestjs/common';
 import { newId } from '../kernel/ids.js';
 import { Database } from '../platform/database/database.js';
 import { type Page, toPage } from '../platform/http/page.js';
-import { type ConflictingEvent, type RejectedEvent, type StoredEvent } from './stored-event.js';
+import { EVENT_COLUMNS, EVENT_TIME, type EventRow, fromEventRow } from './event-row.js';
+import { type RejectedEvent } from './put-aside.js';
+import { type ListedEvent } from './stored-event.js';
 
-interface EventRow {
-  readonly batch_id: string;
-  readonly received_at: Date;
-  readonly source: string;
-  readonly id: string;
-  readonly type: string;
-  readonly subject: string;
-  readonly time: string;
-  readonly data: string;
-  readonly extensions: string | null;
-}
-
-interface ConflictRow {
-  readonly id: string;
-  readonly source: string;
-  readonly event_id: string;
-  readonly event: string;
-  readonly received_at: Date;
-}
-
-interface RejectedRow {
-  readonly id: string;
-  readonly source: string | null;
-  readonly event_id: string | null;
-  readonly code: string;
-  readonly detail: string;
-  readonly payload: string;
-  readonly received_at: Date;
+interface ListedRow extends EventRow {
+  readonly voided_at: Date | null;
+  readonly void_reason: string | null;
+  /** JSON text of the body that counts in its place. */
+  readonly replacement: string | null;
 }
 
 export interface EventFilter {
@@ -44,9 +23,10 @@ export interface EventFilter {
   readonly to: Date | null;
 }
 
-export type NewRejection = Omit<RejectedEvent, 'id' | 'receivedAt'>;
-
-const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
+export type NewRejection = Pick<
+  RejectedEvent,
+  'source' | 'eventId' | 'code' | 'detail' | 'payload'
+>;
 
 @Injectable()
 export class EventsStore {
@@ -76,25 +56,42 @@ export class EventsStore {
     );
   }
 
-  /** Stored events, the last received first. Index on subject and time, or on batch. */
+  /**
+   * Stored events, the last received first, as they came; what they count now stands beside. Index on
+   * subject and time, or on batch; corrections by primary key.
+   */
   async list(
     filter: EventFilter,
     limit: number,
     before: readonly string[] | null,
-  ): Promise<Page<StoredEvent>> {
-    const rows = await this.database.query<EventRow>(
-      `SELECT events.batch_id, events.received_at, events.source, events.id, events.type, events.subject,
-         to_char(events.time AT TIME ZONE 'UTC', ${ISO}) AS time,
-         events.data::text AS data, events.extensions::text AS extensions
-       FROM usage_events AS events
-       WHERE ($2::text[] IS NULL OR events.subject = ANY ($2))
-         AND ($3::text IS NULL OR events.source = $3)
-         AND ($4::text IS NULL OR events.type = $4)
-         AND ($5::timestamptz IS NULL OR events.time >= $5)
-         AND ($6::timestamptz IS NULL OR events.time < $6)
-         AND ($7::bigint IS NULL OR (events.batch_id, events.source, events.id) < ($7, $8, $9))
-       ORDER BY events.batch_id DESC, events.source DESC, events.id DESC
-       LIMIT $1 + 1`,
+  ): Promise<Page<ListedEvent>> {
+    const rows = await this.database.query<ListedRow>(
+      `SELECT listed.*,
+         CASE WHEN latest.sign = -1 THEN latest.received_at END AS voided_at,
+         CASE WHEN latest.sign = -1 THEN latest.reason END AS void_reason,
+         CASE WHEN latest.sign = 1 THEN latest.body::text END AS replacement
+       FROM (
+         SELECT ${EVENT_COLUMNS}
+         FROM usage_events AS events
+         WHERE ($2::text[] IS NULL OR events.subject = ANY ($2))
+           AND ($3::text IS NULL OR events.source = $3)
+           AND ($4::text IS NULL OR events.type = $4)
+           AND ($5::timestamptz IS NULL OR events.time >= $5)
+           AND ($6::timestamptz IS NULL OR events.time < $6)
+           AND ($7::bigint IS NULL OR (events.batch_id, events.source, events.id) < ($7, $8, $9))
+         ORDER BY events.batch_id DESC, events.source DESC, events.id DESC
+         LIMIT $1 + 1
+       ) AS listed
+       LEFT JOIN LATERAL (
+         SELECT events.sign, events.received_at, events.reason, jsonb_build_object(
+           'type', events.type, 'subject', events.subject, 'time', ${EVENT_TIME},
+           'data', events.data, 'extensions', events.extensions) AS body
+         FROM usage_corrections AS events
+         WHERE events.source = listed.source AND events.id = listed.id
+         ORDER BY events.batch_id DESC, events.sign DESC
+         LIMIT 1
+       ) AS latest ON true
+       ORDER BY listed.batch_id DESC, listed.source DESC, listed.id DESC`,
       [
         limit,
         filter.subjects,
@@ -107,29 +104,7 @@ export class EventsStore {
         before?.[2] ?? null,
       ],
     );
-    return toPage(rows, limit, (row) => [row.batch_id, row.source, row.id], fromEventRow);
-  }
-
-  async listConflicts(limit: number, before: string | null): Promise<Page<ConflictingEvent>> {
-    const rows = await this.database.query<ConflictRow>(
-      `SELECT id, source, event_id, event::text AS event, received_at FROM usage_event_conflicts
-       WHERE $2::text IS NULL OR id < $2
-       ORDER BY id DESC
-       LIMIT $1 + 1`,
-      [limit, before],
-    );
-    return toPage(rows, limit, (row) => [row.id], fromConflictRow);
-  }
-
-  async listRejections(limit: number, before: string | null): Promise<Page<RejectedEvent>> {
-    const rows = await this.database.query<RejectedRow>(
-      `SELECT id, source, event_id, code, detail, payload, received_at FROM rejected_usage_events
-       WHERE $2::text IS NULL OR id < $2
-       ORDER BY id DESC
-       LIMIT $1 + 1`,
-      [limit, before],
-    );
-    return toPage(rows, limit, (row) => [row.id], fromRejectedRow);
+    return toPage(rows, limit, (row) => [row.batch_id, row.source, row.id], fromListedRow);
   }
 
   /** The highest committed batch number in the ambient snapshot; 0 when nothing was ever stored. */
@@ -145,38 +120,11 @@ function fingerprint(code: string, payload: string): string {
   return createHash('sha256').update(`${code}\0${payload}`).digest('hex').slice(0, 32);
 }
 
-function fromEventRow(row: EventRow): StoredEvent {
+function fromListedRow(row: ListedRow): ListedEvent {
   return {
-    source: row.source,
-    id: row.id,
-    type: row.type,
-    subject: row.subject,
-    time: row.time,
-    data: row.data,
-    extensions: row.extensions,
-    batchId: BigInt(row.batch_id),
-    receivedAt: row.received_at,
-  };
-}
-
-function fromConflictRow(row: ConflictRow): ConflictingEvent {
-  return {
-    id: row.id,
-    source: row.source,
-    eventId: row.event_id,
-    event: row.event,
-    receivedAt: row.received_at,
-  };
-}
-
-function fromRejectedRow(row: RejectedRow): RejectedEvent {
-  return {
-    id: row.id,
-    source: row.source,
-    eventId: row.event_id,
-    code: row.code,
-    detail: row.detail,
-    payload: row.payload,
-    receivedAt: row.received_at,
+    ...fromEventRow(row),
+    voidedAt: row.voided_at,
+    voidReason: row.void_reason,
+    replacement: row.replacement,
   };
 }

@@ -72,24 +72,10 @@ export class StoredEventResponse {
   @ApiProperty({ type: Object, additionalProperties: true, nullable: true })
   extensions: unknown;
   received_at: string;
-}
-
-export class ConflictResponse {
-  id: string;
-  source: string;
-  event_id: string;
-  /** The later body; the first one is the event that stands. */
-  event: unknown;
-  received_at: string;
-}
-
-export class RejectionResponse {
-  id: string;
-  source: string | null;
-  event_id: string | null;
-  code: string;
-  detail: string;
-  /** As it was sent. */
-  payload: string;
-  received_at: string;
+  /** When it was taken out of the count; null while it counts. */
+  voided_at: string | null;
+  void_reason: string | null;
+  /** The body that counts in its place, after a repair. */
+  @ApiProperty({ type: Object, additionalProperties: true, nullable: true })
+  replacement: unknown;
 }

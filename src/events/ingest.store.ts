@@ -263,7 +263,8 @@ async function findKnown(
 
 /**
  * Of events whose digest differs from the stored one: those whose type, subject or data really do.
- * The same JSON written in another way is the same event. Real conflicts are kept, once each.
+ * The same JSON written in another way is the same event, and so is what a correction has put in its
+ * place. Real conflicts are kept, once each.
  */
 async function findConflicts(
   client: PoolClient,
@@ -276,7 +277,11 @@ async function findConflicts(
     const same = await client.query(
       `SELECT FROM usage_events AS stored
        WHERE stored.batch_id = $1 AND stored.source = $2 AND stored.id = $3
-         AND stored.type = $4 AND stored.subject = $5 AND stored.data = $6::jsonb`,
+         AND stored.type = $4 AND stored.subject = $5 AND stored.data = $6::jsonb
+       UNION ALL
+       SELECT FROM usage_corrections AS known
+       WHERE known.source = $2 AND known.id = $3 AND known.sign = 1
+         AND known.type = $4 AND known.subject = $5 AND known.data = $6::jsonb`,
       [known.get(key)?.batch_id, event.source, event.id, event.type, event.subject, event.data],
     );
     if (same.rowCount === 0) {

@@ -6,23 +6,11 @@ export interface StoredEvent extends UsageEvent {
   readonly receivedAt: Date;
 }
 
-/** A later body under an identity that is taken. */
-export interface ConflictingEvent {
-  readonly id: string;
-  readonly source: string;
-  readonly eventId: string;
-  /** JSON text of what differs: type, subject, time, data, extensions. */
-  readonly event: string;
-  readonly receivedAt: Date;
-}
-
-/** An event that was refused, as it was sent. */
-export interface RejectedEvent {
-  readonly id: string;
-  readonly source: string | null;
-  readonly eventId: string | null;
-  readonly code: string;
-  readonly detail: string;
-  readonly payload: string;
-  readonly receivedAt: Date;
+/** A stored event, and what it counts now. */
+export interface ListedEvent extends StoredEvent {
+  /** Null while it, or what replaced it, counts. */
+  readonly voidedAt: Date | null;
+  readonly voidReason: string | null;
+  /** JSON text of the body that counts in its place: type, subject, time, data, extensions. */
+  readonly replacement: string | null;
 }

@@ -1,12 +1,13 @@
 /*
  * Metering: batches of stored events become hourly rollups, all meters of a batch and its mark in
  * one transaction, so that an event is in the rollups or in a pending batch and never in both or
- * neither. Owns usage_rollups, usage_backfills, quarantined_values and the column ingest_batches.fold.
+ * neither. Corrections are folded with them, each with its sign. Owns usage_rollups,
+ * usage_backfills, quarantined_values and the column ingest_batches.fold.
  */
 import { Injectable } from '@nestjs/common';
 import { type Meter } from '../meters/meter.js';
 import { Database } from '../platform/database/database.js';
-import { compileMeter, groupArray, Parameters } from './meter-sql.js';
+import { compileMeter, groupArray, type MeterSql, Parameters } from './meter-sql.js';
 
 /**
  * Folds hold it shared while they use the list of meters; registering a meter takes it exclusively
@@ -21,6 +22,8 @@ export interface Batch {
   readonly id: string;
   readonly receivedAt: Date;
   readonly eventCount: number;
+  /** Its rows are corrections, each with a sign, and not events. */
+  readonly isCorrection: boolean;
 }
 
 export interface Backfill {
@@ -33,7 +36,10 @@ interface BatchRow {
   readonly id: string;
   readonly received_at: Date;
   readonly event_count: number;
+  readonly is_correction: boolean;
 }
+
+const BATCH_COLUMNS = 'id, received_at, event_count, is_correction';
 
 @Injectable()
 export class FoldStore {
@@ -63,7 +69,7 @@ export class FoldStore {
   /** The oldest pending batches that nobody else folds, locked until the transaction ends. */
   async claimPending(limit: number): Promise<Batch[]> {
     const rows = await this.database.query<BatchRow>(
-      `SELECT id, received_at, event_count FROM ingest_batches
+      `SELECT ${BATCH_COLUMNS} FROM ingest_batches
        WHERE fold IS NULL
        ORDER BY id
        LIMIT $1
@@ -125,7 +131,7 @@ export class FoldStore {
   /** The next batches of a history, in order. */
   async listHistory(backfill: Backfill, limit: number): Promise<Batch[]> {
     const rows = await this.database.query<BatchRow>(
-      `SELECT id, received_at, event_count FROM ingest_batches
+      `SELECT ${BATCH_COLUMNS} FROM ingest_batches
        WHERE id > $1 AND fold <= $2
        ORDER BY id
        LIMIT $3`,
@@ -155,26 +161,21 @@ export class FoldStore {
   async foldMeter(meter: Meter, batches: readonly Batch[]): Promise<void> {
     const parameters = new Parameters();
     const sql = compileMeter(meter, parameters);
-    const scope = scopeOf(batches, parameters);
+    const rows = rowsOf(batches, parameters);
     const number = parameters.add(meter.number);
     const names = sql.groups.map((_, index) => `group_${index + 1}`);
     const selected = sql.groups
       .map((group, index) => `, ${group} AS ${names[index] ?? ''}`)
       .join('');
     const keys = ['subject', 'hour', ...names].join(', ');
-    // A count reads no value and sums none: that halves its cost.
-    const isCount = meter.aggregation.kind === 'count';
-    const value = isCount ? '' : `, ${sql.value} AS value`;
-    const figures = isCount
-      ? 'count(*) AS event_count, 0 AS value_sum, 0 AS unreadable'
-      : 'count(value) AS event_count, sum(value) AS value_sum, count(*) - count(value) AS unreadable';
-    const rows = await this.database.query<{ unreadable: string | null }>(
+    const figures = figuresOf(meter, sql, rows.isSigned);
+    const found = await this.database.query<{ unreadable: string | null }>(
       `WITH folded AS (
-         SELECT ${keys}, ${figures}
+         SELECT ${keys}, ${figures.summed}
          FROM (
-           SELECT events.subject, ${HOUR} AS hour${selected}${value}
-           FROM usage_events AS events
-           WHERE ${scope} AND ${sql.matches}
+           SELECT events.subject, ${HOUR} AS hour${selected}${figures.read}
+           FROM ${rows.from} AS events
+           WHERE ${rows.scope} AND ${sql.matches}
            OFFSET 0
          ) AS read
          GROUP BY ${keys}
@@ -182,7 +183,7 @@ export class FoldStore {
          INSERT INTO usage_rollups AS rollup (subject, meter, hour, groups, event_count, value_sum)
          SELECT subject, ${number}, hour, ${groupArray(names)} AS groups, event_count, value_sum
          FROM folded
-         WHERE event_count > 0
+         WHERE ${figures.hasAny}
          ORDER BY subject, hour, groups
          ON CONFLICT (subject, meter, hour, groups) DO UPDATE
          SET event_count = rollup.event_count + excluded.event_count,
@@ -191,41 +192,100 @@ export class FoldStore {
        SELECT sum(folded.unreadable) AS unreadable FROM folded`,
       parameters.values,
     );
-    if (BigInt(rows[0]?.unreadable ?? 0) > 0n) {
+    if (BigInt(found[0]?.unreadable ?? 0) > 0n) {
       await this.quarantine(meter, batches);
     }
   }
 
+  /** Puts aside what the meter cannot read; of an event that was replaced, the last body. In key order. */
   private async quarantine(meter: Meter, batches: readonly Batch[]): Promise<void> {
     const parameters = new Parameters();
     const sql = compileMeter(meter, parameters);
-    const scope = scopeOf(batches, parameters);
+    const rows = rowsOf(batches, parameters);
     const number = parameters.add(meter.number);
     await this.database.query(
-      `INSERT INTO quarantined_values (meter, source, event_id, subject, time, batch_id, reason, value)
-       SELECT ${number}, events.source, events.id, events.subject, events.time, events.batch_id,
+      `INSERT INTO quarantined_values AS quarantined (meter, source, event_id, subject, time, batch_id, reason, value)
+       SELECT DISTINCT ON (events.source, events.id)
+         ${number}, events.source, events.id, events.subject, events.time, events.batch_id,
          CASE WHEN coalesce(jsonb_typeof(${sql.rawValue}), 'null') = 'null' THEN 'missing'
               WHEN jsonb_typeof(${sql.rawValue}) = 'number' THEN 'out_of_range'
               ELSE 'not_a_number' END,
          ${sql.rawValue}
-       FROM usage_events AS events
-       WHERE ${scope} AND ${sql.matches} AND ${sql.value} IS NULL
-       ORDER BY events.source, events.id
-       ON CONFLICT (meter, source, event_id) DO NOTHING`,
+       FROM ${rows.from} AS events
+       WHERE ${rows.scope} AND ${sql.matches} AND ${sql.value} IS NULL
+         ${rows.isSigned ? 'AND events.sign = 1' : ''}
+       ORDER BY events.source, events.id, events.batch_id DESC
+       ON CONFLICT (meter, source, event_id) DO UPDATE
+       SET subject = excluded.subject, time = excluded.time, batch_id = excluded.batch_id,
+         reason = excluded.reason, value = excluded.value,
+         dismissed_at = NULL, dismissed_by = NULL, dismissed_reason = NULL
+       WHERE excluded.batch_id > quarantined.batch_id`,
       parameters.values,
     );
   }
 }
 
+interface Figures {
+  /** Columns read of each row besides its keys. */
+  readonly read: string;
+  /** What they add up to: event_count, value_sum, unreadable. */
+  readonly summed: string;
+  /** Whether the sums change anything. */
+  readonly hasAny: string;
+}
+
+/** A count reads no value and sums none: that halves its cost. Only corrections have a sign to look at. */
+function figuresOf(meter: Meter, sql: MeterSql, isSigned: boolean): Figures {
+  const isCount = meter.aggregation.kind === 'count';
+  const value = isCount ? '' : `, ${sql.value} AS value`;
+  if (!isSigned) {
+    const summed = isCount
+      ? 'count(*) AS event_count, 0 AS value_sum, 0 AS unreadable'
+      : 'count(value) AS event_count, sum(value) AS value_sum, count(*) - count(value) AS unreadable';
+    return { read: value, summed, hasAny: 'event_count > 0' };
+  }
+  const summed = isCount
+    ? 'sum(sign) AS event_count, 0 AS value_sum, 0 AS unreadable'
+    : `coalesce(sum(sign) FILTER (WHERE value IS NOT NULL), 0) AS event_count,
+       coalesce(sum(sign * value), 0) AS value_sum,
+       count(*) FILTER (WHERE value IS NULL AND sign = 1) AS unreadable`;
+  const hasAny = 'event_count <> 0 OR value_sum <> 0';
+  return { read: `${value}, events.sign`, summed, hasAny };
+}
+
+/** What a fold reads: a table, or what stands for one, to be named `events`, and which of its rows. */
+interface FoldedRows {
+  readonly from: string;
+  readonly scope: string;
+  readonly isSigned: boolean;
+}
+
+const FOLDED_COLUMNS = 'batch_id, received_at, source, id, type, subject, time, data';
+/** Both in one statement, since two would write rollups in two orders, and deadlock with another fold's. */
+const WITH_CORRECTIONS = `(
+  SELECT ${FOLDED_COLUMNS}, 1::smallint AS sign FROM usage_events
+  UNION ALL
+  SELECT ${FOLDED_COLUMNS}, sign FROM usage_corrections)`;
+
 /** The events of the batches; the times of receipt let PostgreSQL skip other months' partitions. */
-function scopeOf(batches: readonly Batch[], parameters: Parameters): string {
+function rowsOf(batches: readonly Batch[], parameters: Parameters): FoldedRows {
   const times = batches.map((batch) => batch.receivedAt.getTime());
   const ids = parameters.add(batches.map((batch) => batch.id));
   const first = parameters.add(new Date(Math.min(...times)));
   const last = parameters.add(new Date(Math.max(...times)));
-  return `events.batch_id = ANY (${ids}::bigint[]) AND events.received_at >= ${first} AND events.received_at <= ${last}`;
+  const isSigned = batches.some((batch) => batch.isCorrection);
+  return {
+    from: isSigned ? WITH_CORRECTIONS : 'usage_events',
+    scope: `events.batch_id = ANY (${ids}::bigint[]) AND events.received_at >= ${first} AND events.received_at <= ${last}`,
+    isSigned,
+  };
 }
 
 function fromRow(row: BatchRow): Batch {
-  return { id: row.id, receivedAt: row.received_at, eventCount: row.event_count };
+  return {
+    id: row.id,
+    receivedAt: row.received_at,
+    eventCount: row.event_count,
+    isCorrection: row.is_correction,
+  };
 }

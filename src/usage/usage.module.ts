@@ -5,6 +5,11 @@ import { MetersModule } from '../meters/meters.module.js';
 import { FoldService } from './fold.service.js';
 import { FoldStore } from './fold.store.js';
 import { FoldWorker } from './fold.worker.js';
+import { QuarantineController } from './quarantine.controller.js';
+import { QuarantineService } from './quarantine.service.js';
+import { QuarantineStore } from './quarantine.store.js';
+import { UnattributedStore } from './unattributed.store.js';
+import { UncountedController } from './uncounted.controller.js';
 import { UsageController } from './usage.controller.js';
 import { UsageReader } from './usage.reader.js';
 import { UsageService } from './usage.service.js';
@@ -12,8 +17,18 @@ import { UsageStore } from './usage.store.js';
 
 @Module({
   imports: [CustomersModule, EventsModule, MetersModule],
-  controllers: [UsageController],
-  providers: [FoldStore, FoldService, FoldWorker, UsageStore, UsageReader, UsageService],
+  controllers: [UsageController, UncountedController, QuarantineController],
+  providers: [
+    FoldStore,
+    FoldService,
+    FoldWorker,
+    UsageStore,
+    UnattributedStore,
+    QuarantineStore,
+    QuarantineService,
+    UsageReader,
+    UsageService,
+  ],
   exports: [UsageReader],
 })
 export class UsageModule {}

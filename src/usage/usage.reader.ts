@@ -18,6 +18,11 @@ export class UsageReader {
     return await this.store.read(question);
   }
 
+  /** The same as it was at a cut-off, without what was stored or corrected later. */
+  async readAsOf(question: UsageQuestion, cutOffBatch: bigint): Promise<UsageRow[]> {
+    return await this.store.readAsOf(question, cutOffBatch);
+  }
+
   /** What a customer used of a meter in a window; in a transaction, as of its snapshot. */
   async quantityOf(meter: Meter, customerId: string, window: Interval): Promise<Decimal> {
     const rows = await this.store.read({

@@ -1,7 +1,8 @@
 /*
  * Every question about usage. An answer is rollups of whole hours, raw events of the hours that a
  * window cuts, and raw events of batches that are not folded yet, in one statement: one snapshot,
- * in which each event is in exactly one of the three. Reads only.
+ * in which each event is in exactly one of the three. Corrections are events with a sign and are in
+ * the rollups, or added here, by the same rule. Reads only.
  */
 import { Injectable } from '@nestjs/common';
 import { type Decimal, decimal } from '../kernel/decimal.js';
@@ -50,8 +51,23 @@ export class UsageStore {
   /** Exact quantities, by customer, bucket and group; nothing where nothing was used. */
   async read(question: UsageQuestion): Promise<UsageRow[]> {
     const isRolledUp = await this.isRolledUp(question.meter.number);
+    return await this.ask(question, isRolledUp ? inRollups : inEvents);
+  }
+
+  /**
+   * The same as it was at a cut-off, from raw events: what was stored or corrected later is not in it.
+   * Subjects belong to whom they belong now.
+   */
+  async readAsOf(question: UsageQuestion, cutOffBatch: bigint): Promise<UsageRow[]> {
+    return await this.ask(question, (_, sql, parameters) => {
+      const isBefore = `events.batch_id <= ${parameters.add(cutOffBatch.toString())}`;
+      return [everything(sql, isBefore), allCorrections(sql, isBefore)];
+    });
+  }
+
+  private async ask(question: UsageQuestion, partsOf: PartsOf): Promise<UsageRow[]> {
     const parameters = new Parameters();
-    const sql = statement(question, isRolledUp, parameters);
+    const sql = statement(question, partsOf, parameters);
     const rows = await this.database.query<Row>(sql, parameters.values);
     return rows.map((row) => ({
       customerId: row.customer_id,
@@ -73,12 +89,23 @@ export class UsageStore {
   }
 }
 
-function statement(question: UsageQuestion, isRolledUp: boolean, parameters: Parameters): string {
+/** The queries whose rows, added up, are the answer. */
+type PartsOf = (meter: Meter, sql: MeterSql, parameters: Parameters) => readonly string[];
+
+const inRollups: PartsOf = (meter, sql, parameters) => [
+  rollups(meter, parameters),
+  cutHours('head', sql),
+  cutHours('tail', sql),
+  pending(sql),
+  corrections(sql),
+];
+
+/** For a meter whose history is not in the rollups yet: all from raw events. */
+const inEvents: PartsOf = (_, sql) => [everything(sql), allCorrections(sql)];
+
+function statement(question: UsageQuestion, partsOf: PartsOf, parameters: Parameters): string {
   const { meter } = question;
-  const sql = compileMeter(meter, parameters);
-  const parts = isRolledUp
-    ? [rollups(meter, parameters), cutHours('head', sql), cutHours('tail', sql), pending(sql)]
-    : [everything(sql)];
+  const parts = partsOf(meter, compileMeter(meter, parameters), parameters);
   const selected = question.groupBy.map((key) => `part.groups[${positionOf(meter, key)}]`);
   const conditions = Object.entries(question.groupFilter).map(
     ([key, value]) => `part.groups[${positionOf(meter, key)}] = ${parameters.add(value)}`,
@@ -141,9 +168,11 @@ function rollups(meter: Meter, parameters: Parameters): string {
       AND rollup.hour >= span.first_hour AND rollup.hour < span.last_hour`;
 }
 
-function rawPart(from: string, sql: MeterSql): string {
+const SIGNED = 'events.sign * ';
+
+function rawPart(from: string, sql: MeterSql, sign = ''): string {
   return `SELECT span.customer_id, span.bucket, ${groupArray(sql.groups.map((group) => `(${group})`))} AS groups,
-      (${sql.value} IS NOT NULL)::integer AS event_count, coalesce(${sql.value}, 0) AS value_sum
+      ${sign}(${sql.value} IS NOT NULL)::integer AS event_count, ${sign}coalesce(${sql.value}, 0) AS value_sum
     FROM ${from} AND ${sql.matches}`;
 }
 
@@ -172,11 +201,27 @@ function pending(sql: MeterSql): string {
   );
 }
 
-/** For a meter whose history is not in the rollups yet: all from raw events. */
-function everything(sql: MeterSql): string {
+const WITHIN_SPAN = `events.subject = span.subject
+  AND events.time >= span.starts_at AND events.time < span.ends_at`;
+
+/** Corrections that the rollups do not have, or have in an hour that the window cuts. Index on subject and time. */
+function corrections(sql: MeterSql): string {
+  const isCut = '(events.time < span.first_hour OR events.time >= span.last_hour)';
   return rawPart(
-    `span JOIN usage_events AS events
-     ON events.subject = span.subject AND events.time >= span.starts_at AND events.time < span.ends_at`,
+    `span
+     JOIN usage_corrections AS events ON ${WITHIN_SPAN}
+     JOIN ingest_batches AS batch ON batch.id = events.batch_id
+     WHERE (batch.fold IS NULL OR ${isCut})`,
     sql,
+    SIGNED,
   );
+}
+
+function everything(sql: MeterSql, condition = 'true'): string {
+  return rawPart(`span JOIN usage_events AS events ON ${WITHIN_SPAN} AND ${condition}`, sql);
+}
+
+function allCorrections(sql: MeterSql, condition = 'true'): string {
+  const from = `span JOIN usage_corrections AS events ON ${WITHIN_SPAN} AND ${condition}`;
+  return rawPart(from, sql, SIGNED);
 }

@@ -1,12 +1,14 @@
 /*
- * Aim: the usage read equals a brute-force count, whatever was folded when.
+ * Aim: the usage read equals a brute-force count, whatever was folded, voided or replaced when.
  * Method: random events, meters and windows; the oracle knows nothing of SQL, rollups or batches.
  */
 import fc from 'fast-check';
 import { Big } from 'big.js';
 import { type Interval } from '../../src/kernel/interval.js';
 import { type Meter, type MeterFilter } from '../../src/meters/meter.js';
+import { readCursor } from '../../src/platform/http/page.js';
 import { factory } from '../support/factory.js';
+import { type UsageQuestion } from '../../src/usage/usage.store.js';
 import { type Metering, startMetering } from '../support/metering.js';
 
 interface Sent {
@@ -16,15 +18,40 @@ interface Sent {
   readonly data: { v?: unknown; region?: string; status: number };
 }
 
-const SUBJECTS = ['s1', 's2', 's3', 's4'];
+/** What an event counts now; null when it is void. */
+interface Counted {
+  readonly id: string;
+  body: Sent | null;
+}
+
+const SOURCE = 'usage';
+const NOTE = { reason: 'a test', by: 'key_test' };
+const SUBJECTS = ['s1', 's2', 's3', 's4', 's5'];
 const HANDED_OVER_AT = new Date('2026-11-09T10:30:00Z');
 
-/** s1 and s2 are a's; s3 is a's until it goes to b; s4 is nobody's. */
+/** s1 and s2 are a's; s3 is a's until it goes to b; s4 is nobody's; s5 is nobody's until it goes to b. */
 function ownerOf(subject: string, time: Date): string | null {
-  if (subject === 's4') {
+  if (subject === 's4' || (subject === 's5' && time < HANDED_OVER_AT)) {
     return null;
   }
+  if (subject === 's5') {
+    return 'b';
+  }
   return subject === 's3' && time >= HANDED_OVER_AT ? 'b' : 'a';
+}
+
+/** What belongs to nobody: how many, the first and last time, and the types, by subject. */
+function unowned(events: Sent[]): unknown[] {
+  return SUBJECTS.flatMap((subject) => {
+    const mine = events.filter(
+      (event) => event.subject === subject && ownerOf(subject, new Date(event.time)) === null,
+    );
+    const times = mine.map((event) => event.time.replace('Z', '000Z')).toSorted();
+    const types = [...new Set(mine.map((event) => event.type))].toSorted();
+    const [firstTime, lastTime] = [times[0], times.at(-1)];
+    const figures = { eventCount: mine.length, firstTime, lastTime, types };
+    return mine.length === 0 ? [] : [{ subject, source: SOURCE, ...figures }];
+  });
 }
 
 function usableNumber(value: unknown): Big | null {
@@ -111,7 +138,8 @@ describe('usage', () => {
   let metering: Metering;
   let customers: Record<string, string>;
   let meters: Meter[];
-  const all: Sent[] = [];
+  const all: Counted[] = [];
+  const standing = (): Sent[] => all.flatMap(({ body }) => (body === null ? [] : [body]));
   let serial = 0;
 
   beforeAll(async () => {
@@ -119,6 +147,7 @@ describe('usage', () => {
     const a = await metering.customers.create(factory.customer({ key: 'a' }), ['s1', 's2', 's3']);
     const b = await metering.customers.create(factory.customer({ key: 'b' }), []);
     await metering.customers.assignSubject('b', 's3', HANDED_OVER_AT);
+    await metering.customers.assignSubject('b', 's5', HANDED_OVER_AT);
     customers = { a: a.id, b: b.id };
     meters = [];
     for (const meter of [
@@ -135,25 +164,54 @@ describe('usage', () => {
   });
 
   const send = async (events: Sent[]): Promise<void> => {
-    const bodies = events.map((event) =>
-      factory.event({ ...event, id: `u${(serial += 1)}`, source: 'usage' }),
+    const counted = events.map((body) => ({ id: `u${(serial += 1)}`, body }));
+    await metering.send(
+      counted.map(({ id, body }) => factory.event({ ...body, id, source: SOURCE })),
     );
-    await metering.send(bodies);
-    all.push(...events);
+    all.push(...counted);
+  };
+
+  const voidEvent = async (event: Counted): Promise<void> => {
+    await metering.corrections.void({ source: SOURCE, id: event.id }, NOTE);
+    event.body = null;
+  };
+
+  const replace = async (event: Counted, body: Sent): Promise<void> => {
+    const { type, subject } = body;
+    const data = JSON.stringify(body.data);
+    const identity = { source: SOURCE, id: event.id };
+    const next = { ...identity, type, subject, time: body.time, data, extensions: null };
+    await metering.corrections.replace(identity, () => next, NOTE);
+    event.body = body;
+  };
+
+  /** Voids or replaces some of what was ever sent; numbers pick which. */
+  const correct = async (picks: number[], bodies: Sent[]): Promise<void> => {
+    for (const [index, pick] of picks.entries()) {
+      const event = all[pick % Math.max(1, all.length)];
+      const body = bodies[index];
+      if (event !== undefined) {
+        await (body === undefined || pick % 2 === 0 ? voidEvent(event) : replace(event, body));
+      }
+    }
   };
 
   const read = async (
     meter: Meter,
     customer: string,
     window: Interval,
+    asOf: bigint | null = null,
   ): Promise<Record<string, string>> => {
-    const rows = await metering.usage.read({
+    const question: UsageQuestion = {
       meter,
       whose: { kind: 'customer', customerId: customers[customer] ?? '' },
       buckets: [window],
       groupBy: meter.groupBy.map(({ key }) => key),
       groupFilter: {},
-    });
+    };
+    const rows = await (asOf === null
+      ? metering.usage.read(question)
+      : metering.usage.readAsOf(question, asOf));
     return Object.fromEntries(
       rows.map(({ groups, quantity }) => [
         groups.length === 0 ? '' : (groups[0] ?? 'null'),
@@ -165,10 +223,21 @@ describe('usage', () => {
   const readsExactly = async (window: Interval): Promise<void> => {
     for (const meter of meters) {
       for (const customer of ['a', 'b']) {
-        const counted = expected(meter, customer, window, all);
+        const counted = expected(meter, customer, window, standing());
         expect(await read(meter, customer, window)).toEqual(counted);
       }
     }
+    const first = await metering.unattributed.list(1, null);
+    const after = readCursor(first.nextCursor ?? undefined, 2);
+    const rest = after === null ? [] : (await metering.unattributed.list(9, after)).items;
+    expect([...first.items, ...rest]).toEqual(unowned(standing()));
+  };
+
+  /** What had been counted when cut-offs were taken. */
+  const cutOffs: { readonly batch: bigint; readonly counted: Sent[] }[] = [];
+  const takeCutOff = async (): Promise<void> => {
+    const batch = await metering.usage.atCutOff(async (cutOff) => await Promise.resolve(cutOff));
+    cutOffs.push({ batch, counted: standing() });
   };
 
   const drain = async (): Promise<void> => {
@@ -178,13 +247,14 @@ describe('usage', () => {
     } while (done > 0);
   };
 
-  it('equals a brute-force count at any moment between ingest, folds and new meters', async () => {
+  it('equals a brute-force count at any moment between ingest, corrections, folds and new meters', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(sent, { maxLength: 40 }),
-        fc.constantFrom('fold', 'backfill', 'nothing', 'meter'),
+        fc.tuple(fc.array(fc.nat(), { maxLength: 12 }), fc.array(sent, { maxLength: 12 })),
+        fc.constantFrom('fold', 'backfill', 'nothing', 'meter', 'cut off'),
         fc.tuple(time, time),
-        async (events, step, [left, right]) => {
+        async (events, [picks, bodies], step, [left, right]) => {
           await send(events);
           if (step === 'fold') {
             await metering.fold.foldOnce();
@@ -194,15 +264,22 @@ describe('usage', () => {
           }
           if (step === 'meter' && meters.length < 8) {
             const filter: MeterFilter = { property: '$.status', op: 'lt', value: 500 };
-            meters.push(await metering.meters.create(factory.meter({ filters: [filter] })));
+            const aggregation = { kind: 'sum', valueProperty: '$.v' } as const;
+            meters.push(
+              await metering.meters.create(factory.meter({ filters: [filter], aggregation })),
+            );
           }
+          if (step === 'cut off') {
+            await takeCutOff();
+          }
+          await correct(picks, bodies);
           const [start, end] = left < right ? [left, right] : [right, left];
           if (start < end) {
             await readsExactly({ start, end });
           }
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 80 },
     );
     await drain();
     await readsExactly({
@@ -211,11 +288,41 @@ describe('usage', () => {
     });
   });
 
-  it('loses and doubles nothing when several fold at once', async () => {
+  it('counts as of a cut-off what was counted then, whatever was corrected later', async () => {
+    await correct(fc.sample(fc.nat(), 50), fc.sample(sent, 50));
+    await drain();
+    const window = {
+      start: new Date('2026-11-09T08:15:00.5Z'),
+      end: new Date('2026-11-09T12:30:00Z'),
+    };
+    expect(cutOffs.length).toBeGreaterThan(2);
+    for (const { batch, counted } of cutOffs) {
+      for (const meter of meters) {
+        const then = expected(meter, 'a', window, counted);
+        expect(await read(meter, 'a', window, batch)).toEqual(then);
+      }
+    }
+  });
+
+  it('loses and doubles nothing when several fold and correct at once', async () => {
     const events = fc.sample(sent, 2_000);
     for (let index = 0; index < events.length; index += 50) {
       await send(events.slice(index, index + 50));
     }
+    const fresh = all.slice(-2_000);
+    const bodies = fc.sample(sent, fresh.length);
+    meters.push(
+      await metering.meters.create(
+        factory.meter({ aggregation: { kind: 'sum', valueProperty: '$.v' } }),
+      ),
+    );
+    const correctSome = async (lane: number): Promise<void> => {
+      for (let index = lane; index < fresh.length; index += 20) {
+        const event = fresh[index] as Counted;
+        await (index % 40 < 20 ? voidEvent(event) : replace(event, bodies[index] as Sent));
+      }
+    };
+    await Promise.all([drain(), drain(), drain(), correctSome(0), correctSome(1), correctSome(20)]);
     await Promise.all([drain(), drain(), drain(), drain()]);
     await readsExactly({
       start: new Date('2026-11-09T08:00:00Z'),
@@ -238,7 +345,9 @@ describe('usage', () => {
     const [meter] = meters as [Meter];
     const sending = Promise.all(
       Array.from({ length: 20 }, async () => {
-        await metering.send([factory.event({ subject: 's1', time: '2026-11-09T09:00:00Z' })]);
+        const event = factory.event({ subject: 's1', time: '2026-11-09T09:00:00Z' });
+        await metering.send([event]);
+        await metering.corrections.void({ source: 'test', id: String(event['id']) }, NOTE);
       }),
     );
     const { counted, raw } = await metering.usage.atCutOff(async (cutOff) => {
@@ -247,9 +356,18 @@ describe('usage', () => {
            AND (subject IN ('s1', 's2') OR (subject = 's3' AND time < $2))`,
         [cutOff.toString(), HANDED_OVER_AT],
       );
+      const [corrected] = await metering.db.database.query<{ count: string }>(
+        `SELECT coalesce(sum(sign), 0) AS count FROM usage_corrections
+         WHERE batch_id <= $1 AND type = 'api.request'
+           AND (subject IN ('s1', 's2') OR (subject = 's3' AND time < $2))`,
+        [cutOff.toString(), HANDED_OVER_AT],
+      );
       await sending;
       const quantity = await metering.usage.quantityOf(meter, customers['a'] ?? '', window);
-      return { counted: quantity.toFixed(), raw: row?.count };
+      return {
+        counted: quantity.toFixed(),
+        raw: String(Number(row?.count) + Number(corrected?.count)),
+      };
     });
     expect(counted).toBe(raw);
   });

@@ -1,10 +1,14 @@
 import { CustomersService } from '../../src/customers/customers.service.js';
 import { CustomersStore } from '../../src/customers/customers.store.js';
+import { CorrectionsService } from '../../src/events/corrections.service.js';
+import { CorrectionsStore } from '../../src/events/corrections.store.js';
 import { EventsReader } from '../../src/events/events.reader.js';
 import { EventsService, type Receipt } from '../../src/events/events.service.js';
 import { EventsStore } from '../../src/events/events.store.js';
 import { IngestQueue } from '../../src/events/ingest-queue.js';
 import { IngestStore } from '../../src/events/ingest.store.js';
+import { PutAsideStore } from '../../src/events/put-aside.store.js';
+import { RepairsService } from '../../src/events/repairs.service.js';
 import { type Config } from '../../src/platform/config.js';
 import { Outage } from '../../src/platform/database/outage.js';
 import { Metrics } from '../../src/platform/http/metrics.js';
@@ -13,6 +17,9 @@ import { MetersService } from '../../src/meters/meters.service.js';
 import { MetersStore } from '../../src/meters/meters.store.js';
 import { FoldService } from '../../src/usage/fold.service.js';
 import { FoldStore } from '../../src/usage/fold.store.js';
+import { QuarantineService } from '../../src/usage/quarantine.service.js';
+import { QuarantineStore } from '../../src/usage/quarantine.store.js';
+import { UnattributedStore } from '../../src/usage/unattributed.store.js';
 import { UsageReader } from '../../src/usage/usage.reader.js';
 import { UsageStore } from '../../src/usage/usage.store.js';
 import { silentLog, testConfig } from './config.js';
@@ -28,8 +35,12 @@ export interface Metering {
   readonly meters: MetersService;
   readonly events: EventsService;
   readonly eventsReader: EventsReader;
+  readonly corrections: CorrectionsService;
+  readonly repairs: RepairsService;
   readonly fold: FoldService;
   readonly usage: UsageReader;
+  readonly unattributed: UnattributedStore;
+  readonly quarantine: QuarantineService;
   /** Sends events as a client would. */
   send(events: unknown): Promise<Receipt[]>;
   close(): Promise<void>;
@@ -50,7 +61,9 @@ export async function startMetering(
   const ingestStore = new IngestStore(db.url, outage);
   const queue = new IngestQueue(ingestStore, config, clock, outage, metrics);
   const events = new EventsService(queue, eventsStore, config, clock, silentLog, metrics);
-  const eventsReader = new EventsReader(eventsStore, queue, database);
+  const putAside = new PutAsideStore(database);
+  const corrections = new CorrectionsService(new CorrectionsStore(database), database, clock);
+  const eventsReader = new EventsReader(eventsStore, putAside, queue, database);
   const metersReader = new MetersReader(metersStore);
   return {
     db,
@@ -60,8 +73,18 @@ export async function startMetering(
     meters: new MetersService(metersStore, clock),
     events,
     eventsReader,
+    corrections,
+    repairs: new RepairsService(putAside, corrections, queue, database, clock, config),
     fold: new FoldService(new FoldStore(database), metersReader, database, clock, metrics),
     usage: new UsageReader(new UsageStore(database), eventsReader),
+    unattributed: new UnattributedStore(database),
+    quarantine: new QuarantineService(
+      new QuarantineStore(database),
+      corrections,
+      metersReader,
+      database,
+      clock,
+    ),
     send: async (body) => (await events.ingest(Buffer.from(JSON.stringify(body)), {})).receipts,
     close: async () => {
       await ingestStore.onApplicationShutdown();

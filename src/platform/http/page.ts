@@ -46,11 +46,12 @@ export function toPage<Row, Item>(
 ): Page<Item> {
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
-  const nextCursor = rows.length > limit && last !== undefined ? encode(position(last)) : null;
+  const nextCursor = rows.length > limit && last !== undefined ? toCursor(position(last)) : null;
   return { items: shown.map(toItem), nextCursor };
 }
 
-function encode(position: readonly string[]): string {
+/** The cursor of a position; for lists that cut their pages themselves. */
+export function toCursor(position: readonly string[]): string {
   return Buffer.from(JSON.stringify(position)).toString('base64url');
 }
 
