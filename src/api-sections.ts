@@ -8,6 +8,11 @@ export const API_SECTIONS: readonly ApiSection[] = [
     paths: ['/api/v1/events'],
   },
   {
+    name: 'Sources',
+    description: 'Gateways that send records of their own form, and what these mean.',
+    paths: ['/api/v1/sources'],
+  },
+  {
     name: 'Customers',
     description: 'Who pays, and whose usage is theirs from when on.',
     paths: ['/api/v1/customers'],

@@ -5,6 +5,7 @@ import { EventsModule } from './events/events.module.js';
 import { MetersModule } from './meters/meters.module.js';
 import { PlatformModule, type PlatformOptions } from './platform/platform.module.js';
 import { PricingModule } from './pricing/pricing.module.js';
+import { SourcesModule } from './sources/sources.module.js';
 import { StripeModule } from './stripe/stripe.module.js';
 import { UsageModule } from './usage/usage.module.js';
 import { WebhooksModule } from './webhooks/webhooks.module.js';
@@ -19,6 +20,7 @@ export class AppModule {
         CustomersModule,
         MetersModule,
         EventsModule,
+        SourcesModule,
         UsageModule,
         PricingModule,
         WebhooksModule,

@@ -12,8 +12,10 @@ CREATE TABLE api_keys (
   scopes text[] NOT NULL,
   created_at timestamp with time zone NOT NULL,
   revoked_at timestamp with time zone,
+  source_id text,
   CONSTRAINT api_keys_pkey PRIMARY KEY (id),
   CONSTRAINT api_keys_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['ingest'::text, 'read'::text, 'configure'::text, 'bill'::text, 'admin'::text]))),
+  CONSTRAINT api_keys_source_fkey FOREIGN KEY (source_id) REFERENCES sources(id) ON DELETE RESTRICT,
   CONSTRAINT api_keys_token_unique UNIQUE (token_sha256)
 );
 
@@ -304,6 +306,21 @@ END),
   CONSTRAINT rejected_usage_events_pkey PRIMARY KEY (id)
 );
 
+CREATE TABLE sources (
+  id text NOT NULL,
+  key text NOT NULL,
+  name text NOT NULL,
+  format text NOT NULL,
+  mapping jsonb NOT NULL,
+  token_header text,
+  token_query text,
+  created_at timestamp with time zone NOT NULL,
+  archived_at timestamp with time zone,
+  CONSTRAINT sources_key_unique UNIQUE (key),
+  CONSTRAINT sources_pkey PRIMARY KEY (id),
+  CONSTRAINT sources_token_check CHECK (((token_header IS NULL) OR (token_query IS NULL)))
+);
+
 CREATE TABLE subscriptions (
   id text NOT NULL,
   customer_id text NOT NULL,
@@ -459,6 +476,7 @@ CREATE TABLE webhook_messages (
   CONSTRAINT webhook_messages_sequence_unique UNIQUE (sequence)
 );
 
+CREATE INDEX api_keys_source ON public.api_keys USING btree (source_id, id) WHERE (source_id IS NOT NULL);
 CREATE INDEX billing_periods_due ON public.billing_periods USING btree (closes_at) WHERE (state = 'open'::text);
 CREATE INDEX customer_subjects_customer ON public.customer_subjects USING btree (customer_id);
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);

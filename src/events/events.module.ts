@@ -25,6 +25,6 @@ import { RepairsService } from './repairs.service.js';
     PutAsideStore,
     RepairsService,
   ],
-  exports: [EventsReader, CorrectionsService],
+  exports: [EventsReader, EventsService, CorrectionsService],
 })
 export class EventsModule {}

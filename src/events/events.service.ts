@@ -16,10 +16,12 @@ import { blocksOf } from './line-blocks.js';
 import { type ReadBody, readBody, readLines, UnreadableLine } from './read-body.js';
 import {
   type Dialect,
+  type EventRules,
   isAttribute,
   isObject,
   type ReadEvent,
   readUsageEvent,
+  type Rejection,
   type UsageEvent,
 } from './usage-event.js';
 
@@ -44,6 +46,22 @@ export interface Receipts {
   readonly tally: Tally;
   /** One for each, in order; of a stream only the first that were refused. */
   readonly receipts: Receipt[];
+}
+
+/** What was made of a record that came in another form than an event's. */
+export interface DerivedEvent {
+  /** What should be an event; of a rejected one only its id and source are read, if it has them. */
+  readonly value: unknown;
+  /** Why the record makes no event at all. */
+  readonly rejection: Rejection | null;
+  /** What is kept of the record when it is refused. */
+  readonly toPayload: () => string;
+}
+
+/** The values that were read, and what is kept of those that are refused. */
+interface Received {
+  readonly values: readonly unknown[];
+  readonly toPayload: (index: number) => string;
 }
 
 /** Blocks of a stream that are being stored at once: enough for flushes to be full. */
@@ -135,6 +153,34 @@ export class EventsService {
     return { tally, receipts: refused.toSorted((left, right) => left.index - right.index) };
   }
 
+  /**
+   * Takes events that were made of records of another form, of which some made none, and answers
+   * after they are stored, one receipt for each, in order.
+   *
+   * @throws DomainError `unavailable`
+   */
+  async ingestDerived(derived: readonly DerivedEvent[], dialect: Dialect): Promise<Receipt[]> {
+    const startedAt = this.clock.now();
+    const rules = this.rulesAt(startedAt);
+    const read = derived.map(({ value, rejection }): ReadEvent =>
+      rejection === null
+        ? readUsageEvent(value, rules, dialect)
+        : { outcome: 'rejected', ...rejection },
+    );
+    const values = derived.map(({ value }) => value);
+    const toPayload = (index: number): string => derived[index]?.toPayload() ?? '';
+    const receipts = await this.storeRead(read, { values, toPayload }, startedAt);
+    const tally = emptyTally();
+    this.count(receipts, tally);
+    this.logIngested(startedAt, tally);
+    return receipts;
+  }
+
+  /** What a parsed value would be stored as, or why it would be refused. Stores nothing. */
+  preview(value: unknown, dialect: Dialect): ReadEvent {
+    return readUsageEvent(value, this.rulesAt(this.clock.now()), dialect);
+  }
+
   private count(receipts: readonly Receipt[], tally: Tally): void {
     const fresh = emptyTally();
     for (const { status } of receipts) {
@@ -152,12 +198,26 @@ export class EventsService {
   }
 
   private async receive(body: ReadBody, now: Date): Promise<Receipt[]> {
-    const rules = { now, ...this.config.ingest };
-    const read = body.values.map((value): ReadEvent =>
+    const { values, dialect } = body;
+    const rules = this.rulesAt(now);
+    const read = values.map((value): ReadEvent =>
       value instanceof UnreadableLine
         ? { outcome: 'rejected', code: value.code, detail: value.detail }
-        : readUsageEvent(value, rules, body.dialect),
+        : readUsageEvent(value, rules, dialect),
     );
+    const toPayload = (index: number): string => textOf(values[index], dialect);
+    return await this.storeRead(read, { values, toPayload }, now);
+  }
+
+  private rulesAt(now: Date): EventRules {
+    return { now, ...this.config.ingest };
+  }
+
+  private async storeRead(
+    read: readonly ReadEvent[],
+    { values, toPayload }: Received,
+    now: Date,
+  ): Promise<Receipt[]> {
     const events: UsageEvent[] = [];
     for (const result of read) {
       if (result.outcome === 'usable') {
@@ -173,13 +233,13 @@ export class EventsService {
         const { event } = result as { event: UsageEvent };
         return { index, id: event.id, source: event.source, status: outcome };
       }
-      const names = namesOf(body.values[index]);
+      const names = namesOf(values[index]);
       if (outcome === 'conflict') {
         return { index, ...names, status: 'conflict', ...CONFLICT };
       }
       const reason = typeof outcome === 'object' ? outcome : UNSTORABLE;
       const { code, detail } = reason;
-      const payload = payloadOf(body.values[index], body.dialect);
+      const payload = toPayload(index).slice(0, MAX_KEPT_PAYLOAD);
       rejections.push({ code, detail, source: names.source, eventId: names.id, payload });
       return { index, ...names, status: 'rejected', code, detail };
     });
@@ -205,9 +265,8 @@ function emptyTally(): Tally {
   return { accepted: 0, duplicate: 0, conflict: 0, rejected: 0 };
 }
 
-function payloadOf(value: unknown, dialect: Dialect): string {
-  const text = value instanceof UnreadableLine ? value.text : dialect.toText(value);
-  return text.slice(0, MAX_KEPT_PAYLOAD);
+function textOf(value: unknown, dialect: Dialect): string {
+  return value instanceof UnreadableLine ? value.text : dialect.toText(value);
 }
 
 /** What a sender knows the event by, as far as it can be shown and kept. */

@@ -138,7 +138,16 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : 'not JSON';
 }
 
-function limited<Value>(values: readonly Value[]): readonly Value[] {
+/**
+ * How a text is parsed, on however many lines, without losing a digit of any number; all of it in
+ * the same way.
+ */
+export function chooseParser(text: string): { dialect: Dialect; parseText: ParseText } {
+  return dialectOf(text, LONG_NUMBER_LINE);
+}
+
+/** @throws DomainError when one request holds more than it may */
+export function limited<Value>(values: readonly Value[]): readonly Value[] {
   if (values.length > MAX_EVENTS_PER_REQUEST) {
     throw new DomainError(
       'too_large',
@@ -151,7 +160,8 @@ function limited<Value>(values: readonly Value[]): readonly Value[] {
 
 const UTF_8 = new TextDecoder('utf-8', { fatal: true });
 
-function decode(bytes: Buffer): string | null {
+/** The text of bytes; null when they are not UTF-8. */
+export function decode(bytes: Buffer): string | null {
   try {
     return UTF_8.decode(bytes);
   } catch {

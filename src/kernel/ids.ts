@@ -18,7 +18,8 @@ export type IdPrefix =
   | 'dlv'
   | 'att'
   | 'rej'
-  | 'cfl';
+  | 'cfl'
+  | 'src';
 
 /** Crockford's base 32 in lower case: sorts as the bytes do, and has no letters that look alike. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

@@ -14,7 +14,7 @@ import {
 import { isDecimal } from '../kernel/decimal.js';
 import { IsInstantText, IsKey, isStorable, IsStorableText } from '../platform/http/validators.js';
 import { FILTER_OPERATORS, type FilterOperator } from './meter.js';
-import { parsePropertyPath, PROPERTY_PATH_RULE } from './property-path.js';
+import { parsePropertyPath, PROPERTY_PATH_RULE } from '../kernel/property-path.js';
 
 const MAX_FILTERS = 20;
 /** With a subject they are the key of a rollup, which an index has to hold. */

@@ -4,7 +4,7 @@
  */
 import { MAX_INTEGER_DIGITS, MAX_QUANTITY_SCALE } from '../kernel/decimal.js';
 import { type Meter, type MeterFilter } from '../meters/meter.js';
-import { parsePropertyPath } from '../meters/property-path.js';
+import { parsePropertyPath } from '../kernel/property-path.js';
 
 /** Collects parameters and answers their places in the statement. */
 export class Parameters {

@@ -10,7 +10,7 @@ import { Clock } from '../kernel/clock.js';
 import { invalidField, notFound } from '../kernel/errors.js';
 import { type Meter } from '../meters/meter.js';
 import { MetersReader } from '../meters/meters.reader.js';
-import { parsePropertyPath } from '../meters/property-path.js';
+import { parsePropertyPath } from '../kernel/property-path.js';
 import { Database } from '../platform/database/database.js';
 import { type Page } from '../platform/http/page.js';
 import {

@@ -3,13 +3,20 @@
  * Method: senders that retry run against real processes, which are killed at moments that nothing
  * chooses; a reader holds every answer between what was acknowledged before it and what was sent.
  */
+import { once } from 'node:events';
+import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { Client } from 'pg';
 import { migrate } from '../../src/platform/database/data-source.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { factory } from '../support/factory.js';
 import { createRestartablePostgres } from '../support/restartable-postgres.js';
 import { Senders } from '../support/sender.js';
-import { eventually, startService, type TestService } from '../support/service-process.js';
+import {
+  ADMIN_KEY,
+  eventually,
+  startService,
+  type TestService,
+} from '../support/service-process.js';
 
 const KILLS = 4;
 const HOUR_MS = 3_600_000;
@@ -293,4 +300,71 @@ describe('a database that dies', () => {
       }
     },
   );
+
+  it('is said with 503 to a stream of lines under way, which may be sent again', async () => {
+    const postgres = await createRestartablePostgres();
+    await migrate(postgres.url);
+    const service = await startService(postgres.url, { INGEST_MAX_WAIT_MS: '500' });
+    try {
+      const lines = Array.from({ length: 30_000 }, () =>
+        JSON.stringify(factory.event({ time: new Date().toISOString() })),
+      );
+      const answer = await streamLines(service, lines, async () => {
+        await eventually(
+          async () =>
+            (await metricOf(service, 'meterline_usage_events_total{status="accepted"}')) > 0,
+        );
+        await postgres.stop('SIGKILL');
+      });
+      expect(answer).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+      expect(answer.headers['retry-after']).toBeDefined();
+      await postgres.start();
+      const again = await streamLines(service, lines);
+      expect(again).toMatchObject({ status: 200, body: { rejected: 0, conflicts: 0 } });
+      expect(again.body.accepted + again.body.duplicates).toBe(lines.length);
+      expect(again.body.duplicates).toBeGreaterThan(0);
+      const client = new Client({ connectionString: postgres.url });
+      await client.connect();
+      const { rows } = await client.query('SELECT count(*)::integer AS count FROM usage_events');
+      await client.end();
+      expect(rows).toEqual([{ count: lines.length }]);
+    } finally {
+      await service.kill('SIGKILL');
+      await postgres.remove();
+    }
+  });
 });
+
+interface StreamAnswer {
+  readonly status: number | undefined;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: { code?: string; accepted: number; duplicates: number };
+}
+
+/** Sends half of the lines, waits, and goes on with the rest until there is an answer. */
+async function streamLines(
+  service: TestService,
+  lines: readonly string[],
+  midway: () => Promise<void> = async () => await Promise.resolve(),
+): Promise<StreamAnswer> {
+  const sending = request(`${service.url}/api/v1/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/x-ndjson' },
+  });
+  const answered = once(sending, 'response') as Promise<[IncomingMessage]>;
+  const middle = lines.length / 2;
+  sending.write(`${lines.slice(0, middle).join('\n')}\n`);
+  await midway();
+  for (let next = middle; next < lines.length && sending.writable; next += 100) {
+    sending.write(`${lines.slice(next, next + 100).join('\n')}\n`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  sending.end();
+  const [response] = await answered;
+  const chunks: Buffer[] = await response.toArray();
+  return {
+    status: response.statusCode,
+    headers: response.headers,
+    body: JSON.parse(Buffer.concat(chunks).toString()) as StreamAnswer['body'],
+  };
+}

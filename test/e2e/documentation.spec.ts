@@ -327,7 +327,9 @@ describe('what a route refuses', () => {
       const large = await call(route, { body: ' '.repeat(MAX_BODY_BYTES + 1) });
       const packed = await call(route, { body: '{}', headers: { 'content-encoding': 'zstd' } });
       const statuses = [broken, large, packed].map(({ status }) => status);
-      expect([route.name, statuses]).toEqual([route.name, [400, 413, 415]]);
+      // How the body of a source reads depends on the source, and there is none here.
+      const first = route.path.endsWith('/sources/{key}/events') ? 404 : 400;
+      expect([route.name, statuses]).toEqual([route.name, [first, 413, 415]]);
       expect(statuses.filter((status) => !hasRefusal(route, status))).toEqual([]);
     }
     expect(

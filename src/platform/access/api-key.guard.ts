@@ -1,22 +1,27 @@
-import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
+import { type CanActivate, type ExecutionContext, Injectable, type Type } from '@nestjs/common';
+import { ModuleRef, Reflector } from '@nestjs/core';
 import { type FastifyRequest } from 'fastify';
 import { DomainError } from '../../kernel/errors.js';
 import { allows, type ApiKey } from './api-key.js';
 import { ApiKeysService } from './api-keys.service.js';
+import {
+  bearerTokens,
+  type Credentials,
+  CREDENTIALS_READER,
+  type CredentialsReader,
+} from './credentials.js';
 import { PUBLIC, REQUIRED_SCOPE, type Scope } from './scope.js';
-
-const BEARER = /^Bearer +([^\s]{1,500})$/i;
 
 export interface AuthenticatedRequest extends FastifyRequest {
   apiKey?: ApiKey;
 }
 
-/** Lets a request through whose bearer key has the route's scope. */
+/** Lets a request through whose key has the route's scope, and is bound to no other source. */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
+    private readonly modules: ModuleRef,
     private readonly apiKeys: ApiKeysService,
   ) {}
 
@@ -29,7 +34,8 @@ export class ApiKeyGuard implements CanActivate {
       return true;
     }
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    const key = await this.authenticate(request.headers.authorization);
+    const { tokens, sourceId } = await this.read(request, context);
+    const key = await this.authenticate(tokens);
     if (scope === undefined || !allows(key.scopes, scope)) {
       throw new DomainError(
         'forbidden',
@@ -37,22 +43,41 @@ export class ApiKeyGuard implements CanActivate {
         `This key lacks the scope '${scope ?? 'none'}' that the route needs.`,
       );
     }
+    if (key.sourceId !== null && key.sourceId !== sourceId) {
+      throw new DomainError(
+        'forbidden',
+        'bound_to_source',
+        'This key is the token of a source, and may send to that source only.',
+      );
+    }
     request.apiKey = key;
     return true;
   }
 
-  private async authenticate(header: string | undefined): Promise<ApiKey> {
-    const token = BEARER.exec(header ?? '')?.[1];
-    const key = token === undefined ? null : await this.apiKeys.authenticate(token);
-    if (key === null) {
-      throw new DomainError(
-        'unauthorized',
-        token === undefined ? 'missing_api_key' : 'invalid_api_key',
-        token === undefined
-          ? 'Send an API key in the header Authorization: Bearer <key>.'
-          : 'There is no such API key in force.',
-      );
+  private async read(request: FastifyRequest, context: ExecutionContext): Promise<Credentials> {
+    const reader = this.reflector.get<Type<CredentialsReader> | undefined>(
+      CREDENTIALS_READER,
+      context.getHandler(),
+    );
+    return reader === undefined
+      ? { tokens: bearerTokens(request.headers.authorization), sourceId: null }
+      : await this.modules.get<CredentialsReader>(reader, { strict: false }).read(request);
+  }
+
+  private async authenticate(tokens: readonly string[]): Promise<ApiKey> {
+    for (const token of tokens) {
+      const key = await this.apiKeys.authenticate(token);
+      if (key !== null) {
+        return key;
+      }
     }
-    return key;
+    const isMissing = tokens.length === 0;
+    throw new DomainError(
+      'unauthorized',
+      isMissing ? 'missing_api_key' : 'invalid_api_key',
+      isMissing
+        ? 'Send an API key in the header Authorization: Bearer <key>.'
+        : 'There is no such API key in force.',
+    );
   }
 }

@@ -7,6 +7,8 @@ export interface ApiKey {
   /** The first characters of the token. */
   readonly hint: string;
   readonly scopes: readonly Scope[];
+  /** The only source that it may send to; null for a key that is bound to none. */
+  readonly sourceId: string | null;
   readonly createdAt: Date;
   readonly revokedAt: Date | null;
 }

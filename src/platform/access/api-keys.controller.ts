@@ -38,6 +38,7 @@ function toResponse(key: ApiKey): ApiKeyResponse {
     name: key.name,
     hint: key.hint,
     scopes: [...key.scopes],
+    source_id: key.sourceId,
     created_at: key.createdAt.toISOString(),
     revoked_at: key.revokedAt?.toISOString() ?? null,
   };

@@ -3,30 +3,23 @@ import { Clock } from '../../kernel/clock.js';
 import { invalidField, notFound } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { Database } from '../database/database.js';
-import { isConnectionLost } from '../database/pg-errors.js';
+import { ReadCache } from '../database/read-cache.js';
 import { type Page } from '../http/page.js';
 import { type ApiKey, hashToken, hintOf, newToken, sameHash } from './api-key.js';
 import { ApiKeysStore } from './api-keys.store.js';
 import { type Scope } from './scope.js';
 
-/** How long a replica trusts what it read of a key; a revoked key works at most this long elsewhere. */
-const CACHE_MS = 10_000;
-/** While the database is away a key that was known works on, so that ingest can wait for it. */
-const MAX_STALE_MS = 300_000;
-const RETRY_MS = 1_000;
-/** Unknown tokens are cached too, so that a wrong one costs no query each time; beyond this the cache is dropped. */
-const MAX_CACHED = 10_000;
 const ENV_KEY_NAME = 'METERLINE_ADMIN_KEY';
 
-interface Cached {
-  readonly key: ApiKey | null;
-  readonly readAt: number;
-  readonly until: number;
+/** A key and its token, which is shown once. */
+export interface NewApiKey {
+  readonly key: ApiKey;
+  readonly token: string;
 }
 
 @Injectable()
 export class ApiKeysService {
-  private readonly cache = new Map<string, Cached>();
+  private readonly cache = new ReadCache<ApiKey>();
 
   constructor(
     private readonly store: ApiKeysStore,
@@ -37,40 +30,49 @@ export class ApiKeysService {
   /** The key of a token, or null when there is none in force. */
   async authenticate(token: string): Promise<ApiKey | null> {
     const tokenHash = hashToken(token);
-    const cacheKey = tokenHash.toString('latin1');
-    const now = this.clock.now().getTime();
-    const cached = this.cache.get(cacheKey);
-    if (cached !== undefined && cached.until > now) {
-      return cached.key;
-    }
-    const fresh = await this.read(tokenHash, now, cached);
-    if (this.cache.size >= MAX_CACHED) {
-      this.cache.clear();
-    }
-    this.cache.set(cacheKey, fresh);
-    return fresh.key;
+    return await this.cache.get(tokenHash.toString('latin1'), this.clock.now(), async () => {
+      const found = await this.store.findByHash(tokenHash);
+      return found !== null && sameHash(found.tokenHash, tokenHash) ? found.key : null;
+    });
   }
 
   /** A new key and its token, which is in this answer only. */
-  async create(name: string, scopes: readonly Scope[]): Promise<{ key: ApiKey; token: string }> {
-    const token = newToken();
-    const key = this.describe(name, scopes, token);
-    await this.store.insert(key, hashToken(token));
-    return { key, token };
+  async create(name: string, scopes: readonly Scope[]): Promise<NewApiKey> {
+    return await this.insert(this.describe(name, scopes), newToken());
   }
 
-  async list(limit: number, before: string | null): Promise<Page<ApiKey>> {
-    return await this.store.list(limit, before);
+  /** A new key that may do nothing but send to this source. */
+  async createForSource(sourceId: string, name: string): Promise<NewApiKey> {
+    return await this.insert({ ...this.describe(name, ['ingest']), sourceId }, newToken());
   }
 
-  /** Ends a key at once here, and within ten seconds on other replicas. */
-  async revoke(id: string): Promise<ApiKey> {
-    const key = await this.store.revoke(id, this.clock.now());
+  /** Keys, newest first; with a source only its own. */
+  async list(
+    limit: number,
+    before: string | null,
+    sourceId: string | null = null,
+  ): Promise<Page<ApiKey>> {
+    return await this.store.list(limit, before, sourceId);
+  }
+
+  /**
+   * Ends a key at once here, and within ten seconds on other replicas.
+   *
+   * @param sourceId when given, it must be a key of this source
+   */
+  async revoke(id: string, sourceId: string | null = null): Promise<ApiKey> {
+    const key = await this.store.revoke(id, sourceId, this.clock.now());
     if (key === null) {
-      throw notFound('API key', id);
+      throw notFound(sourceId === null ? 'API key' : 'token', id);
     }
     this.cache.clear();
     return key;
+  }
+
+  /** Ends all keys of a source. */
+  async revokeOfSource(sourceId: string): Promise<void> {
+    await this.store.revokeOfSource(sourceId, this.clock.now());
+    this.cache.clear();
   }
 
   /**
@@ -85,7 +87,7 @@ export class ApiKeysService {
       if (given !== undefined) {
         const tokenHash = hashToken(given);
         await this.store.revokeOthersNamed(ENV_KEY_NAME, tokenHash, this.clock.now());
-        await this.store.insert(this.describe(ENV_KEY_NAME, ['admin'], given), tokenHash);
+        await this.insert(this.describe(ENV_KEY_NAME, ['admin']), given);
         // The settings may have gone back to an earlier key.
         await this.store.reinstate(tokenHash, ENV_KEY_NAME);
         return null;
@@ -94,29 +96,21 @@ export class ApiKeysService {
     });
   }
 
-  /** Reads the key; what was read before stands in for it for a while when the database is away. */
-  private async read(tokenHash: Buffer, now: number, before: Cached | undefined): Promise<Cached> {
-    try {
-      const found = await this.store.findByHash(tokenHash);
-      const key = found !== null && sameHash(found.tokenHash, tokenHash) ? found.key : null;
-      return { key, readAt: now, until: now + CACHE_MS };
-    } catch (error) {
-      if (before === undefined || before.readAt + MAX_STALE_MS < now || !isConnectionLost(error)) {
-        throw error;
-      }
-      return { ...before, until: now + RETRY_MS };
-    }
+  private async insert(key: Omit<ApiKey, 'hint'>, token: string): Promise<NewApiKey> {
+    const hinted = { ...key, hint: hintOf(token) };
+    await this.store.insert(hinted, hashToken(token));
+    return { key: hinted, token };
   }
 
-  private describe(name: string, scopes: readonly Scope[], token: string): ApiKey {
+  private describe(name: string, scopes: readonly Scope[]): Omit<ApiKey, 'hint'> {
     if (scopes.length === 0) {
       throw invalidField('scopes', 'is_empty', 'must name at least one scope');
     }
     return {
       id: newId('key'),
       name,
-      hint: hintOf(token),
       scopes,
+      sourceId: null,
       createdAt: this.clock.now(),
       revokedAt: null,
     };

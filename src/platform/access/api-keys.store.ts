@@ -11,11 +11,12 @@ interface ApiKeyRow {
   readonly token_sha256: Buffer;
   readonly hint: string;
   readonly scopes: Scope[];
+  readonly source_id: string | null;
   readonly created_at: Date;
   readonly revoked_at: Date | null;
 }
 
-const COLUMNS = 'id, name, token_sha256, hint, scopes, created_at, revoked_at';
+const COLUMNS = 'id, name, token_sha256, hint, scopes, source_id, created_at, revoked_at';
 
 @Injectable()
 export class ApiKeysStore {
@@ -23,10 +24,10 @@ export class ApiKeysStore {
 
   async insert(key: ApiKey, tokenHash: Buffer): Promise<void> {
     await this.database.query(
-      `INSERT INTO api_keys (id, name, token_sha256, hint, scopes, created_at)
-       VALUES ($1, $2, $3, $4, $5, $6)
+      `INSERT INTO api_keys (id, name, token_sha256, hint, scopes, source_id, created_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7)
        ON CONFLICT (token_sha256) DO NOTHING`,
-      [key.id, key.name, tokenHash, key.hint, key.scopes, key.createdAt],
+      [key.id, key.name, tokenHash, key.hint, key.scopes, key.sourceId, key.createdAt],
     );
   }
 
@@ -40,24 +41,35 @@ export class ApiKeysStore {
     return row === undefined ? null : { key: fromRow(row), tokenHash: row.token_sha256 };
   }
 
-  async list(limit: number, before: string | null): Promise<Page<ApiKey>> {
+  /** Keys, newest first; with a source only its own. Primary key, or index on source. */
+  async list(limit: number, before: string | null, sourceId: string | null): Promise<Page<ApiKey>> {
     const rows = await this.database.query<ApiKeyRow>(
       `SELECT ${COLUMNS} FROM api_keys
-       WHERE $2::text IS NULL OR id < $2
+       WHERE ($2::text IS NULL OR id < $2) AND ($3::text IS NULL OR source_id = $3)
        ORDER BY id DESC
        LIMIT $1 + 1`,
-      [limit, before],
+      [limit, before, sourceId],
     );
     return toPage(rows, limit, (row) => [row.id], fromRow);
   }
 
-  /** Ends a key; null when there is none in force. */
-  async revoke(id: string, now: Date): Promise<ApiKey | null> {
+  /** Ends a key, with a source only one of its own; null when there is none in force. */
+  async revoke(id: string, sourceId: string | null, now: Date): Promise<ApiKey | null> {
     const rows = await this.database.query<ApiKeyRow>(
-      `UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING ${COLUMNS}`,
-      [id, now],
+      `UPDATE api_keys SET revoked_at = $3
+       WHERE id = $1 AND revoked_at IS NULL AND ($2::text IS NULL OR source_id = $2)
+       RETURNING ${COLUMNS}`,
+      [id, sourceId, now],
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
+  }
+
+  /** Ends all keys of a source. Index on source. */
+  async revokeOfSource(sourceId: string, now: Date): Promise<void> {
+    await this.database.query(
+      `UPDATE api_keys SET revoked_at = $2 WHERE source_id = $1 AND revoked_at IS NULL`,
+      [sourceId, now],
+    );
   }
 
   /** Puts a key of this name that was ended in force again. */
@@ -94,6 +106,7 @@ function fromRow(row: ApiKeyRow): ApiKey {
     name: row.name,
     hint: row.hint,
     scopes: row.scopes,
+    sourceId: row.source_id,
     createdAt: row.created_at,
     revokedAt: row.revoked_at,
   };

@@ -22,6 +22,8 @@ export class ApiKeyResponse {
   /** The first characters of the token, to tell keys apart. */
   hint: string;
   scopes: string[];
+  /** The source that it is a token of; null for an ordinary key. */
+  source_id: string | null;
   created_at: string;
   revoked_at: string | null;
 }

@@ -50,7 +50,7 @@ const SUCCESSES: Readonly<Record<string, string>> = {
 const REFUSALS = {
   400: 'The request is not valid; `errors` names fields and reasons.',
   401: 'There is no API key in the request (`missing_api_key`), or none in force (`invalid_api_key`).',
-  403: 'The API key lacks the scope (`missing_scope`).',
+  403: 'The API key lacks the scope (`missing_scope`), or is the token of a source (`bound_to_source`).',
   404: 'There is nothing of this name (`not_found`).',
   409: 'The Idempotency-Key was used for another request (`idempotency_key_reused`).',
   413: 'The body is too large (`too_large`).',

@@ -37,7 +37,9 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>();
     const refusal = toRefusal(error);
     if (isConnectionLost(error) || (refusal.status >= 500 && refusal.code !== 'unavailable')) {
-      this.outage.report('request.failed', error, { method: request.method, path: request.url });
+      // Without its query, in which some senders have to put their token.
+      const path = request.url.split('?')[0];
+      this.outage.report('request.failed', error, { method: request.method, path });
     }
     if (refusal.status === 503) {
       void reply.header('retry-after', RETRY_AFTER_SECONDS);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { parsePropertyPath } from '../../../src/meters/property-path.js';
+import { parsePropertyPath } from '../../../src/kernel/property-path.js';
 
 describe('parsePropertyPath', () => {
   it.each([

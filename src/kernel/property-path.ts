@@ -1,5 +1,5 @@
 /*
- * The subset of JSONPath (RFC 9535) by which meters name a property of `data`: member names only,
+ * The subset of JSONPath (RFC 9535) by which a property of an event or a record is named: member names only,
  * `$.region`, `$.user.plan`, `$['odd name'].x`. No wildcards, indices or filters, so that a path
  * always names one value.
  */

@@ -1,0 +1,44 @@
+/* Where senders of records show their key: many cannot set Authorization, or put into it what they like. */
+import { Injectable } from '@nestjs/common';
+import { type FastifyRequest } from 'fastify';
+import {
+  basicTokens,
+  bearerTokens,
+  type Credentials,
+  type CredentialsReader,
+} from '../platform/access/credentials.js';
+import { type TokenPlace } from './source.js';
+import { SourcesService } from './sources.service.js';
+
+const TOKEN = /^[^\s]{1,500}$/;
+
+@Injectable()
+export class SourceCredentials implements CredentialsReader {
+  constructor(private readonly sources: SourcesService) {}
+
+  /** The place that the source names, then Bearer, then the password and the user of Basic. */
+  async read(request: FastifyRequest): Promise<Credentials> {
+    const { authorization } = request.headers;
+    const { key } = request.params as { key: string };
+    const ready = await this.sources.find(key);
+    return {
+      tokens: [
+        ...tokensAt(request, ready?.source.tokenPlace ?? null),
+        ...bearerTokens(authorization),
+        ...basicTokens(authorization),
+      ],
+      sourceId: ready?.source.id ?? null,
+    };
+  }
+}
+
+function tokensAt(request: FastifyRequest, place: TokenPlace | null): string[] {
+  if (place === null) {
+    return [];
+  }
+  const value =
+    'header' in place
+      ? request.headers[place.header]
+      : (request.query as Record<string, unknown>)[place.query];
+  return typeof value === 'string' && TOKEN.test(value) ? [value] : [];
+}

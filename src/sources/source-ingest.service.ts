@@ -1,0 +1,143 @@
+/*
+ * Turns what gateways send into usage events: a format reads the records, a mapping says what they
+ * mean, and `events` takes them as it takes all others. A record that cannot be read or mapped is
+ * refused alone, and kept for repair without the secrets in it.
+ */
+import { Injectable } from '@nestjs/common';
+import { type DerivedEvent, EventsService } from '../events/events.service.js';
+import { type Dialect, type ReadEvent } from '../events/usage-event.js';
+import { DomainError } from '../kernel/errors.js';
+import { Metrics } from '../platform/http/metrics.js';
+import { getFormat } from './formats/formats.js';
+import {
+  type CompiledMapping,
+  compileMapping,
+  type MappedRecord,
+  type Mapping,
+  mapRecord,
+} from './mapping.js';
+import { type ReadRecord, type RecordReceipt } from './read-records.js';
+import { RecordIds } from './record-id.js';
+import { redact, redactText } from './secrets.js';
+import { type ReadySource } from './source.js';
+import { effectiveMapping, SourcesService } from './sources.service.js';
+
+export interface ReceivedRecords {
+  /** One for each record, in order. */
+  readonly receipts: readonly RecordReceipt[];
+  /** What the sender wants to hear in place of the receipts. */
+  readonly reply: object | null;
+}
+
+/** What a record would become. */
+export type PreviewedRecord = ReadEvent | { readonly outcome: 'ignored' };
+
+/** What stands for the key of a source that need not exist. */
+const NO_SOURCE = 'preview';
+
+@Injectable()
+export class SourceIngestService {
+  private readonly ignored;
+
+  constructor(
+    private readonly sources: SourcesService,
+    private readonly events: EventsService,
+    metrics: Metrics,
+  ) {
+    this.ignored = metrics.counter(
+      'meterline_ignored_records_total',
+      'Records that the mapping of their source says are no usage',
+    );
+  }
+
+  /**
+   * Takes the records of a request to a source and answers after they are stored.
+   *
+   * @throws DomainError when there is no such source, nothing of the body can be read, or `unavailable`
+   */
+  async receive(idOrKey: string, body: Buffer, contentType: string): Promise<ReceivedRecords> {
+    const ready = await this.sources.getOpen(idOrKey);
+    const { records, dialect, reply } = ready.format.read(body, contentType);
+    const mapped = mapAll(records, ready);
+    const usage = mapped.flatMap((result, index) =>
+      result.outcome === 'ignored'
+        ? []
+        : [{ index, derived: derive(result, records[index], dialect) }],
+    );
+    const { key } = ready.source;
+    const receipts = mapped.map((_, index): RecordReceipt => ({
+      index,
+      id: null,
+      source: key,
+      status: 'ignored',
+    }));
+    const derived = usage.map((each) => each.derived);
+    const stored = await this.events.ingestDerived(derived, dialect);
+    stored.forEach((receipt, position) => {
+      const index = usage[position]?.index ?? 0;
+      receipts[index] = { ...receipt, index };
+    });
+    this.ignored.inc(receipts.length - usage.length);
+    return { receipts, reply: reply?.(receipts) ?? null };
+  }
+
+  /**
+   * What the one record of a text would become. Stores nothing.
+   *
+   * @returns null when the text holds not just one record
+   */
+  preview(formatName: string, own: Partial<Mapping>, text: string): PreviewedRecord | null {
+    const format = getFormat(formatName);
+    const mapping = compileMapping(effectiveMapping(formatName, own));
+    try {
+      const { records, dialect } = format.read(Buffer.from(text), '');
+      const [record] = records;
+      if (record === undefined || records.length > 1) {
+        return null;
+      }
+      const mapped = mapOne(record, mapping, NO_SOURCE, new RecordIds());
+      return mapped.outcome === 'event' ? this.events.preview(mapped.event, dialect) : mapped;
+    } catch (error) {
+      if (error instanceof DomainError && error.kind === 'invalid') {
+        return { outcome: 'rejected', code: error.code, detail: error.message };
+      }
+      throw error;
+    }
+  }
+}
+
+function mapAll(records: readonly ReadRecord[], { source, mapping }: ReadySource): MappedRecord[] {
+  const ids = new RecordIds();
+  return records.map((record) => mapOne(record, mapping, source.key, ids));
+}
+
+function mapOne(
+  record: ReadRecord,
+  mapping: CompiledMapping,
+  source: string,
+  ids: RecordIds,
+): MappedRecord {
+  if (record.outcome === 'read') {
+    return mapRecord(record.value, mapping, source, ids);
+  }
+  const { code, detail } = record;
+  return { outcome: 'rejected', event: { source }, code, detail };
+}
+
+function derive(
+  mapped: Exclude<MappedRecord, { outcome: 'ignored' }>,
+  record: ReadRecord | undefined,
+  dialect: Dialect,
+): DerivedEvent {
+  const { event } = mapped;
+  const rejection =
+    mapped.outcome === 'rejected' ? { code: mapped.code, detail: mapped.detail } : null;
+  return { value: event, rejection, toPayload: () => payloadOf(record, dialect) };
+}
+
+/** What is kept of a refused record: all of it but its secrets. */
+function payloadOf(record: ReadRecord | undefined, dialect: Dialect): string {
+  return record?.outcome === 'read'
+    ? dialect.toText(redact(record.value))
+    : redactText(record?.text ?? '');
+}

@@ -1,0 +1,66 @@
+import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { ApiConflictResponse } from '@nestjs/swagger';
+import { type ApiKey } from '../platform/access/api-key.js';
+import { RequireScope } from '../platform/access/scope.js';
+import {
+  ApiPage,
+  PageQuery,
+  type PageResponse,
+  readCursor,
+  toPageResponse,
+} from '../platform/http/page.js';
+import {
+  CreatedSourceTokenResponse,
+  CreateSourceTokenDto,
+  SourceTokenResponse,
+} from './source.dto.js';
+import { SourcesService } from './sources.service.js';
+
+@Controller('api/v1/sources/:key/tokens')
+export class SourceTokensController {
+  constructor(private readonly sources: SourcesService) {}
+
+  /** Make a token that may send to this source, and nothing else. It is in this answer only. */
+  @Post()
+  @RequireScope('configure')
+  @ApiConflictResponse({ description: 'The source is archived (`source_archived`).' })
+  async createToken(
+    @Param('key') key: string,
+    @Body() body: CreateSourceTokenDto,
+  ): Promise<CreatedSourceTokenResponse> {
+    const created = await this.sources.createToken(key, body.name);
+    return { ...toResponse(created.key), token: created.token };
+  }
+
+  /** List the tokens of a source, newest first; they themselves are not shown. */
+  @Get()
+  @RequireScope('read')
+  @ApiPage(SourceTokenResponse)
+  async listTokens(
+    @Param('key') key: string,
+    @Query() query: PageQuery,
+  ): Promise<PageResponse<SourceTokenResponse>> {
+    const before = readCursor(query.cursor, 1)?.[0] ?? null;
+    return toPageResponse(await this.sources.listTokens(key, query.limit, before), toResponse);
+  }
+
+  /** Revoke a token. */
+  @Delete(':id')
+  @RequireScope('configure')
+  async revokeToken(
+    @Param('key') key: string,
+    @Param('id') id: string,
+  ): Promise<SourceTokenResponse> {
+    return toResponse(await this.sources.revokeToken(key, id));
+  }
+}
+
+function toResponse(token: ApiKey): SourceTokenResponse {
+  return {
+    id: token.id,
+    name: token.name,
+    hint: token.hint,
+    created_at: token.createdAt.toISOString(),
+    revoked_at: token.revokedAt?.toISOString() ?? null,
+  };
+}

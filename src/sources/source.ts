@@ -1,0 +1,33 @@
+import { type CompiledMapping, type Mapping } from './mapping.js';
+import { type Format } from './formats/format.js';
+
+/** Where tokens are looked for besides Authorization; names of headers are in lower case. */
+export type TokenPlace = { readonly header: string } | { readonly query: string };
+
+/** Something that sends records, such as a gateway, and how they become usage events. */
+export interface Source {
+  readonly id: string;
+  /** Also the `source` of its usage events, hence never given to another one. */
+  readonly key: string;
+  readonly name: string;
+  /** Name of a format. */
+  readonly format: string;
+  /** What differs from the mapping of the format. */
+  readonly mapping: Partial<Mapping>;
+  readonly tokenPlace: TokenPlace | null;
+  readonly createdAt: Date;
+  readonly archivedAt: Date | null;
+}
+
+/** A source that is ready to read records. */
+export interface ReadySource {
+  readonly source: Source;
+  readonly format: Format;
+  readonly mapping: CompiledMapping;
+}
+
+export interface SourceChanges {
+  readonly name?: string;
+  readonly mapping?: Partial<Mapping>;
+  readonly tokenPlace?: TokenPlace | null;
+}

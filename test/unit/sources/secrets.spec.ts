@@ -1,0 +1,118 @@
+import fc from 'fast-check';
+import { LosslessNumber } from 'lossless-json';
+import { isSecretName, redact, REDACTED, redactText } from '../../../src/sources/secrets.js';
+
+const NAMES = [
+  'authorization',
+  'Proxy-Authorization',
+  'COOKIE',
+  'Set-Cookie',
+  'X-Api-Key',
+  'apikey',
+];
+const SECRET = 'hunter2';
+const plain = fc.oneof(
+  fc.string().filter((text) => !text.includes(SECRET)),
+  fc.integer(),
+  fc.boolean(),
+);
+
+/** Objects and lists of any depth in which secrets stand under names that say so. */
+const { tree } = fc.letrec((tie) => ({
+  tree: fc.oneof({ maxDepth: 5 }, plain, fc.array(tie('tree'), { maxLength: 3 }), tie('object')),
+  object: fc.dictionary(
+    fc.oneof(fc.string({ maxLength: 8 }), fc.constantFrom(...NAMES, 'http_cookie')),
+    tie('tree'),
+    { maxKeys: 4 },
+  ),
+}));
+
+/** Puts the secret wherever a name calls for one. */
+function filled(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) {
+    return value;
+  }
+  if (Array.isArray(value)) {
+    return value.map(filled);
+  }
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [
+      name,
+      isSecretName(name) ? [SECRET, { [SECRET]: SECRET }] : filled(inner),
+    ]),
+  );
+}
+
+describe('isSecretName', () => {
+  it.each([
+    ...NAMES,
+    ...['http_authorization', 'http_x_api_key', 'sent_http_set_cookie', 'request_Authorization'],
+    ...['downstream_Set-Cookie', 'origin_Set-Cookie', 'http.request.header.authorization'],
+    'X-Amz-Firehose-Access-Key',
+  ])('knows %s', (name) => {
+    expect(isSecretName(name)).toBe(true);
+  });
+
+  it.each([
+    ...['host', 'user-agent', 'api_key', 'apiKeyId', 'authorizer', 'request_id', 'http_', ''],
+    ...['cookies_accepted', 'x-request-id', '__proto__', 'constructor'],
+  ])('takes %p for no secret', (name) => {
+    expect(isSecretName(name)).toBe(false);
+  });
+});
+
+describe('redact', () => {
+  it('replaces what is secret at any depth, and nothing else', () => {
+    const number = new LosslessNumber('12345678901234567890');
+    const record = { a: [{ Headers: { Cookie: ['x'], host: 'h' } }], number, none: null };
+    expect(redact(record)).toEqual({
+      a: [{ Headers: { Cookie: REDACTED, host: 'h' } }],
+      number,
+      none: null,
+    });
+  });
+
+  it('leaves no secret anywhere', () => {
+    fc.assert(
+      fc.property(tree, (value) => {
+        const full = filled(value);
+        expect(JSON.stringify(redact(full))).not.toContain(SECRET);
+        expect(JSON.stringify(redactText(JSON.stringify({ cookie: full })))).not.toContain(
+          `${SECRET}"]`,
+        );
+      }),
+    );
+  });
+
+  it('ends at a depth that no record has', () => {
+    let deep: unknown = SECRET;
+    for (let level = 0; level < 10_000; level += 1) {
+      deep = { deep };
+    }
+    expect(JSON.stringify(redact(deep))).toContain(REDACTED);
+  });
+});
+
+describe('redactText', () => {
+  it.each([
+    ['{"authorization":"Bearer hunter2","a":1}', '{"authorization":"[redacted]","a":1}'],
+    ['{"Authorization": ["hunter2","hunter2"], "a":1', '{"Authorization": "[redacted]", "a":1'],
+    ['{"x-api-key":"hunter2', '{"x-api-key":"[redacted]"'],
+    ['http_cookie=hunter2; b=hunter2', 'http_cookie="[redacted]"'],
+    ["{'Set-Cookie': 'hunter2'}", `{'Set-Cookie': "[redacted]"}`],
+    ['{"cookie":"a\\"hunter2"}', '{"cookie":"[redacted]"}'],
+    ['Authorization: Basic hunter2\nHost: a', 'Authorization: "[redacted]"\nHost: a'],
+    ['{"host":"a","path":"/cookie"}', '{"host":"a","path":"/cookie"}'],
+  ])('makes %p %p', (text, expected) => {
+    expect(redactText(text)).toBe(expected);
+  });
+
+  it.each(['cookie=[', 'cookie="', '"cookie":\\', 'a_', ' ', '"'])(
+    'takes no time over %p again and again',
+    (part) => {
+      const startedAt = performance.now();
+      redactText(part.repeat(100_000));
+      expect(performance.now() - startedAt).toBeLessThan(1_000);
+    },
+  );
+});
