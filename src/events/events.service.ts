@@ -137,18 +137,26 @@ export class EventsService {
         }
       }
     };
-    try {
-      for await (const block of blocksOf(stream)) {
-        const stored = store(block).finally(() => underWay.delete(stored));
-        underWay.add(stored);
-        if (underWay.size >= MAX_BLOCKS) {
-          await Promise.race(underWay);
-        }
+    // Kept for the loop: a rejection that nobody waits for at that moment would end the process.
+    const faults: unknown[] = [];
+    for await (const block of blocksOf(stream)) {
+      const stored: Promise<void> = store(block)
+        .catch((error: unknown) => {
+          faults.push(error);
+        })
+        .finally(() => underWay.delete(stored));
+      underWay.add(stored);
+      if (underWay.size >= MAX_BLOCKS) {
+        await Promise.race(underWay);
       }
-      await Promise.all(underWay);
-    } finally {
-      await Promise.allSettled(underWay);
-      this.logIngested(startedAt, tally);
+      if (faults.length > 0) {
+        break;
+      }
+    }
+    await Promise.all(underWay);
+    this.logIngested(startedAt, tally);
+    if (faults.length > 0) {
+      throw faults[0];
     }
     return { tally, receipts: refused.toSorted((left, right) => left.index - right.index) };
   }

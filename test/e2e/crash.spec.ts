@@ -304,18 +304,28 @@ describe('a database that dies', () => {
   it('is said with 503 to a stream of lines under way, which may be sent again', async () => {
     const postgres = await createRestartablePostgres();
     await migrate(postgres.url);
-    const service = await startService(postgres.url, { INGEST_MAX_WAIT_MS: '500' });
+    const service = await startService(postgres.url, { INGEST_MAX_WAIT_MS: '1' });
     try {
-      const lines = Array.from({ length: 30_000 }, () =>
+      const lines = Array.from({ length: 12_000 }, () =>
         JSON.stringify(factory.event({ time: new Date().toISOString() })),
       );
-      const answer = await streamLines(service, lines, async () => {
+      const stopDatabase = async (): Promise<void> => {
         await eventually(
           async () =>
             (await metricOf(service, 'meterline_usage_events_total{status="accepted"}')) > 0,
         );
         await postgres.stop('SIGKILL');
-      });
+      };
+      // Nothing comes while the blocks before it fail.
+      const failing = async (): Promise<void> => {
+        await eventually(
+          async () =>
+            await Promise.resolve(service.log.some(({ event }) => event === 'database.away')),
+        );
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+        expect(await service.get('/health/live')).toMatchObject({ status: 200 });
+      };
+      const answer = await streamLines(service, lines, [stopDatabase, failing]);
       expect(answer).toMatchObject({ status: 503, body: { code: 'unavailable' } });
       expect(answer.headers['retry-after']).toBeDefined();
       await postgres.start();
@@ -341,23 +351,21 @@ interface StreamAnswer {
   readonly body: { code?: string; accepted: number; duplicates: number };
 }
 
-/** Sends half of the lines, waits, and goes on with the rest until there is an answer. */
+/** Sends the lines in as many parts as there are pauses and one more, until there is an answer. */
 async function streamLines(
   service: TestService,
   lines: readonly string[],
-  midway: () => Promise<void> = async () => await Promise.resolve(),
+  pauses: readonly (() => Promise<void>)[] = [],
 ): Promise<StreamAnswer> {
   const sending = request(`${service.url}/api/v1/events`, {
     method: 'POST',
     headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/x-ndjson' },
   });
   const answered = once(sending, 'response') as Promise<[IncomingMessage]>;
-  const middle = lines.length / 2;
-  sending.write(`${lines.slice(0, middle).join('\n')}\n`);
-  await midway();
-  for (let next = middle; next < lines.length && sending.writable; next += 100) {
-    sending.write(`${lines.slice(next, next + 100).join('\n')}\n`);
-    await new Promise((resolve) => setImmediate(resolve));
+  const part = Math.ceil(lines.length / (pauses.length + 1));
+  for (let start = 0; start < lines.length; start += part) {
+    sending.write(`${lines.slice(start, start + part).join('\n')}\n`);
+    await pauses[start / part]?.();
   }
   sending.end();
   const [response] = await answered;

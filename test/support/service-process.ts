@@ -72,6 +72,10 @@ export async function startService(
       }
     });
     child.once('exit', (code) => {
+      if (code !== null && code !== 0) {
+        // A test sees only that it is gone; whoever reads the test's output should see why.
+        process.stderr.write(errors);
+      }
       reject(new Error(`The service ended with ${String(code)}: ${errors}`));
     });
   });
