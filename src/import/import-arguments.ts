@@ -25,6 +25,7 @@ the standard input. Not supported: a JSON object over several lines, other archi
                        with the scope 'read', and knows of no duplicates. Ages are judged by
                        INGEST_MAX_AGE_SECONDS and INGEST_MAX_AHEAD_SECONDS, as if it were the service
       --from-start     sends also what was acknowledged in an earlier run
+                       (when a mapping was mended, or the service has lost its data)
       --state-dir DIR  where to remember how far an import is; else beside the file
       --in-flight N    requests at once, 1 to ${MAX_IN_FLIGHT}; ${DEFAULT_IN_FLIGHT} when left out
       --retry-for S    how many seconds one request is sent again while the service is away or
