@@ -32,8 +32,9 @@ const TABLE: Readonly<Record<string, readonly string[]>> = (() => {
     kernel: [],
     platform: ['kernel'],
     ...below,
+    import: [...ground, 'events', 'sources'],
     dashboard: features,
-    '': [...features, 'dashboard'],
+    '': [...features, 'dashboard', 'import'],
   };
 })();
 
@@ -50,12 +51,12 @@ const HOMES: readonly (readonly [what: string, word: RegExp, home: RegExp])[] = 
   [
     'the environment',
     /\bprocess\.env\b|\bprocess\[['"]env/,
-    /^platform\/config\.ts$|^main\.ts$|^migrate\.ts$/,
+    /^platform\/config\.ts$|^(?:main|migrate|cli)\.ts$/,
   ],
   [
     'fetch',
     /(?<![.\w])fetch\(|globalThis\.fetch/,
-    /^platform\/outbound\/|^webhooks\/[\w-]+\.client\.ts$/,
+    /^platform\/outbound\/|^(?:webhooks|import)\/[\w-]+\.client\.ts$/,
   ],
 ];
 
