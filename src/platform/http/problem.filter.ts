@@ -54,8 +54,9 @@ export class ProblemFilter implements ExceptionFilter {
     }
     void reply
       .status(refusal.status)
-      .header('content-type', 'application/problem+json; charset=utf-8')
-      .send(JSON.stringify(extended(toProblem(refusal), request)));
+      .header('content-type', 'application/problem+json')
+      // As bytes, or Fastify would add a charset, which the type does not have and clients do not expect.
+      .send(Buffer.from(JSON.stringify(extended(toProblem(refusal), request))));
   }
 }
 

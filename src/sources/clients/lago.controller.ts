@@ -21,7 +21,7 @@ import {
 
 const LAGO: Protocol = { name: 'lago', formats: ['lago'] };
 const JSON_TYPE = 'application/json; charset=utf-8';
-const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
+const PROBLEM_TYPE = 'application/problem+json';
 const NONE_TAKEN = {
   description: 'Nothing was taken (`validation_errors`); `error_details` says why.',
 };

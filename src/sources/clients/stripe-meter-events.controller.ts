@@ -3,7 +3,7 @@ import { ApiBody, ApiConsumes, ApiOkResponse } from '@nestjs/swagger';
 import { Clock } from '../../kernel/clock.js';
 import { type AuthenticatedRequest } from '../../platform/access/api-key.guard.js';
 import { bearerTokens } from '../../platform/access/credentials.js';
-import { type Problem } from '../../platform/http/problem.dto.js';
+import { type ProblemExtension } from '../../platform/http/problem.filter.js';
 import { FORM_TYPE } from '../formats/stripe.js';
 import { isRecord, textOf } from '../record.js';
 import {
@@ -24,7 +24,12 @@ const STRIPE: Protocol = { name: 'stripe', formats: ['stripe'] };
 /** As at Stripe; here the token goes on to be taken. */
 const SESSION_MS = 15 * 60_000;
 /** Stripe's clients take every answer without this member for a success. */
-const EXTENSION = { extendProblem };
+const EXTENSION: ProblemExtension = {
+  extendProblem: ({ status, code, detail }) => {
+    const type = status === 401 ? 'authentication_error' : 'invalid_request_error';
+    return { error: { type: status >= 500 ? 'api_error' : type, code, message: detail } };
+  },
+};
 
 /** Stripe's meter events; its clients can be given another host, but no path. */
 @Controller()
@@ -126,9 +131,4 @@ type ReceivedEvent = Omit<MeterEventResponse, 'object' | 'created' | 'timestamp'
 function textsOf(payload: unknown): Record<string, string> {
   const entries = Object.entries(isRecord(payload) ? payload : {});
   return Object.fromEntries(entries.map(([name, value]) => [name, textOf(value) ?? '']));
-}
-
-function extendProblem({ status, code, detail }: Problem): object {
-  const type = status === 401 ? 'authentication_error' : 'invalid_request_error';
-  return { error: { type: status >= 500 ? 'api_error' : type, code, message: detail } };
 }
