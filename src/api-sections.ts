@@ -13,6 +13,11 @@ export const API_SECTIONS: readonly ApiSection[] = [
     paths: ['/api/v1/sources'],
   },
   {
+    name: 'Clients of other services',
+    description: 'Paths that their clients call, once their base URL points here.',
+    paths: ['/compat', '/v1', '/v2'],
+  },
+  {
     name: 'Customers',
     description: 'Who pays, and whose usage is theirs from when on.',
     paths: ['/api/v1/customers'],

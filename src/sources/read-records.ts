@@ -49,12 +49,12 @@ export const RECORD_TYPES = ['application/json', 'application/x-ndjson', 'text/p
  * @throws DomainError when nothing of it can be read, or it is of another content type
  */
 export function readJsonRecords(body: Buffer, contentType: string): RecordBatch {
-  const type = typeOf(contentType);
+  const type = mediaType(contentType);
   const isJson = JSON_TYPE.test(type);
   if (!isJson && !LINE_TYPES.includes(type)) {
     throw unsupported(type, [...RECORD_TYPES]);
   }
-  const text = textOf(body);
+  const text = bodyText(body);
   const lines = linesOf(text);
   if (!isJson && lines.length === 0) {
     return toBatch([], text);
@@ -71,6 +71,21 @@ export function readJsonRecords(body: Buffer, contentType: string): RecordBatch 
     throw malformed('invalid_json', `The body is no JSON: ${whole.detail}`);
   }
   return readJsonLines(lines);
+}
+
+/**
+ * The same batch with what stands in its records in place of each that could be read.
+ *
+ * @throws DomainError when these are too many
+ */
+export function expandRecords(
+  batch: RecordBatch,
+  expand: (value: unknown) => readonly ReadRecord[],
+): RecordBatch {
+  const records = batch.records.flatMap((record) =>
+    record.outcome === 'read' ? expand(record.value) : [record],
+  );
+  return { ...batch, records: limited(records) };
 }
 
 /**
@@ -97,11 +112,11 @@ export function readTextLines(
   contentType: string,
   toJson: (line: string) => string | null,
 ): RecordBatch {
-  const type = typeOf(contentType);
+  const type = mediaType(contentType);
   if (!LINE_TYPES.includes(type)) {
     throw unsupported(type, ['text/plain']);
   }
-  const lines = limited(linesOf(textOf(body)));
+  const lines = limited(linesOf(bodyText(body)));
   const read = lines.map((line) => ({ line, json: toJson(line) ?? '', fault: UNREADABLE_LINE }));
   return toBatch(read, read.map(({ json }) => json).join('\n'));
 }
@@ -140,7 +155,8 @@ function tryParse(
   }
 }
 
-function textOf(body: Buffer): string {
+/** @throws DomainError when the body is not UTF-8 */
+export function bodyText(body: Buffer): string {
   const text = decode(body);
   if (text === null) {
     throw malformed('invalid_utf8', 'The body is not UTF-8.');
@@ -148,11 +164,13 @@ function textOf(body: Buffer): string {
   return text;
 }
 
-function typeOf(contentType: string): string {
+/** The media type alone, in lower case. */
+export function mediaType(contentType: string): string {
   return (contentType.split(';')[0] ?? '').trim().toLowerCase();
 }
 
-function malformed(code: string, detail: string): DomainError {
+/** A refusal of a body of which nothing can be read. */
+export function malformed(code: string, detail: string): DomainError {
   return new DomainError('invalid', code, detail);
 }
 

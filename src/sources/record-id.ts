@@ -14,9 +14,13 @@ const HASH_LENGTH = 40;
 export class RecordIds {
   private readonly seen = new Map<string, number>();
 
+  /** @param requestKey what the request is known by when it is sent again, if its sender says */
+  constructor(private readonly requestKey: string | null = null) {}
+
   /** The id of a record that has none of its own. */
   next(record: unknown): string {
-    const digest = hash('sha256', canonical(record), 'hex').slice(0, HASH_LENGTH);
+    const text = this.requestKey ?? canonical(record);
+    const digest = hash('sha256', text, 'hex').slice(0, HASH_LENGTH);
     const occurrence = (this.seen.get(digest) ?? 0) + 1;
     this.seen.set(digest, occurrence);
     return occurrence === 1 ? `rec_${digest}` : `rec_${digest}-${occurrence}`;

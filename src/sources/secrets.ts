@@ -26,6 +26,8 @@ const SECRET_HEADERS = [
   'x-functions-key',
   'x-moesif-application-id',
   'ocp-apim-subscription-key',
+  // A member of Moesif's events: as a rule what stood in Authorization.
+  'session_token',
 ];
 const SECRETS: ReadonlySet<string> = new Set(SECRET_HEADERS);
 

@@ -2,6 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { type FastifyRequest } from 'fastify';
 import {
+  ANY_SOURCE,
   basicTokens,
   bearerTokens,
   type Credentials,
@@ -10,24 +11,30 @@ import {
 import { type TokenPlace } from './source.js';
 import { SourcesService } from './sources.service.js';
 
+/** Where clients that are made for another service put what they take for its key. */
+const MOESIF_HEADER = { header: 'x-moesif-application-id' };
 const TOKEN = /^[^\s]{1,500}$/;
 
 @Injectable()
 export class SourceCredentials implements CredentialsReader {
   constructor(private readonly sources: SourcesService) {}
 
-  /** The place that the source names, then Bearer, then the password and the user of Basic. */
+  /**
+   * The place that the source names, Moesif's header, then Bearer, then the password and the user of
+   * Basic. Where the address names no source, the key does.
+   */
   async read(request: FastifyRequest): Promise<Credentials> {
     const { authorization } = request.headers;
-    const { key } = request.params as { key: string };
-    const ready = await this.sources.find(key);
+    const { key } = request.params as { key?: string };
+    const ready = key === undefined ? null : await this.sources.find(key);
     return {
       tokens: [
         ...tokensAt(request, ready?.source.tokenPlace ?? null),
+        ...tokensAt(request, MOESIF_HEADER),
         ...bearerTokens(authorization),
         ...basicTokens(authorization),
       ],
-      sourceId: ready?.source.id ?? null,
+      sourceId: key === undefined ? ANY_SOURCE : (ready?.source.id ?? null),
     };
   }
 }

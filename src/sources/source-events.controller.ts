@@ -1,21 +1,9 @@
 import { Body, Controller, Headers, HttpCode, Param, Post } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
-import {
-  ApiBody,
-  ApiConflictResponse,
-  ApiConsumes,
-  ApiOkResponse,
-  ApiPayloadTooLargeResponse,
-  ApiServiceUnavailableResponse,
-} from '@nestjs/swagger';
-import { ReadCredentialsBy } from '../platform/access/credentials.js';
-import { NaturallyIdempotent } from '../platform/access/idempotency.interceptor.js';
-import { RequireScope } from '../platform/access/scope.js';
-import { RAW_BODY } from '../platform/http/raw-body.js';
+import { ApiBody, ApiConsumes, ApiOkResponse } from '@nestjs/swagger';
 import { RECORD_TYPES, type RecordReceipt } from './read-records.js';
 import { ReceivedRecordsResponse } from './source.dto.js';
-import { SourceCredentials } from './source-credentials.js';
 import { SourceIngestService } from './source-ingest.service.js';
+import { TakesRecords } from './takes-records.js';
 
 @Controller('api/v1/sources/:key/events')
 export class SourceEventsController {
@@ -28,10 +16,7 @@ export class SourceEventsController {
    */
   @Post()
   @HttpCode(200)
-  @RequireScope('ingest')
-  @ReadCredentialsBy(SourceCredentials)
-  @RouteConfig(RAW_BODY)
-  @NaturallyIdempotent()
+  @TakesRecords()
   @ApiConsumes(...RECORD_TYPES)
   @ApiBody({
     description: 'A record, an array of them, or one on each line, as the format has it.',
@@ -44,25 +29,15 @@ export class SourceEventsController {
     },
   })
   @ApiOkResponse({ type: ReceivedRecordsResponse })
-  @ApiConflictResponse({ description: 'The source is archived (`source_archived`).' })
-  @ApiPayloadTooLargeResponse({
-    description:
-      'The body is too large (`too_large`) or holds too many records (`too_many_events`).',
-  })
-  @ApiServiceUnavailableResponse({
-    description:
-      'Not all events could be stored in time; send the request again, what was stored counts once (`unavailable`).',
-  })
   async send(
     @Param('key') key: string,
     @Body() body: Buffer | undefined,
     @Headers('content-type') contentType: string | undefined,
   ): Promise<ReceivedRecordsResponse | object> {
-    const { receipts, reply } = await this.records.receive(
-      key,
-      body ?? Buffer.alloc(0),
-      contentType ?? '',
-    );
+    const { receipts, reply } = await this.records.receive(key, body ?? Buffer.alloc(0), {
+      contentType: contentType ?? '',
+      requestKey: null,
+    });
     return reply ?? toResponse(receipts);
   }
 }

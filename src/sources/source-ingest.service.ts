@@ -25,8 +25,17 @@ import { effectiveMapping, SourcesService } from './sources.service.js';
 export interface ReceivedRecords {
   /** One for each record, in order. */
   readonly receipts: readonly RecordReceipt[];
+  /** What was read, in the same order; undefined for what could not be. */
+  readonly values: readonly unknown[];
   /** What the sender wants to hear in place of the receipts. */
   readonly reply: object | null;
+}
+
+/** What the headers of a request say of it. */
+export interface RequestContext {
+  readonly contentType: string;
+  /** What the request is known by when it is sent again, if its sender says. */
+  readonly requestKey: string | null;
 }
 
 /** What a record would become. */
@@ -55,10 +64,10 @@ export class SourceIngestService {
    *
    * @throws DomainError when there is no such source, nothing of the body can be read, or `unavailable`
    */
-  async receive(idOrKey: string, body: Buffer, contentType: string): Promise<ReceivedRecords> {
+  async receive(idOrKey: string, body: Buffer, context: RequestContext): Promise<ReceivedRecords> {
     const ready = await this.sources.getOpen(idOrKey);
-    const { records, dialect, reply } = ready.format.read(body, contentType);
-    const mapped = mapAll(records, ready);
+    const { records, dialect, reply } = ready.format.read(body, context.contentType);
+    const mapped = mapAll(records, ready, context.requestKey);
     const usage = mapped.flatMap((result, index) =>
       result.outcome === 'ignored'
         ? []
@@ -78,7 +87,8 @@ export class SourceIngestService {
       receipts[index] = { ...receipt, index };
     });
     this.ignored.inc(receipts.length - usage.length);
-    return { receipts, reply: reply?.(receipts) ?? null };
+    const values = records.map((record) => (record.outcome === 'read' ? record.value : undefined));
+    return { receipts, values, reply: reply?.(receipts) ?? null };
   }
 
   /**
@@ -106,8 +116,12 @@ export class SourceIngestService {
   }
 }
 
-function mapAll(records: readonly ReadRecord[], { source, mapping }: ReadySource): MappedRecord[] {
-  const ids = new RecordIds();
+function mapAll(
+  records: readonly ReadRecord[],
+  { source, mapping }: ReadySource,
+  requestKey: string | null,
+): MappedRecord[] {
+  const ids = new RecordIds(requestKey);
   return records.map((record) => mapOne(record, mapping, source.key, ids));
 }
 

@@ -1,6 +1,12 @@
 import { Module } from '@nestjs/common';
 import { EventsModule } from '../events/events.module.js';
 import { AccessModule } from '../platform/access/access.module.js';
+import { ClientIntake } from './clients/client-intake.js';
+import { LagoController } from './clients/lago.controller.js';
+import { MoesifController, SourceMoesifController } from './clients/moesif.controller.js';
+import { OpenMeterController } from './clients/openmeter.controller.js';
+import { OtlpController, SourceOtlpController } from './clients/otlp.controller.js';
+import { StripeMeterEventsController } from './clients/stripe-meter-events.controller.js';
 import { SourceCredentials } from './source-credentials.js';
 import { SourceEventsController } from './source-events.controller.js';
 import { SourceIngestService } from './source-ingest.service.js';
@@ -11,7 +17,18 @@ import { SourcesStore } from './sources.store.js';
 
 @Module({
   imports: [AccessModule, EventsModule],
-  controllers: [SourcesController, SourceTokensController, SourceEventsController],
-  providers: [SourcesStore, SourcesService, SourceCredentials, SourceIngestService],
+  controllers: [
+    SourcesController,
+    SourceTokensController,
+    SourceEventsController,
+    SourceOtlpController,
+    SourceMoesifController,
+    OtlpController,
+    MoesifController,
+    OpenMeterController,
+    LagoController,
+    StripeMeterEventsController,
+  ],
+  providers: [SourcesStore, SourcesService, SourceCredentials, SourceIngestService, ClientIntake],
 })
 export class SourcesModule {}

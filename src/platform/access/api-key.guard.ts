@@ -5,6 +5,7 @@ import { DomainError } from '../../kernel/errors.js';
 import { allows, type ApiKey } from './api-key.js';
 import { ApiKeysService } from './api-keys.service.js';
 import {
+  ANY_SOURCE,
   bearerTokens,
   type Credentials,
   CREDENTIALS_READER,
@@ -43,7 +44,7 @@ export class ApiKeyGuard implements CanActivate {
         `This key lacks the scope '${scope ?? 'none'}' that the route needs.`,
       );
     }
-    if (key.sourceId !== null && key.sourceId !== sourceId) {
+    if (key.sourceId !== null && sourceId !== ANY_SOURCE && key.sourceId !== sourceId) {
       throw new DomainError(
         'forbidden',
         'bound_to_source',

@@ -5,6 +5,9 @@ import { type FastifyRequest } from 'fastify';
 const BEARER = /^Bearer +([^\s]{1,500})$/i;
 const BASIC = /^Basic +([A-Za-z0-9+/=_-]{1,1000})$/i;
 
+/** Stands for whichever source a key is bound to. */
+export const ANY_SOURCE = Symbol('any source');
+
 export const CREDENTIALS_READER = 'meterline:credentials-reader';
 
 /** What a request shows of itself. */
@@ -12,7 +15,7 @@ export interface Credentials {
   /** What may be a key, in the order in which it is tried. */
   readonly tokens: readonly string[];
   /** The source whose own keys are taken, too; null: only keys that are bound to none. */
-  readonly sourceId: string | null;
+  readonly sourceId: string | null | typeof ANY_SOURCE;
 }
 
 /** Reads the credentials of requests to a route that takes them in its own way. */

@@ -70,7 +70,7 @@ export function completeOperation(operation: Operation, place: Place): void {
   const { path, tag, route } = place;
   const takesIdempotencyKey =
     place.method === 'post' && route.scope !== PUBLIC && !route.isNaturallyIdempotent;
-  const parameters = (operation.parameters ?? []).map(withStyle);
+  const parameters = withPathParameters(path, operation.parameters ?? []).map(withStyle);
   Object.assign(operation, {
     operationId: `${resourceOf(path)}_${route.handler}`,
     tags: tag === undefined ? [] : [tag],
@@ -86,9 +86,9 @@ export function completeOperation(operation: Operation, place: Place): void {
   }
 }
 
-/** `/api/v1/line-items/{id}` is about `lineItems`. */
+/** `/api/v1/line-items/{id}` is about `lineItems`, and `/v1/logs` about `logs`. */
 function resourceOf(path: string): string {
-  const name = /^\/(?:api\/v\d+\/)?([^/{]+)/.exec(path)?.[1] ?? '';
+  const name = /^\/(?:(?:api\/)?v\d+\/)?([^/{]+)/.exec(path)?.[1] ?? '';
   return name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
@@ -108,6 +108,21 @@ function inWords(
 /** OpenAPI 3.1 lets a requirement name roles, which the scopes of a key are. */
 function securityOf(scope: DocumentedRoute['scope']): NonNullable<Operation['security']> {
   return scope === PUBLIC ? [] : [{ [SECURITY_SCHEME]: scope === undefined ? [] : [scope] }];
+}
+
+/** In the order of the path; also those that a controller has from a class above, which reads none. */
+function withPathParameters(path: string, parameters: readonly Parameter[]): Parameter[] {
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
+  const inPath = names.map(
+    (name): Parameter =>
+      parameters.find((known) => 'in' in known && known.in === 'path' && known.name === name) ?? {
+        name,
+        in: 'path',
+        required: true,
+        schema: { type: 'string' },
+      },
+  );
+  return [...inPath, ...parameters.filter((known) => !('in' in known) || known.in !== 'path')];
 }
 
 /** An object in a query is written `name[key]=value`. */

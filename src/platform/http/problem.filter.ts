@@ -19,6 +19,11 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
 /** How long a sender should wait before it comes back after a 503. */
 const RETRY_AFTER_SECONDS = 2;
 
+/** For `@RouteConfig`: what refusals of the route hold besides. */
+export interface ProblemExtension {
+  readonly extendProblem: (problem: Problem) => object;
+}
+
 interface Refusal {
   readonly status: number;
   readonly code: string;
@@ -49,9 +54,16 @@ export class ProblemFilter implements ExceptionFilter {
     }
     void reply
       .status(refusal.status)
-      .header('content-type', 'application/problem+json; charset=utf-8')
-      .send(JSON.stringify(toProblem(refusal)));
+      .header('content-type', 'application/problem+json')
+      // As bytes, or Fastify would add a charset, which the type does not have and clients do not expect.
+      .send(Buffer.from(JSON.stringify(extended(toProblem(refusal), request))));
   }
+}
+
+/** With the members that the clients of a route look for, who know no problem details. */
+function extended(problem: Problem, request: FastifyRequest): object {
+  const { extendProblem } = (request.routeOptions.config ?? {}) as Partial<ProblemExtension>;
+  return { ...problem, ...extendProblem?.(problem) };
 }
 
 function toProblem({ status, code, detail, errors }: Refusal): Problem {

@@ -2,11 +2,17 @@ import { apisix } from './apisix.js';
 import { awsApiGateway } from './aws-api-gateway.js';
 import { caddy } from './caddy.js';
 import { cloudevents } from './cloudevents.js';
+import { envoyOtlp } from './envoy-otlp.js';
 import { type Format } from './format.js';
 import { json } from './json.js';
 import { kong } from './kong.js';
+import { lago } from './lago.js';
+import { moesif } from './moesif.js';
 import { nginxCombined } from './nginx-combined.js';
 import { nginxJson } from './nginx-json.js';
+import { openmeter } from './openmeter.js';
+import { otlpLogs } from './otlp-logs.js';
+import { stripe } from './stripe.js';
 import { traefik } from './traefik.js';
 
 const FORMATS: readonly Format[] = [
@@ -18,6 +24,12 @@ const FORMATS: readonly Format[] = [
   caddy,
   traefik,
   awsApiGateway,
+  otlpLogs,
+  envoyOtlp,
+  moesif,
+  openmeter,
+  lago,
+  stripe,
   json,
 ];
 

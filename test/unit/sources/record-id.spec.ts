@@ -64,4 +64,12 @@ describe('RecordIds', () => {
       }),
     );
   });
+
+  it('is of the request and the place in it, when the sender says what a request is known by', () => {
+    const [one, other] = [new RecordIds('key-1'), new RecordIds('key-2')];
+    const ids = [one.next({ a: 1 }), one.next({ a: 2 }), other.next({ a: 1 })];
+    expect(new Set(ids).size).toBe(3);
+    expect(ids[1]).toBe(`${ids[0] ?? ''}-2`);
+    expect(new RecordIds('key-1').next({ a: 1 })).toBe(ids[0]);
+  });
 });
