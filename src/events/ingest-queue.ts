@@ -4,6 +4,7 @@
  * What fails for a fault of the database is tried again until its time is up; an event that
  * PostgreSQL itself refuses is found by halving and refused alone.
  */
+import { AsyncResource } from 'node:async_hooks';
 import { Inject, Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Clock } from '../kernel/clock.js';
@@ -57,6 +58,8 @@ export class IngestQueue {
   private isScheduled = false;
   private readonly listeners = new Set<() => void>();
   private readonly flushSize;
+  /** Flushes serve all requests: none may be part of the transaction of the one that started it. */
+  private readonly scope = new AsyncResource('IngestQueue');
 
   constructor(
     private readonly store: IngestStore,
@@ -134,7 +137,9 @@ export class IngestQueue {
     // After the requests that are being read in this turn of the event loop.
     setImmediate(() => {
       this.isScheduled = false;
-      this.startFlush();
+      this.scope.runInAsyncScope(() => {
+        this.startFlush();
+      });
     });
   }
 
