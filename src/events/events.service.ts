@@ -122,6 +122,7 @@ export class EventsService {
     const tally = emptyTally();
     const refused: Receipt[] = [];
     const underWay = new Set<Promise<void>>();
+    const faults: unknown[] = [];
     let lineCount = 0;
     const store = async (block: Buffer): Promise<void> => {
       const read = readLines(block);
@@ -139,13 +140,18 @@ export class EventsService {
     };
     try {
       for await (const block of blocksOf(stream)) {
-        const stored = store(block).finally(() => underWay.delete(stored));
+        throwFirst(faults);
+        // Caught at once: a block may fail while the next one is still on its way here.
+        const stored = store(block)
+          .catch((error: unknown) => faults.push(error))
+          .then(() => void underWay.delete(stored));
         underWay.add(stored);
         if (underWay.size >= MAX_BLOCKS) {
           await Promise.race(underWay);
         }
       }
       await Promise.all(underWay);
+      throwFirst(faults);
     } finally {
       await Promise.allSettled(underWay);
       this.logIngested(startedAt, tally);
@@ -258,6 +264,12 @@ export class EventsService {
         cause: error,
       });
     }
+  }
+}
+
+function throwFirst(faults: readonly unknown[]): void {
+  if (faults.length > 0) {
+    throw faults[0];
   }
 }
 

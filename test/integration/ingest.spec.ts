@@ -1,15 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { testConfig } from '../support/config.js';
 import { factory } from '../support/factory.js';
 import { type Metering, startMetering } from '../support/metering.js';
 
+const PAD = 'x'.repeat(1_000);
+
 describe('ingest', () => {
   let metering: Metering;
+  /** With little room in its queue. */
+  let small: Metering;
 
   beforeAll(async () => {
     metering = await startMetering();
+    small = await startMetering(undefined, testConfig({ INGEST_MAX_QUEUE_BYTES: '65536' }));
   });
 
   afterAll(async () => {
     await metering.close();
+    await small.close();
   });
 
   const stored = async (source: string): Promise<Record<string, unknown>[]> =>
@@ -180,5 +188,28 @@ describe('ingest', () => {
     expect(receipts.filter(({ status }) => status === 'accepted')).toHaveLength(19);
     expect(receipts[13]).toMatchObject({ status: 'rejected', code: 'unstorable' });
     expect(await stored(source)).toHaveLength(19);
+  });
+
+  it('tells of a block of lines that was not stored, though the next one comes long after it', async () => {
+    const source = 'slow lines';
+    const lines = (part: number): Buffer =>
+      Buffer.from(
+        Array.from({ length: 300 }, (_, index) =>
+          JSON.stringify(factory.event({ source, id: `${part}-${index}`, data: { pad: PAD } })),
+        )
+          .map((line) => `${line}\n`)
+          .join(''),
+      );
+    const slow = async function* (): AsyncGenerator<Buffer> {
+      yield lines(1);
+      await sleep(200);
+      yield lines(2);
+    };
+    // It fills the queue, so that there is no room for the first block.
+    const other = small.send(factory.event({ data: { pad: PAD.repeat(60) } }));
+    await expect(small.events.ingestLines(slow())).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await other).toMatchObject([{ status: 'accepted' }]);
+    const { tally } = await small.events.ingestLines(slow());
+    expect(tally).toMatchObject({ accepted: 600, duplicate: 0 });
   });
 });
