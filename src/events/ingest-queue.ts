@@ -238,9 +238,12 @@ export class IngestQueue {
     if (error.batchId === null || error.outcomes === null) {
       return false;
     }
-    const hasCommitted = await this.store.hasCommitted(error.batchId).catch(() => false);
+    const { batchId, outcomes } = error;
+    const stored = items.filter((_, position) => outcomes[position] === 'accepted');
+    const keys = stored.map(({ key }) => key);
+    const hasCommitted = await this.store.hasCommitted(batchId, keys).catch(() => false);
     if (hasCommitted) {
-      recordEach(items, error.outcomes);
+      recordEach(items, outcomes);
     }
     return hasCommitted;
   }

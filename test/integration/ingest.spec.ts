@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { testConfig } from '../support/config.js';
+import { identityKey } from '../../src/events/event-key.js';
+import { IngestStore } from '../../src/events/ingest.store.js';
+import { Outage } from '../../src/platform/database/outage.js';
+import { silentLog, testConfig } from '../support/config.js';
 import { factory } from '../support/factory.js';
 import { type Metering, startMetering } from '../support/metering.js';
 
@@ -188,6 +191,19 @@ describe('ingest', () => {
     expect(receipts.filter(({ status }) => status === 'accepted')).toHaveLength(19);
     expect(receipts[13]).toMatchObject({ status: 'rejected', code: 'unstorable' });
     expect(await stored(source)).toHaveLength(19);
+  });
+
+  it('does not take another flush of the same number for its own, as after a crash', async () => {
+    const { db } = metering;
+    const store = new IngestStore(db.url, new Outage(db.database, silentLog));
+    const source = 'numbers';
+    await metering.send([factory.event({ source, id: 'a' }), factory.event({ source, id: 'b' })]);
+    const batchId = String((await stored(source))[0]?.['batch_id']);
+    const [a = '', b = '', lost = ''] = ['a', 'b', 'c'].map((id) => identityKey({ source, id }));
+    expect(await store.hasCommitted(batchId, [a, b])).toBe(true);
+    expect(await store.hasCommitted(batchId, [a, lost])).toBe(false);
+    expect(await store.hasCommitted(batchId, [])).toBe(false);
+    await store.onApplicationShutdown();
   });
 
   it('tells of a block of lines that was not stored, though the next one comes long after it', async () => {
