@@ -122,6 +122,7 @@ export class EventsService {
     const tally = emptyTally();
     const refused: Receipt[] = [];
     const underWay = new Set<Promise<void>>();
+    const faults: unknown[] = [];
     let lineCount = 0;
     const store = async (block: Buffer): Promise<void> => {
       const read = readLines(block);
@@ -137,26 +138,23 @@ export class EventsService {
         }
       }
     };
-    // Kept for the loop: a rejection that nobody waits for at that moment would end the process.
-    const faults: unknown[] = [];
-    for await (const block of blocksOf(stream)) {
-      const stored: Promise<void> = store(block)
-        .catch((error: unknown) => {
-          faults.push(error);
-        })
-        .finally(() => underWay.delete(stored));
-      underWay.add(stored);
-      if (underWay.size >= MAX_BLOCKS) {
-        await Promise.race(underWay);
+    try {
+      for await (const block of blocksOf(stream)) {
+        throwFirst(faults);
+        // Caught at once: a block may fail while the next one is still on its way here.
+        const stored = store(block)
+          .catch((error: unknown) => faults.push(error))
+          .then(() => void underWay.delete(stored));
+        underWay.add(stored);
+        if (underWay.size >= MAX_BLOCKS) {
+          await Promise.race(underWay);
+        }
       }
-      if (faults.length > 0) {
-        break;
-      }
-    }
-    await Promise.all(underWay);
-    this.logIngested(startedAt, tally);
-    if (faults.length > 0) {
-      throw faults[0];
+      await Promise.all(underWay);
+      throwFirst(faults);
+    } finally {
+      await Promise.allSettled(underWay);
+      this.logIngested(startedAt, tally);
     }
     return { tally, receipts: refused.toSorted((left, right) => left.index - right.index) };
   }
@@ -266,6 +264,12 @@ export class EventsService {
         cause: error,
       });
     }
+  }
+}
+
+function throwFirst(faults: readonly unknown[]): void {
+  if (faults.length > 0) {
+    throw faults[0];
   }
 }
 

@@ -4,6 +4,7 @@
  * What fails for a fault of the database is tried again until its time is up; an event that
  * PostgreSQL itself refuses is found by halving and refused alone.
  */
+import { AsyncResource } from 'node:async_hooks';
 import { Inject, Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Clock } from '../kernel/clock.js';
@@ -57,6 +58,8 @@ export class IngestQueue {
   private isScheduled = false;
   private readonly listeners = new Set<() => void>();
   private readonly flushSize;
+  /** Flushes serve all requests: none may be part of the transaction of the one that started it. */
+  private readonly scope = new AsyncResource('IngestQueue');
 
   constructor(
     private readonly store: IngestStore,
@@ -134,7 +137,9 @@ export class IngestQueue {
     // After the requests that are being read in this turn of the event loop.
     setImmediate(() => {
       this.isScheduled = false;
-      this.startFlush();
+      this.scope.runInAsyncScope(() => {
+        this.startFlush();
+      });
     });
   }
 
@@ -233,9 +238,12 @@ export class IngestQueue {
     if (error.batchId === null || error.outcomes === null) {
       return false;
     }
-    const hasCommitted = await this.store.hasCommitted(error.batchId).catch(() => false);
+    const { batchId, outcomes } = error;
+    const stored = items.filter((_, position) => outcomes[position] === 'accepted');
+    const keys = stored.map(({ key }) => key);
+    const hasCommitted = await this.store.hasCommitted(batchId, keys).catch(() => false);
     if (hasCommitted) {
-      recordEach(items, error.outcomes);
+      recordEach(items, outcomes);
     }
     return hasCommitted;
   }

@@ -136,10 +136,16 @@ export class IngestStore implements OnApplicationShutdown {
     }
   }
 
-  /** Whether a flush of which the answer was lost is in the database. */
-  async hasCommitted(batchId: string): Promise<boolean> {
-    const found = await this.pool.query('SELECT FROM ingest_batches WHERE id = $1', [batchId]);
-    return (found.rowCount ?? 0) > 0;
+  /**
+   * Whether a flush of which the answer was lost is in the database, with the keys that it stored: a
+   * number that was not committed when PostgreSQL crashed may be given to another flush after it.
+   */
+  async hasCommitted(batchId: string, keys: readonly string[]): Promise<boolean> {
+    const found = await this.pool.query(
+      'SELECT FROM usage_event_keys WHERE key = ANY ($2::uuid[]) AND batch_id = $1',
+      [batchId, `{${keys.join(',')}}`],
+    );
+    return keys.length > 0 && found.rowCount === keys.length;
   }
 
   async onApplicationShutdown(): Promise<void> {

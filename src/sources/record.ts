@@ -7,6 +7,8 @@ import { parsePropertyPath } from '../kernel/property-path.js';
 export type Path = readonly string[];
 
 const NUMBER = /^-?\d{1,50}(?:\.\d{1,50})?$/;
+/** What a double holds as it stands: a request with no longer number, and no exponent, is read into doubles. */
+const SHORT_NUMBER = /^-?[\d.]{1,15}$/;
 
 /** The member names of a path that was checked before. */
 export function toPath(text: string): Path {
@@ -62,10 +64,13 @@ export function firstOf(value: unknown): unknown {
   return Array.isArray(value) ? (value as unknown[])[0] : value;
 }
 
-/** A text, number or boolean as text; null for anything else. */
+/**
+ * A text, number or boolean as text; null for anything else. The same for the same number whatever
+ * numbers stood beside it, since an id may be made of it: `1.50` is `1.5` when it is read alone.
+ */
 export function textOf(value: unknown): string | null {
   if (isLosslessNumber(value)) {
-    return value.value;
+    return SHORT_NUMBER.test(value.value) ? String(Number(value.value)) : value.value;
   }
   return ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : null;
 }

@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as zlib from 'node:zlib';
 import { factory } from '../support/factory.js';
 import { type TestDatabase } from '../support/database.js';
@@ -245,6 +247,20 @@ describe('events', () => {
         const shown = (await service.get(`${PATH}/rejected?limit=200`)).body.data;
         expect(shown).toContainEqual(expect.objectContaining({ payload: '{"half' }));
         expect((await lines(body)).body).toMatchObject({ duplicates: 1, conflicts: 1 });
+      },
+    );
+
+    it.each([NDJSON, 'application/json'])(
+      'takes a sender who hangs up in the middle of %s for no lost database',
+      async (type) => {
+        const { hostname, port } = new URL(service.url);
+        const head = `POST ${PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ADMIN_KEY}\r\n`;
+        const socket = connect(Number(port), hostname);
+        socket.write(`${head}Content-Type: ${type}\r\nContent-Length: 1000\r\n\r\n[`);
+        await sleep(200);
+        socket.destroy();
+        await sleep(200);
+        expect(service.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
       },
     );
 

@@ -1,15 +1,26 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { identityKey } from '../../src/events/event-key.js';
+import { IngestStore } from '../../src/events/ingest.store.js';
+import { Outage } from '../../src/platform/database/outage.js';
+import { silentLog, testConfig } from '../support/config.js';
 import { factory } from '../support/factory.js';
 import { type Metering, startMetering } from '../support/metering.js';
 
+const PAD = 'x'.repeat(1_000);
+
 describe('ingest', () => {
   let metering: Metering;
+  /** With little room in its queue. */
+  let small: Metering;
 
   beforeAll(async () => {
     metering = await startMetering();
+    small = await startMetering(undefined, testConfig({ INGEST_MAX_QUEUE_BYTES: '65536' }));
   });
 
   afterAll(async () => {
     await metering.close();
+    await small.close();
   });
 
   const stored = async (source: string): Promise<Record<string, unknown>[]> =>
@@ -180,5 +191,41 @@ describe('ingest', () => {
     expect(receipts.filter(({ status }) => status === 'accepted')).toHaveLength(19);
     expect(receipts[13]).toMatchObject({ status: 'rejected', code: 'unstorable' });
     expect(await stored(source)).toHaveLength(19);
+  });
+
+  it('does not take another flush of the same number for its own, as after a crash', async () => {
+    const { db } = metering;
+    const store = new IngestStore(db.url, new Outage(db.database, silentLog));
+    const source = 'numbers';
+    await metering.send([factory.event({ source, id: 'a' }), factory.event({ source, id: 'b' })]);
+    const batchId = String((await stored(source))[0]?.['batch_id']);
+    const [a = '', b = '', lost = ''] = ['a', 'b', 'c'].map((id) => identityKey({ source, id }));
+    expect(await store.hasCommitted(batchId, [a, b])).toBe(true);
+    expect(await store.hasCommitted(batchId, [a, lost])).toBe(false);
+    expect(await store.hasCommitted(batchId, [])).toBe(false);
+    await store.onApplicationShutdown();
+  });
+
+  it('tells of a block of lines that was not stored, though the next one comes long after it', async () => {
+    const source = 'slow lines';
+    const lines = (part: number): Buffer =>
+      Buffer.from(
+        Array.from({ length: 300 }, (_, index) =>
+          JSON.stringify(factory.event({ source, id: `${part}-${index}`, data: { pad: PAD } })),
+        )
+          .map((line) => `${line}\n`)
+          .join(''),
+      );
+    const slow = async function* (): AsyncGenerator<Buffer> {
+      yield lines(1);
+      await sleep(200);
+      yield lines(2);
+    };
+    // It fills the queue, so that there is no room for the first block.
+    const other = small.send(factory.event({ data: { pad: PAD.repeat(60) } }));
+    await expect(small.events.ingestLines(slow())).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await other).toMatchObject([{ status: 'accepted' }]);
+    const { tally } = await small.events.ingestLines(slow());
+    expect(tally).toMatchObject({ accepted: 600, duplicate: 0 });
   });
 });

@@ -144,6 +144,22 @@ describe('repairs', () => {
     expect(await quantity()).toBe(before + 7);
   });
 
+  it('wakes those who wait for stored events outside of its transaction', async () => {
+    const { database } = metering.db;
+    const before = await quantity();
+    const rejection = await rejectionOf('awake');
+    let folding: Promise<unknown> | null = null;
+    metering.eventsReader.onStored(() => {
+      folding ??= metering.fold.foldOnce().then(() => {
+        database.assertNoTransaction();
+      });
+    });
+    const event = factory.event({ source: 'awake', id: 'b', data: { v: 7 } });
+    await metering.repairs.repairRejection(rejection.id, parsed(event), BY);
+    await expect(folding).resolves.toBeUndefined();
+    expect(await quantity()).toBe(before + 7);
+  });
+
   it('judges the age of a repaired event as of when the refused one came', async () => {
     const rejection = await rejectionOf('old');
     metering.clock.advance(40 * 86_400_000);

@@ -3,6 +3,7 @@
  * that it began and once that it is over, however many workers and requests meet it. Meanwhile the
  * workers rest and only this asks whether the database is back. Knows nothing of how it comes back.
  */
+import { AsyncResource } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { type Fields, Log } from '../log.js';
@@ -17,6 +18,8 @@ const REMIND_MS = 30_000;
 export class Outage implements OnApplicationShutdown {
   private readonly stopping = new AbortController();
   private watching: Promise<void> | null = null;
+  /** Whoever reports may do so inside a transaction, on whose connection nothing can be asked again. */
+  private readonly scope = new AsyncResource('Outage');
 
   constructor(
     private readonly database: Database,
@@ -34,9 +37,13 @@ export class Outage implements OnApplicationShutdown {
       this.log.problem(name, error, fields);
       return;
     }
-    this.watching ??= this.watch(error, { met_by: name, ...fields }).finally(() => {
-      this.watching = null;
-    });
+    this.watching ??= this.scope
+      .runInAsyncScope(async () => {
+        await this.watch(error, { met_by: name, ...fields });
+      })
+      .finally(() => {
+        this.watching = null;
+      });
   }
 
   async onApplicationShutdown(): Promise<void> {

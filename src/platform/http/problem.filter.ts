@@ -41,7 +41,10 @@ export class ProblemFilter implements ExceptionFilter {
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
     const refusal = toRefusal(error);
-    if (isConnectionLost(error) || (refusal.status >= 500 && refusal.code !== 'unavailable')) {
+    const isFault =
+      isConnectionLost(error) || (refusal.status >= 500 && refusal.code !== 'unavailable');
+    // A sender who hangs up in the middle of a body looks as a lost database does, and is none.
+    if (isFault && !hasHungUp(request)) {
       // Without its query, in which some senders have to put their token.
       const path = request.url.split('?')[0];
       this.outage.report('request.failed', error, { method: request.method, path });
@@ -64,6 +67,10 @@ export class ProblemFilter implements ExceptionFilter {
 function extended(problem: Problem, request: FastifyRequest): object {
   const { extendProblem } = (request.routeOptions.config ?? {}) as Partial<ProblemExtension>;
   return { ...problem, ...extendProblem?.(problem) };
+}
+
+function hasHungUp({ raw }: FastifyRequest): boolean {
+  return raw.destroyed && !raw.complete;
 }
 
 function toProblem({ status, code, detail, errors }: Refusal): Problem {

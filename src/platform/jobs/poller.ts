@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BeforeApplicationShutdown } from '@nestjs/common';
 import { type Config } from '../config.js';
@@ -12,6 +13,8 @@ export abstract class Poller implements BeforeApplicationShutdown {
   private running: Promise<void> | null = null;
   private again = false;
   private isStopped = false;
+  /** Whoever signals may do so inside a transaction, which the work must not be part of. */
+  private readonly scope = new AsyncResource('Poller');
 
   constructor(
     private readonly name: string,
@@ -33,7 +36,10 @@ export abstract class Poller implements BeforeApplicationShutdown {
       this.again = true;
       return;
     }
-    this.running = this.drain().finally(() => {
+    const drained = this.scope.runInAsyncScope(async () => {
+      await this.drain();
+    });
+    this.running = drained.finally(() => {
       this.running = null;
     });
   }

@@ -29,6 +29,19 @@ const eventOf = (record: unknown, more: Partial<Mapping> = {}): Record<string, u
 };
 
 describe('mapRecord', () => {
+  it('makes the same id of a number, whatever numbers stand beside it in the request', () => {
+    const mapping = { id: { join: ['$.msec', '$.n'] }, time: null };
+    const texts = ['1700000000.100', '1.0', '-0', '0.0000001', '123456789012345', '12.50'];
+    for (const text of texts) {
+      const record = `{"msec":${text},"n":5,"user":"u"}`;
+      expect(eventOf(parse(record), mapping)['id']).toBe(
+        eventOf(JSON.parse(record), mapping)['id'],
+      );
+    }
+    const long = '1700000000.12345678901';
+    expect(eventOf(parse(`{"msec":${long},"n":5,"user":"u"}`), mapping)['id']).toBe(`${long} 5`);
+  });
+
   it('keeps what the mapping names, and nothing else', () => {
     expect(
       eventOf({ id: 'r', user: 'u', time: 1_795_227_312, bytes: 5, password: 'x', other: {} }),
