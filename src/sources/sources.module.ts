@@ -1,6 +1,9 @@
 import { Module } from '@nestjs/common';
 import { EventsModule } from '../events/events.module.js';
 import { AccessModule } from '../platform/access/access.module.js';
+import { AnnouncedCountsStore } from './announced-counts.store.js';
+import { CompletenessController } from './completeness.controller.js';
+import { CompletenessService } from './completeness.service.js';
 import { SourceCredentials } from './source-credentials.js';
 import { SourceEventsController } from './source-events.controller.js';
 import { SourceIngestService } from './source-ingest.service.js';
@@ -11,7 +14,19 @@ import { SourcesStore } from './sources.store.js';
 
 @Module({
   imports: [AccessModule, EventsModule],
-  controllers: [SourcesController, SourceTokensController, SourceEventsController],
-  providers: [SourcesStore, SourcesService, SourceCredentials, SourceIngestService],
+  controllers: [
+    SourcesController,
+    SourceTokensController,
+    SourceEventsController,
+    CompletenessController,
+  ],
+  providers: [
+    SourcesStore,
+    SourcesService,
+    SourceCredentials,
+    SourceIngestService,
+    AnnouncedCountsStore,
+    CompletenessService,
+  ],
 })
 export class SourcesModule {}
