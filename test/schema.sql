@@ -321,6 +321,14 @@ END),
   CONSTRAINT rejected_usage_events_pkey PRIMARY KEY (id)
 );
 
+CREATE TABLE source_activity (
+  source_id text NOT NULL,
+  last_stored_at timestamp with time zone,
+  silent_since timestamp with time zone,
+  CONSTRAINT source_activity_pkey PRIMARY KEY (source_id),
+  CONSTRAINT source_activity_source_fkey FOREIGN KEY (source_id) REFERENCES sources(id) ON DELETE RESTRICT
+);
+
 CREATE TABLE sources (
   id text NOT NULL,
   key text NOT NULL,
@@ -331,6 +339,9 @@ CREATE TABLE sources (
   token_query text,
   created_at timestamp with time zone NOT NULL,
   archived_at timestamp with time zone,
+  expected_every integer,
+  expected_since timestamp with time zone,
+  CONSTRAINT sources_expected_check CHECK (((num_nulls(expected_every, expected_since) = ANY (ARRAY[0, 2])) AND (expected_every > 0))),
   CONSTRAINT sources_key_unique UNIQUE (key),
   CONSTRAINT sources_pkey PRIMARY KEY (id),
   CONSTRAINT sources_token_check CHECK (((token_header IS NULL) OR (token_query IS NULL)))

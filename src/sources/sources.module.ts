@@ -1,9 +1,13 @@
 import { Module } from '@nestjs/common';
 import { EventsModule } from '../events/events.module.js';
 import { AccessModule } from '../platform/access/access.module.js';
+import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { AnnouncedCountsStore } from './announced-counts.store.js';
 import { CompletenessController } from './completeness.controller.js';
 import { CompletenessService } from './completeness.service.js';
+import { SilenceService } from './silence.service.js';
+import { SilenceWorker } from './silence.worker.js';
+import { SourceActivityStore } from './source-activity.store.js';
 import { SourceCredentials } from './source-credentials.js';
 import { SourceEventsController } from './source-events.controller.js';
 import { SourceIngestService } from './source-ingest.service.js';
@@ -13,7 +17,7 @@ import { SourcesService } from './sources.service.js';
 import { SourcesStore } from './sources.store.js';
 
 @Module({
-  imports: [AccessModule, EventsModule],
+  imports: [AccessModule, EventsModule, WebhooksModule],
   controllers: [
     SourcesController,
     SourceTokensController,
@@ -27,6 +31,9 @@ import { SourcesStore } from './sources.store.js';
     SourceIngestService,
     AnnouncedCountsStore,
     CompletenessService,
+    SourceActivityStore,
+    SilenceService,
+    SilenceWorker,
   ],
 })
 export class SourcesModule {}

@@ -94,6 +94,11 @@ describe('sources', () => {
     ['token_in', { ...valid, token_in: { header: 'a b' } }, 'is_token_place'],
     ['token_in', { ...valid, token_in: { query: 7 } }, 'is_token_place'],
     ['token_in', { ...valid, token_in: { cookie: 'token' } }, 'is_token_place'],
+    ['expected_every', { ...valid, expected_every: 59 }, 'min'],
+    ['expected_every', { ...valid, expected_every: 2_592_001 }, 'max'],
+    ['expected_every', { ...valid, expected_every: 60.5 }, 'is_int'],
+    ['expected_every', { ...valid, expected_every: '60' }, 'is_int'],
+    ['last_event_at', { ...valid, last_event_at: null }, 'unknown_field'],
     ['id', { ...valid, id: 'src_1' }, 'unknown_field'],
     ...WRONG_MAPPINGS,
   ])('names %s when it is wrong, and stores nothing: %j', async (field, body, code) => {
@@ -214,6 +219,25 @@ describe('sources', () => {
       effective_mapping: { id: null, time: { path: '$.started_at', unit: 'ms' } },
       token_in: null,
     });
+  });
+
+  it('shows how often a source is expected to send, and when it did', async () => {
+    const body = { ...valid, key: 'expected', format: 'json', expected_every: 60 };
+    const { body: created } = await service.post(PATH, body);
+    expect(created).toMatchObject({ expected_every: 60, last_event_at: null, silent_since: null });
+    const refused = await patch('expected', { expected_every: 0 });
+    expectRefusal(refused, 'expected_every', 'min');
+    expect((await patch('expected', { name: 'x' })).body.expected_every).toBe(60);
+    expect((await patch('expected', { expected_every: null })).body.expected_every).toBeNull();
+    const send = async (record: object): Promise<string | null> => {
+      await service.post(`${PATH}/expected/events`, record);
+      return (await service.get(`${PATH}/expected`)).body.last_event_at;
+    };
+    expect(await send({ id: 'refused' })).toBeNull();
+    const before = Date.now();
+    expect(Date.parse((await send({ id: 'a', subject: 's' })) ?? '')).toBeGreaterThanOrEqual(
+      before,
+    );
   });
 
   it('archives: nothing more is taken, and the key stays taken', async () => {
