@@ -1,6 +1,7 @@
+import { type TestDatabase } from '../support/database.js';
 import { expectPaging, expectRefusal, expectScope } from '../support/refusals.js';
 import { startFresh } from '../support/service.js';
-import { type Answer, type TestService } from '../support/service-process.js';
+import { type Answer, eventually, type TestService } from '../support/service-process.js';
 
 const PATH = '/api/v1/sources';
 const valid = { key: 'kong-eu', name: 'Kong', format: 'kong' };
@@ -66,13 +67,14 @@ const WRONG_MAPPINGS: readonly (readonly [field: string, body: object, code: str
 
 describe('sources', () => {
   let service: TestService;
+  let db: TestDatabase;
   let close: () => Promise<void>;
 
   const patch = async (key: string, body: unknown): Promise<Answer> =>
     await service.request('PATCH', `${PATH}/${key}`, { body });
 
   beforeAll(async () => {
-    ({ service, close } = await startFresh());
+    ({ service, db, close } = await startFresh());
   });
 
   afterAll(async () => {
@@ -238,6 +240,19 @@ describe('sources', () => {
     expect(Date.parse((await send({ id: 'a', subject: 's' })) ?? '')).toBeGreaterThanOrEqual(
       before,
     );
+  });
+
+  it('sends a message when one is silent', async () => {
+    await service.post(PATH, { ...valid, key: 'silent', expected_every: 60 });
+    await db.database.query(
+      `UPDATE sources SET expected_since = expected_since - interval '66 seconds' WHERE key = 'silent'`,
+    );
+    const message = await eventually(async () => {
+      const { body } = await service.get('/api/v1/webhook-messages');
+      return body.data[0] ?? null;
+    });
+    expect(message).toMatchObject({ type: 'source.silent' });
+    expect((await service.get(`${PATH}/silent`)).body.silent_since).not.toBeNull();
   });
 
   it('archives: nothing more is taken, and the key stays taken', async () => {
