@@ -4,6 +4,21 @@ CREATE EXTENSION btree_gist;
 
 CREATE SEQUENCE usage_folds;
 
+CREATE TABLE announced_counts (
+  id text NOT NULL,
+  source_id text NOT NULL,
+  starts_at timestamp with time zone NOT NULL,
+  ends_at timestamp with time zone NOT NULL,
+  count bigint NOT NULL,
+  announced_at timestamp with time zone NOT NULL,
+  announced_by text NOT NULL,
+  replaced_at timestamp with time zone,
+  CONSTRAINT announced_counts_count_check CHECK ((count >= 0)),
+  CONSTRAINT announced_counts_pkey PRIMARY KEY (id),
+  CONSTRAINT announced_counts_source_fkey FOREIGN KEY (source_id) REFERENCES sources(id) ON DELETE RESTRICT,
+  CONSTRAINT announced_counts_span_check CHECK ((starts_at < ends_at))
+);
+
 CREATE TABLE api_keys (
   id text NOT NULL,
   name text NOT NULL,
@@ -306,6 +321,14 @@ END),
   CONSTRAINT rejected_usage_events_pkey PRIMARY KEY (id)
 );
 
+CREATE TABLE source_activity (
+  source_id text NOT NULL,
+  last_stored_at timestamp with time zone,
+  silent_since timestamp with time zone,
+  CONSTRAINT source_activity_pkey PRIMARY KEY (source_id),
+  CONSTRAINT source_activity_source_fkey FOREIGN KEY (source_id) REFERENCES sources(id) ON DELETE RESTRICT
+);
+
 CREATE TABLE sources (
   id text NOT NULL,
   key text NOT NULL,
@@ -316,6 +339,9 @@ CREATE TABLE sources (
   token_query text,
   created_at timestamp with time zone NOT NULL,
   archived_at timestamp with time zone,
+  expected_every integer,
+  expected_since timestamp with time zone,
+  CONSTRAINT sources_expected_check CHECK (((num_nulls(expected_every, expected_since) = ANY (ARRAY[0, 2])) AND (expected_every > 0))),
   CONSTRAINT sources_key_unique UNIQUE (key),
   CONSTRAINT sources_pkey PRIMARY KEY (id),
   CONSTRAINT sources_token_check CHECK (((token_header IS NULL) OR (token_query IS NULL)))
@@ -476,6 +502,8 @@ CREATE TABLE webhook_messages (
   CONSTRAINT webhook_messages_sequence_unique UNIQUE (sequence)
 );
 
+CREATE INDEX announced_counts_source ON public.announced_counts USING btree (source_id, id);
+CREATE UNIQUE INDEX announced_counts_window ON public.announced_counts USING btree (source_id, starts_at, ends_at) WHERE (replaced_at IS NULL);
 CREATE INDEX api_keys_source ON public.api_keys USING btree (source_id, id) WHERE (source_id IS NOT NULL);
 CREATE INDEX billing_periods_due ON public.billing_periods USING btree (closes_at) WHERE (state = 'open'::text);
 CREATE INDEX customer_subjects_customer ON public.customer_subjects USING btree (customer_id);
@@ -497,6 +525,7 @@ CREATE INDEX usage_corrections_subject_time ON public.usage_corrections USING bt
 CREATE INDEX usage_event_conflicts_open ON public.usage_event_conflicts USING btree (id) WHERE (closed_as IS NULL);
 CREATE INDEX usage_events_batch ON ONLY public.usage_events USING btree (batch_id);
 CREATE INDEX usage_events_subject_time ON ONLY public.usage_events USING btree (subject, "time");
+CREATE INDEX usage_events_time ON ONLY public.usage_events USING brin ("time") WITH (autosummarize='on');
 CREATE INDEX usage_rollups_meter_hour ON public.usage_rollups USING btree (meter, hour);
 CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (endpoint_id, next_attempt_at, id) WHERE (state = 'pending'::text);
 CREATE INDEX webhook_deliveries_endpoint ON public.webhook_deliveries USING btree (endpoint_id, id);

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../platform/database/database.js';
 import { type Page } from '../platform/http/page.js';
 import { CUT_OFF_LOCK } from './cut-off.js';
-import { type EventFilter, EventsStore } from './events.store.js';
+import { type EventFilter, EventsStore, type TimeWindow } from './events.store.js';
 import { IngestQueue } from './ingest-queue.js';
 import { type ConflictingEvent, type PutAsideCount, type RejectedEvent } from './put-aside.js';
 import { type PutAsideFilter, PutAsideStore, type RejectionFilter } from './put-aside.store.js';
@@ -50,6 +50,11 @@ export class EventsReader {
   /** How many rejected events, by source, code and state. */
   async countRejections(filter: PutAsideFilter): Promise<PutAsideCount[]> {
     return await this.putAside.countRejections(filter);
+  }
+
+  /** How many events of a source are stored of each window, by their time, in one snapshot; voided ones count. */
+  async countInWindows(source: string, windows: readonly TimeWindow[]): Promise<number[]> {
+    return await this.store.countInWindows(source, windows);
   }
 
   /** Calls back after every flush here that stored something. */

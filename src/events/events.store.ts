@@ -23,6 +23,12 @@ export interface EventFilter {
   readonly to: Date | null;
 }
 
+/** A half-open span of the times of events. */
+export interface TimeWindow {
+  readonly from: Date;
+  readonly to: Date;
+}
+
 export type NewRejection = Pick<
   RejectedEvent,
   'source' | 'eventId' | 'code' | 'detail' | 'payload'
@@ -105,6 +111,26 @@ export class EventsStore {
       ],
     );
     return toPage(rows, limit, (row) => [row.batch_id, row.source, row.id], fromListedRow);
+  }
+
+  /**
+   * How many events of a source are stored of each window. Index on time, of the partitions since each
+   * window: INGEST_MAX_AHEAD_SECONDS is at most the day that an event may have come before its time.
+   */
+  async countInWindows(source: string, windows: readonly TimeWindow[]): Promise<number[]> {
+    const rows = await this.database.query<{ stored: string }>(
+      `SELECT (
+         SELECT count(*) FROM usage_events AS events
+         WHERE events.source = $1
+           AND events.time >= spans.starts_at AND events.time < spans.ends_at
+           AND events.received_at >= spans.starts_at - interval '24 hours'
+       ) AS stored
+       FROM unnest($2::timestamptz[], $3::timestamptz[])
+         WITH ORDINALITY AS spans (starts_at, ends_at, position)
+       ORDER BY spans.position`,
+      [source, windows.map(({ from }) => from), windows.map(({ to }) => to)],
+    );
+    return rows.map((row) => Number(row.stored));
   }
 
   /** The highest committed batch number in the ambient snapshot; 0 when nothing was ever stored. */

@@ -19,7 +19,8 @@ export type IdPrefix =
   | 'att'
   | 'rej'
   | 'cfl'
-  | 'src';
+  | 'src'
+  | 'cnt';
 
 /** Crockford's base 32 in lower case: sorts as the bytes do, and has no letters that look alike. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

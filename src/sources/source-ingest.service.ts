@@ -19,6 +19,7 @@ import {
 import { type ReadRecord, type RecordReceipt } from './read-records.js';
 import { RecordIds } from './record-id.js';
 import { redact, redactText } from './secrets.js';
+import { SilenceService } from './silence.service.js';
 import { type ReadySource } from './source.js';
 import { effectiveMapping, SourcesService } from './sources.service.js';
 
@@ -51,6 +52,7 @@ export class SourceIngestService {
   constructor(
     private readonly sources: SourcesService,
     private readonly events: EventsService,
+    private readonly silence: SilenceService,
     metrics: Metrics,
   ) {
     this.ignored = metrics.counter(
@@ -86,6 +88,9 @@ export class SourceIngestService {
       const index = usage[position]?.index ?? 0;
       receipts[index] = { ...receipt, index };
     });
+    if (stored.some(({ status }) => status === 'accepted' || status === 'duplicate')) {
+      await this.silence.noteStored(ready.source.id);
+    }
     this.ignored.inc(receipts.length - usage.length);
     const values = records.map((record) => (record.outcome === 'read' ? record.value : undefined));
     return { receipts, values, reply: reply?.(receipts) ?? null };

@@ -4,7 +4,11 @@ import {
   ArrayMaxSize,
   IsArray,
   IsIn,
+  IsInt,
   IsObject,
+  IsOptional,
+  Max,
+  Min,
   ValidateBy,
   ValidateIf,
   ValidateNested,
@@ -17,6 +21,8 @@ import * as rules from './mapping-rules.js';
 import { RECORD_OPERATORS, type RecordOperator, type RecordScalar } from './record-filter.js';
 
 const MAX_FILTERS = 20;
+const MIN_EXPECTED_SECONDS = 60;
+const MAX_EXPECTED_SECONDS = 30 * 86_400;
 const HEADER = /^[A-Za-z0-9-]{1,64}$/;
 const PARAMETER = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
@@ -160,6 +166,27 @@ const TOKEN_PLACE = {
   ],
 };
 
+const EXPECTED = { type: ['integer', 'null'] } as unknown as { type: 'integer' };
+
+/** A minute to thirty days; null: nothing is expected. */
+const IsExpectation = (): PropertyDecorator => (target, property) => {
+  for (const decorate of [
+    ApiProperty({
+      ...EXPECTED,
+      minimum: MIN_EXPECTED_SECONDS,
+      maximum: MAX_EXPECTED_SECONDS,
+      required: false,
+    }),
+    IsOptional(),
+    // What is applied first is checked first.
+    IsInt(),
+    Min(MIN_EXPECTED_SECONDS),
+    Max(MAX_EXPECTED_SECONDS),
+  ]) {
+    decorate(target, property);
+  }
+};
+
 export class CreateSourceDto {
   /** Your own name for the source; the `source` of its usage events, for ever. */
   @IsKey()
@@ -184,6 +211,10 @@ export class CreateSourceDto {
   @IsGiven()
   @IsTokenPlace()
   token_in?: { header?: string; query?: string } | null;
+
+  /** Seconds after which a source that sends nothing is silent, of which a message tells. */
+  @IsExpectation()
+  expected_every?: number | null;
 }
 
 export class UpdateSourceDto {
@@ -203,6 +234,10 @@ export class UpdateSourceDto {
   @IsGiven()
   @IsTokenPlace()
   token_in?: { header?: string; query?: string } | null;
+
+  /** Null: nothing is expected any more. */
+  @IsExpectation()
+  expected_every?: number | null;
 }
 
 export class SourceResponse {
@@ -216,6 +251,11 @@ export class SourceResponse {
   effective_mapping: MappingDto;
   @ApiProperty({ ...TOKEN_PLACE })
   token_in: { header?: string; query?: string } | null;
+  expected_every: number | null;
+  /** When something that was sent to it was last stored, to within five seconds. */
+  last_event_at: string | null;
+  /** Since when nothing has come, once that is longer than expected; null while it sends. */
+  silent_since: string | null;
   created_at: string;
   /** Since when it takes nothing more; null while it is in use. */
   archived_at: string | null;

@@ -15,6 +15,12 @@ export interface Source {
   /** What differs from the mapping of the format. */
   readonly mapping: Partial<Mapping>;
   readonly tokenPlace: TokenPlace | null;
+  /** Seconds after which a source that sends nothing is silent; null when nothing is expected. */
+  readonly expectedEvery: number | null;
+  /** When something was last stored from it, to within five seconds; null when nothing ever was. */
+  readonly lastStoredAt: Date | null;
+  /** Null unless it was told that nothing comes. */
+  readonly silentSince: Date | null;
   readonly createdAt: Date;
   readonly archivedAt: Date | null;
 }
@@ -30,4 +36,5 @@ export interface SourceChanges {
   readonly name?: string;
   readonly mapping?: Partial<Mapping>;
   readonly tokenPlace?: TokenPlace | null;
+  readonly expectedEvery?: number | null;
 }

@@ -52,7 +52,10 @@ export class SourcesController {
     const { key, name, format } = body;
     const mapping = toMapping(body.mapping);
     const tokenPlace = toTokenPlace(body.token_in);
-    return toResponse(await this.sources.create({ key, name, format, mapping, tokenPlace }));
+    const expectedEvery = body.expected_every ?? null;
+    return toResponse(
+      await this.sources.create({ key, name, format, mapping, tokenPlace, expectedEvery }),
+    );
   }
 
   /** List sources, newest first. */
@@ -71,7 +74,7 @@ export class SourcesController {
     return toResponse(await this.sources.get(key));
   }
 
-  /** Change the name, the mapping, or where tokens are looked for. */
+  /** Change the name, the mapping, where tokens are looked for, or how often it is expected to send. */
   @Patch(':key')
   @RequireScope('configure')
   @ApiConflictResponse({ description: ARCHIVED })
@@ -134,6 +137,7 @@ function toChanges(body: UpdateSourceDto): SourceChanges {
     ...(body.name !== undefined && { name: body.name }),
     ...(body.mapping !== undefined && { mapping: toMapping(body.mapping) }),
     ...(body.token_in !== undefined && { tokenPlace: toTokenPlace(body.token_in) }),
+    ...(body.expected_every !== undefined && { expectedEvery: body.expected_every }),
   };
 }
 
@@ -146,6 +150,9 @@ function toResponse(source: Source): SourceResponse {
     mapping: source.mapping as MappingDto,
     effective_mapping: effectiveMapping(source.format, source.mapping) as MappingDto,
     token_in: source.tokenPlace,
+    expected_every: source.expectedEvery,
+    last_event_at: source.lastStoredAt?.toISOString() ?? null,
+    silent_since: source.silentSince?.toISOString() ?? null,
     created_at: source.createdAt.toISOString(),
     archived_at: source.archivedAt?.toISOString() ?? null,
   };

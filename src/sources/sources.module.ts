@@ -1,12 +1,19 @@
 import { Module } from '@nestjs/common';
 import { EventsModule } from '../events/events.module.js';
 import { AccessModule } from '../platform/access/access.module.js';
+import { WebhooksModule } from '../webhooks/webhooks.module.js';
+import { AnnouncedCountsStore } from './announced-counts.store.js';
 import { ClientIntake } from './clients/client-intake.js';
 import { LagoController } from './clients/lago.controller.js';
 import { MoesifController, SourceMoesifController } from './clients/moesif.controller.js';
 import { OpenMeterController } from './clients/openmeter.controller.js';
 import { OtlpController, SourceOtlpController } from './clients/otlp.controller.js';
 import { StripeMeterEventsController } from './clients/stripe-meter-events.controller.js';
+import { CompletenessController } from './completeness.controller.js';
+import { CompletenessService } from './completeness.service.js';
+import { SilenceService } from './silence.service.js';
+import { SilenceWorker } from './silence.worker.js';
+import { SourceActivityStore } from './source-activity.store.js';
 import { SourceCredentials } from './source-credentials.js';
 import { SourceEventsController } from './source-events.controller.js';
 import { SourceIngestService } from './source-ingest.service.js';
@@ -16,7 +23,7 @@ import { SourcesService } from './sources.service.js';
 import { SourcesStore } from './sources.store.js';
 
 @Module({
-  imports: [AccessModule, EventsModule],
+  imports: [AccessModule, EventsModule, WebhooksModule],
   controllers: [
     SourcesController,
     SourceTokensController,
@@ -28,7 +35,19 @@ import { SourcesStore } from './sources.store.js';
     OpenMeterController,
     LagoController,
     StripeMeterEventsController,
+    CompletenessController,
   ],
-  providers: [SourcesStore, SourcesService, SourceCredentials, SourceIngestService, ClientIntake],
+  providers: [
+    SourcesStore,
+    SourcesService,
+    SourceCredentials,
+    SourceIngestService,
+    ClientIntake,
+    AnnouncedCountsStore,
+    CompletenessService,
+    SourceActivityStore,
+    SilenceService,
+    SilenceWorker,
+  ],
 })
 export class SourcesModule {}

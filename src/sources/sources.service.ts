@@ -17,7 +17,9 @@ import { compileMapping, type Mapping } from './mapping.js';
 import { type ReadySource, type Source, type SourceChanges } from './source.js';
 import { SourcesStore } from './sources.store.js';
 
-export type NewSource = Omit<Source, 'id' | 'createdAt' | 'archivedAt'>;
+export type NewSource = Pick<Source, 'key' | 'name' | 'format' | 'mapping' | 'tokenPlace'> & {
+  readonly expectedEvery?: number | null;
+};
 
 @Injectable()
 export class SourcesService {
@@ -31,7 +33,15 @@ export class SourcesService {
   ) {}
 
   async create(input: NewSource): Promise<Source> {
-    const source = { ...input, id: newId('src'), createdAt: this.clock.now(), archivedAt: null };
+    const source = {
+      expectedEvery: null,
+      ...input,
+      id: newId('src'),
+      lastStoredAt: null,
+      silentSince: null,
+      createdAt: this.clock.now(),
+      archivedAt: null,
+    };
     await this.store.insert(source);
     this.cache.clear();
     return source;
@@ -51,7 +61,7 @@ export class SourcesService {
 
   /** Changes what may change of a source that is not archived. */
   async update(idOrKey: string, changes: SourceChanges): Promise<Source> {
-    const source = await this.store.update(idOrKey, changes);
+    const source = await this.store.update(idOrKey, changes, this.clock.now());
     if (source === null) {
       throw archived(await this.get(idOrKey));
     }

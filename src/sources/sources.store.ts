@@ -15,12 +15,18 @@ interface SourceRow {
   readonly mapping: Partial<Mapping>;
   readonly token_header: string | null;
   readonly token_query: string | null;
+  readonly expected_every: number | null;
+  readonly last_stored_at: Date | null;
+  readonly silent_since: Date | null;
   readonly created_at: Date;
   readonly archived_at: Date | null;
 }
 
-const COLUMNS =
-  'id, key, name, format, mapping, token_header, token_query, created_at, archived_at';
+const COLUMNS = `id, key, name, format, mapping, token_header, token_query, expected_every,
+  (SELECT last_stored_at FROM source_activity WHERE source_id = sources.id) AS last_stored_at,
+  (SELECT silent_since FROM source_activity 
+    WHERE source_id = sources.id AND silent_since >= sources.expected_since) AS silent_since,
+  created_at, archived_at`;
 
 @Injectable()
 export class SourcesStore {
@@ -30,8 +36,10 @@ export class SourcesStore {
   async insert(source: Source): Promise<void> {
     try {
       await this.database.query(
-        `INSERT INTO sources (id, key, name, format, mapping, token_header, token_query, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+        `INSERT INTO sources (id, key, name, format, mapping, token_header, token_query, created_at,
+           expected_every, expected_since)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::timestamptz, $9::integer,
+           CASE WHEN $9::integer IS NOT NULL THEN $8::timestamptz END)`,
         [
           source.id,
           source.key,
@@ -40,6 +48,7 @@ export class SourcesStore {
           JSON.stringify(source.mapping),
           ...columnsOf(source.tokenPlace),
           source.createdAt,
+          source.expectedEvery,
         ],
       );
     } catch (error) {
@@ -72,13 +81,16 @@ export class SourcesStore {
   }
 
   /** What may change of a source; null when there is none that is not archived. */
-  async update(idOrKey: string, changes: SourceChanges): Promise<Source | null> {
-    const { name, mapping, tokenPlace } = changes;
+  async update(idOrKey: string, changes: SourceChanges, now: Date): Promise<Source | null> {
+    const { name, mapping, tokenPlace, expectedEvery } = changes;
     const rows = await this.database.query<SourceRow>(
       `UPDATE sources
        SET name = coalesce($2, name), mapping = coalesce($3, mapping),
          token_header = CASE WHEN $4 THEN $5 ELSE token_header END,
-         token_query = CASE WHEN $4 THEN $6 ELSE token_query END
+         token_query = CASE WHEN $4 THEN $6 ELSE token_query END,
+         expected_every = CASE WHEN $7 THEN $8::integer ELSE expected_every END,
+         expected_since = CASE WHEN NOT $7 OR expected_every = $8::integer THEN expected_since
+           WHEN $8::integer IS NOT NULL THEN $9::timestamptz END
        WHERE (id = $1 OR key = $1) AND archived_at IS NULL
        RETURNING ${COLUMNS}`,
       [
@@ -87,6 +99,9 @@ export class SourcesStore {
         mapping === undefined ? null : JSON.stringify(mapping),
         tokenPlace !== undefined,
         ...columnsOf(tokenPlace ?? null),
+        expectedEvery !== undefined,
+        expectedEvery ?? null,
+        now,
       ],
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
@@ -119,6 +134,9 @@ function fromRow(row: SourceRow): Source {
     format: row.format,
     mapping: row.mapping,
     tokenPlace: placeOf(row),
+    expectedEvery: row.expected_every,
+    lastStoredAt: row.last_stored_at,
+    silentSince: row.silent_since,
     createdAt: row.created_at,
     archivedAt: row.archived_at,
   };

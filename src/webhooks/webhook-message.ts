@@ -7,6 +7,7 @@ const MESSAGE_TYPES = {
   'invoice.paid': 'An invoice that carries our line items was paid.',
   'invoice.payment_failed': 'A payment of an invoice that carries our line items failed.',
   'invoice.voided': 'An invoice that carries our line items was voided.',
+  'source.silent': 'Nothing was stored from a source for longer than it is expected to send.',
   'webhook.test': 'Somebody asked for a test of the endpoint.',
 } as const satisfies Record<string, string>;
 

@@ -1,6 +1,7 @@
+import { type TestDatabase } from '../support/database.js';
 import { expectPaging, expectRefusal, expectScope } from '../support/refusals.js';
 import { startFresh } from '../support/service.js';
-import { type Answer, type TestService } from '../support/service-process.js';
+import { type Answer, eventually, type TestService } from '../support/service-process.js';
 
 const PATH = '/api/v1/sources';
 const valid = { key: 'kong-eu', name: 'Kong', format: 'kong' };
@@ -66,13 +67,14 @@ const WRONG_MAPPINGS: readonly (readonly [field: string, body: object, code: str
 
 describe('sources', () => {
   let service: TestService;
+  let db: TestDatabase;
   let close: () => Promise<void>;
 
   const patch = async (key: string, body: unknown): Promise<Answer> =>
     await service.request('PATCH', `${PATH}/${key}`, { body });
 
   beforeAll(async () => {
-    ({ service, close } = await startFresh());
+    ({ service, db, close } = await startFresh());
   });
 
   afterAll(async () => {
@@ -94,6 +96,11 @@ describe('sources', () => {
     ['token_in', { ...valid, token_in: { header: 'a b' } }, 'is_token_place'],
     ['token_in', { ...valid, token_in: { query: 7 } }, 'is_token_place'],
     ['token_in', { ...valid, token_in: { cookie: 'token' } }, 'is_token_place'],
+    ['expected_every', { ...valid, expected_every: 59 }, 'min'],
+    ['expected_every', { ...valid, expected_every: 2_592_001 }, 'max'],
+    ['expected_every', { ...valid, expected_every: 60.5 }, 'is_int'],
+    ['expected_every', { ...valid, expected_every: '60' }, 'is_int'],
+    ['last_event_at', { ...valid, last_event_at: null }, 'unknown_field'],
     ['id', { ...valid, id: 'src_1' }, 'unknown_field'],
     ...WRONG_MAPPINGS,
   ])('names %s when it is wrong, and stores nothing: %j', async (field, body, code) => {
@@ -214,6 +221,38 @@ describe('sources', () => {
       effective_mapping: { id: null, time: { path: '$.started_at', unit: 'ms' } },
       token_in: null,
     });
+  });
+
+  it('shows how often a source is expected to send, and when it did', async () => {
+    const body = { ...valid, key: 'expected', format: 'json', expected_every: 60 };
+    const { body: created } = await service.post(PATH, body);
+    expect(created).toMatchObject({ expected_every: 60, last_event_at: null, silent_since: null });
+    const refused = await patch('expected', { expected_every: 0 });
+    expectRefusal(refused, 'expected_every', 'min');
+    expect((await patch('expected', { name: 'x' })).body.expected_every).toBe(60);
+    expect((await patch('expected', { expected_every: null })).body.expected_every).toBeNull();
+    const send = async (record: object): Promise<string | null> => {
+      await service.post(`${PATH}/expected/events`, record);
+      return (await service.get(`${PATH}/expected`)).body.last_event_at;
+    };
+    expect(await send({ id: 'refused' })).toBeNull();
+    const before = Date.now();
+    expect(Date.parse((await send({ id: 'a', subject: 's' })) ?? '')).toBeGreaterThanOrEqual(
+      before,
+    );
+  });
+
+  it('sends a message when one is silent', async () => {
+    await service.post(PATH, { ...valid, key: 'silent', expected_every: 60 });
+    await db.database.query(
+      `UPDATE sources SET expected_since = expected_since - interval '66 seconds' WHERE key = 'silent'`,
+    );
+    const message = await eventually(async () => {
+      const { body } = await service.get('/api/v1/webhook-messages');
+      return body.data[0] ?? null;
+    });
+    expect(message).toMatchObject({ type: 'source.silent' });
+    expect((await service.get(`${PATH}/silent`)).body.silent_since).not.toBeNull();
   });
 
   it('archives: nothing more is taken, and the key stays taken', async () => {

@@ -20,7 +20,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = (() => {
     stripe: ground,
     usage: [...ground, 'events', 'meters', 'customers'],
     pricing: [...ground, 'meters'],
-    sources: [...ground, 'events'],
+    sources: [...ground, 'events', 'webhooks'],
     thresholds: [...ground, 'usage', 'pricing', 'customers', 'meters', 'webhooks'],
     billing: [
       ...ground,

@@ -5,7 +5,8 @@ import { isCurrency } from '../../kernel/money.js';
 
 type Check = (value: unknown) => boolean;
 
-function by(
+/** A decorator that holds a property to a check. */
+export function by(
   name: string,
   check: Check,
   message: string,
