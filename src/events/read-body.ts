@@ -19,6 +19,8 @@ const LONG_NUMBER = /[:,[]\s*-?(?:\d[\d.]{15}|[\d.]+[eE])/;
 const LONG_NUMBER_ALONE = /^\s*-?(?:\d[\d.]{15}|[\d.]+[eE])/;
 const LONG_NUMBER_LINE = new RegExp(LONG_NUMBER_ALONE, 'm');
 const LINE_END = 0x0a;
+/** Of one unit of a JavaScript string. */
+const MAX_UTF_8_BYTES = 3;
 const SUSPICIOUS = /\\u(?:0000|[dD][89a-fA-F])/;
 /** Far beyond any quantity, far below what makes PostgreSQL or JavaScript choke. */
 const MAX_NUMBER_LENGTH = 400;
@@ -97,7 +99,7 @@ export function readLines(block: Buffer): ReadLines {
 }
 
 function readLine(line: string, parseText: ParseText): unknown {
-  if (line.length > MAX_LINE_BYTES) {
+  if (isTooLong(line)) {
     return new UnreadableLine(
       line,
       'event_too_large',
@@ -109,6 +111,11 @@ function readLine(line: string, parseText: ParseText): unknown {
   } catch (error) {
     return new UnreadableLine(line, 'invalid_json', `The line is no JSON: ${reasonOf(error)}`);
   }
+}
+
+/** By its bytes, since beyond as many some may have been dropped. */
+function isTooLong(line: string): boolean {
+  return line.length * MAX_UTF_8_BYTES > MAX_LINE_BYTES && Buffer.byteLength(line) > MAX_LINE_BYTES;
 }
 
 function decodeEach(block: Buffer): (string | UnreadableLine)[] {

@@ -45,3 +45,10 @@ export function newId(prefix: IdPrefix): string {
 export function isId(prefix: IdPrefix, text: string): boolean {
   return new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`).test(text);
 }
+
+const ID_FORM = new RegExp(`^[a-z]+_[${ALPHABET}]{${CHARACTERS_PER_UUID}}$`);
+
+/** Whether the text could be an identifier of ours; no caller may name a thing so. */
+export function looksLikeId(text: string): boolean {
+  return ID_FORM.test(text);
+}

@@ -17,6 +17,7 @@ describe('POST /api/v1/customers', () => {
 
   it.each([
     ['key', { ...valid, key: 'Not A Key' }, 'is_key'],
+    ['key', { ...valid, key: `cus_${'0'.repeat(26)}` }, 'is_key'],
     ['name', { ...valid, name: 7 }, 'is_text'],
     ['currency', { ...valid, currency: 'usx' }, 'is_currency'],
     ['time_zone', { ...valid, time_zone: 'Mars/Olympus' }, 'is_time_zone'],

@@ -1,5 +1,6 @@
 import { ValidateBy, type ValidationOptions } from 'class-validator';
 import { isDecimal } from '../../kernel/decimal.js';
+import { looksLikeId } from '../../kernel/ids.js';
 import { isTimeZone, parseInstant } from '../../kernel/instant.js';
 import { isCurrency } from '../../kernel/money.js';
 
@@ -45,11 +46,11 @@ export const IsInstantText = by(
 
 const KEY = /^[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9])?$/;
 
-/** A name that callers give and then use in paths. */
+/** A name that callers give and then use in paths, where it must not be taken for an id. */
 export const IsKey = by(
   'isKey',
-  (value) => typeof value === 'string' && KEY.test(value),
-  'must be 1 to 64 lower-case letters, digits, "_", "-" or ".", starting and ending with a letter or digit',
+  (value) => typeof value === 'string' && KEY.test(value) && !looksLikeId(value),
+  'must be 1 to 64 lower-case letters, digits, "_", "-" or ".", starting and ending with a letter or digit, and no id',
 );
 
 /** Text that PostgreSQL can hold: no NUL, no lone surrogates. */

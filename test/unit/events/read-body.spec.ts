@@ -188,6 +188,7 @@ describe('readLines', () => {
     ['two values', Buffer.from('{} {}'), 'invalid_json'],
     ['no UTF-8', Buffer.from([0x22, 0xff, 0x22]), 'invalid_utf8'],
     ['too long', Buffer.from(`"${'x'.repeat(MAX_LINE_BYTES)}"`), 'event_too_large'],
+    ['too long in bytes', Buffer.from(`"${'é'.repeat(MAX_LINE_BYTES / 2)}"`), 'event_too_large'],
   ])('refuses a line that is %s alone, and loses no digit of the others', (_, line, code) => {
     const good = Buffer.from('{"v":12345678901234567890}\n');
     const { values, positions, dialect } = readLines(

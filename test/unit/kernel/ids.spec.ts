@@ -1,4 +1,4 @@
-import { isId, newId } from '../../../src/kernel/ids.js';
+import { isId, looksLikeId, newId } from '../../../src/kernel/ids.js';
 
 describe('newId', () => {
   it('has the form that isId asks for', () => {
@@ -29,5 +29,15 @@ describe('isId', () => {
     for (const letter of 'ilou') {
       expect(isId('cus', `cus_${letter.repeat(26)}`)).toBe(false);
     }
+  });
+});
+
+describe('looksLikeId', () => {
+  it('knows every kind of id, and takes no usual name for one', () => {
+    expect(looksLikeId(newId('src'))).toBe(true);
+    expect(looksLikeId(newId('planv'))).toBe(true);
+    expect(
+      ['acme', 'src_kong', 'key_live_1', newId('cus').toUpperCase()].filter(looksLikeId),
+    ).toEqual([]);
   });
 });
