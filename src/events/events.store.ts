@@ -51,7 +51,7 @@ export class EventsStore {
        ON CONFLICT (fingerprint) DO NOTHING`,
       [
         column(() => newId('rej')),
-        column(({ code, payload }) => fingerprint(code, payload)),
+        column(fingerprint),
         column(({ source }) => source),
         column(({ eventId }) => eventId),
         column(({ code }) => code),
@@ -142,8 +142,10 @@ export class EventsStore {
   }
 }
 
-function fingerprint(code: string, payload: string): string {
-  return createHash('sha256').update(`${code}\0${payload}`).digest('hex').slice(0, 32);
+/** The same of the same refused payload of one source, however often it is sent. */
+function fingerprint({ source, code, payload }: NewRejection): string {
+  const text = `${source ?? ''}\0${code}\0${payload}`;
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }
 
 function fromListedRow(row: ListedRow): ListedEvent {

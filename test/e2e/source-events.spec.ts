@@ -312,6 +312,16 @@ describe('POST /api/v1/sources/:key/events', () => {
       expect(again.body).toMatchObject({ conflicts: 1, results: [{ code: 'conflict' }] });
     });
 
+    it('is shown once for each source that sends it, however often', async () => {
+      const keys = [await source('kong'), await source('kong')];
+      for (const key of [...keys, ...keys]) {
+        await send(key, [kongRecord('same', { consumer: null })]);
+      }
+      for (const key of keys) {
+        expect(await rejectedOf(key)).toHaveLength(1);
+      }
+    });
+
     it('is kept for repair, without secrets', async () => {
       const key = await source('kong');
       await send(key, [kongRecord('r', { consumer: null })]);
