@@ -9,8 +9,13 @@ import {
   readCursor,
   toPageResponse,
 } from '../platform/http/page.js';
-import { CreateMeterDto, MeterResponse, UpdateMeterDto } from './create-meter.dto.js';
-import { type Aggregation, type Meter } from './meter.js';
+import {
+  CreateMeterDto,
+  type MeterFilterDto,
+  MeterResponse,
+  UpdateMeterDto,
+} from './create-meter.dto.js';
+import { type Aggregation, type Meter, type MeterFilter, valueOf } from './meter.js';
 import { MetersReader } from './meters.reader.js';
 import { MetersService, type NewMeter } from './meters.service.js';
 
@@ -62,20 +67,24 @@ function toInput(body: CreateMeterDto): NewMeter {
     unit: body.unit ?? 'unit',
     eventType: body.event_type,
     aggregation: toAggregation(body),
-    filters: (body.filters ?? []).map(({ property, op, value }) => ({ property, op, value })),
+    filters: (body.filters ?? []).map(
+      ({ property, op, value }) => ({ property, op, value }) as MeterFilter,
+    ),
     groupBy: groups.toSorted((left, right) => (left.key < right.key ? -1 : 1)),
     countsFrom: typeof body.counts_from === 'string' ? instantOf(body.counts_from) : null,
+    archivedAt: null,
   };
 }
 
 function toAggregation(body: CreateMeterDto): Aggregation {
   return body.aggregation === 'sum' && body.value_property !== undefined
-    ? { kind: 'sum', valueProperty: body.value_property }
+    ? { kind: 'sum', value: { kind: 'property', path: body.value_property } }
     : { kind: 'count' };
 }
 
 function toResponse(meter: Meter): MeterResponse {
   const { aggregation } = meter;
+  const value = valueOf(aggregation);
   return {
     id: meter.id,
     key: meter.key,
@@ -84,8 +93,8 @@ function toResponse(meter: Meter): MeterResponse {
     unit: meter.unit,
     event_type: meter.eventType,
     aggregation: aggregation.kind,
-    value_property: aggregation.kind === 'sum' ? aggregation.valueProperty : null,
-    filters: [...meter.filters],
+    value_property: value?.kind === 'property' ? value.path : null,
+    filters: [...meter.filters] as MeterFilterDto[],
     group_by: Object.fromEntries(meter.groupBy.map(({ key, property }) => [key, property])),
     counts_from: meter.countsFrom?.toISOString() ?? null,
     created_at: meter.createdAt.toISOString(),

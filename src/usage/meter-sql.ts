@@ -3,7 +3,7 @@
  * text of the statement. Everything is over a table or alias named `events`.
  */
 import { MAX_INTEGER_DIGITS, MAX_QUANTITY_SCALE } from '../kernel/decimal.js';
-import { type Meter, type MeterFilter } from '../meters/meter.js';
+import { type Meter, type MeterFilter, valueOf } from '../meters/meter.js';
 import { parsePropertyPath } from '../kernel/property-path.js';
 
 /** Collects parameters and answers their places in the statement. */
@@ -20,10 +20,14 @@ export class Parameters {
 export interface MeterSql {
   /** Boolean: whether the event is this meter's. */
   readonly matches: string;
-  /** numeric: what the event adds; NULL when it has no usable value. A count adds nothing. */
+  /** numeric: the event's value; NULL when it has no usable one. 0 when a usable event has no number to read. */
   readonly value: string;
-  /** jsonb: the property that `value` reads, as it stands. */
+  /** text: the value that a unique_count tells from others; NULL when unusable, and for other kinds. */
+  readonly text: string;
+  /** jsonb: what `value` or `text` reads, as it stands; of an expression an object by path. */
   readonly rawValue: string;
+  /** text: why the event has no usable value, one of QUARANTINE_REASONS; NULL when it has, or needs none. */
+  readonly reason: string;
   /** text each: the values of the event's group, in the order of the meter's keys. */
   readonly groups: readonly string[];
 }
@@ -39,16 +43,19 @@ export function compileMeter(meter: Meter, parameters: Parameters): MeterSql {
   const conditions = [
     `events.type = ${parameters.add(meter.eventType)}`,
     ...(meter.countsFrom === null ? [] : [`events.time >= ${parameters.add(meter.countsFrom)}`]),
+    ...(meter.archivedAt === null ? [] : [`events.time < ${parameters.add(meter.archivedAt)}`]),
     ...meter.filters.map((filter) => compileFilter(filter, parameters)),
   ];
-  const { aggregation } = meter;
+  const numeric = valueOf(meter.aggregation);
   const rawValue =
-    aggregation.kind === 'sum' ? property(aggregation.valueProperty, parameters) : 'NULL::jsonb';
+    numeric?.kind === 'property' ? property(numeric.path, parameters) : 'NULL::jsonb';
   const groups = meter.groupBy.map((group) => `${property(group.property, parameters)} #>> '{}'`);
   return {
     matches: conditions.join(' AND '),
-    value: aggregation.kind === 'sum' ? usableNumber(rawValue) : '0::numeric',
+    value: numeric === null ? '0::numeric' : usableNumber(rawValue),
+    text: 'NULL::text',
     rawValue,
+    reason: 'NULL::text',
     groups,
   };
 }
@@ -72,6 +79,9 @@ function property(path: string, parameters: Parameters): string {
 }
 
 function compileFilter(filter: MeterFilter, parameters: Parameters): string {
+  if (!('op' in filter)) {
+    throw new Error('To come');
+  }
   const value = property(filter.property, parameters);
   const wanted = JSON.stringify(filter.value);
   switch (filter.op) {
@@ -87,6 +97,11 @@ function compileFilter(filter: MeterFilter, parameters: Parameters): string {
       return ordered(value, '>', parameters.add(wanted));
     case 'gte':
       return ordered(value, '>=', parameters.add(wanted));
+    case 'in':
+    case 'not_in':
+    case 'exists':
+    case 'prefix':
+      throw new Error('To come');
   }
 }
 

@@ -8,7 +8,7 @@ import { settledOtherwise } from '../events/put-aside.js';
 import { type UsageEvent } from '../events/usage-event.js';
 import { Clock } from '../kernel/clock.js';
 import { invalidField, notFound } from '../kernel/errors.js';
-import { type Meter } from '../meters/meter.js';
+import { type Meter, valueOf } from '../meters/meter.js';
 import { MetersReader } from '../meters/meters.reader.js';
 import { parsePropertyPath } from '../kernel/property-path.js';
 import { Database } from '../platform/database/database.js';
@@ -94,8 +94,8 @@ export class QuarantineService {
   }
 
   private async amend(event: UsageEvent, amendment: Amendment, meter: Meter): Promise<UsageEvent> {
-    const { aggregation } = meter;
-    const property = aggregation.kind === 'sum' ? aggregation.valueProperty : '$';
+    const value = valueOf(meter.aggregation);
+    const property = value?.kind === 'property' ? value.path : '$';
     const next = amended(event, amendment, parsePropertyPath(property) ?? []);
     if (!(await this.store.isReadable(meter, next))) {
       const detail = `the meter '${meter.key}' finds no number that it can add at ${property}`;

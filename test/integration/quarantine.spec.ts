@@ -20,8 +20,10 @@ describe('quarantine', () => {
   beforeAll(async () => {
     metering = await startMetering();
     ({ id: customerId } = await metering.customers.create(factory.customer(), ['key-1']));
-    const sum = async (valueProperty: string): Promise<Meter> =>
-      await metering.meters.create(factory.meter({ aggregation: { kind: 'sum', valueProperty } }));
+    const sum = async (path: string): Promise<Meter> =>
+      await metering.meters.create(
+        factory.meter({ aggregation: { kind: 'sum', value: { kind: 'property', path } } }),
+      );
     bytes = await sum('$.bytes');
     seconds = await sum('$.time.s');
   });
@@ -138,7 +140,7 @@ describe('quarantine', () => {
     await metering.quarantine.repair(await idOf('history'), repair, BY);
     await fold();
     const late = await metering.meters.create(
-      factory.meter({ aggregation: { kind: 'sum', valueProperty: '$.late' } }),
+      factory.meter({ aggregation: { kind: 'sum', value: { kind: 'property', path: '$.late' } } }),
     );
     await fold();
     expect(await valuesOf('history', late)).toMatchObject([
