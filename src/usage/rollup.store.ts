@@ -101,14 +101,13 @@ export class RollupStore {
     const sql = compileMeter(meter, parameters);
     const rows = rowsOf(batches, parameters);
     const number = parameters.add(meter.number);
-    const value = meter.aggregation.kind === 'unique_count' ? sql.text : sql.value;
     await this.database.query(
       `INSERT INTO quarantined_values AS quarantined (meter, source, event_id, subject, time, batch_id, reason, value)
        SELECT DISTINCT ON (events.source, events.id)
          ${number}, events.source, events.id, events.subject, events.time, events.batch_id,
-         ${sql.fault}, ${sql.rawValue}
+         ${sql.reason}, ${sql.rawValue}
        FROM ${rows.from}
-       WHERE ${rows.where} AND ${sql.matches} AND ${value} IS NULL
+       WHERE ${rows.where} AND ${sql.matches} AND ${sql.value} IS NULL
          ${rows.isSigned ? 'AND events.sign = 1' : ''}
        ORDER BY events.source, events.id, events.batch_id DESC
        ON CONFLICT (meter, source, event_id) DO UPDATE

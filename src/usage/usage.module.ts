@@ -2,12 +2,13 @@ import { Module } from '@nestjs/common';
 import { CustomersModule } from '../customers/customers.module.js';
 import { EventsModule } from '../events/events.module.js';
 import { MetersModule } from '../meters/meters.module.js';
+import { BatchesStore } from './batches.store.js';
 import { FoldService } from './fold.service.js';
-import { FoldStore } from './fold.store.js';
 import { FoldWorker } from './fold.worker.js';
 import { QuarantineController } from './quarantine.controller.js';
 import { QuarantineService } from './quarantine.service.js';
 import { QuarantineStore } from './quarantine.store.js';
+import { RollupStore } from './rollup.store.js';
 import { UnattributedStore } from './unattributed.store.js';
 import { UncountedController } from './uncounted.controller.js';
 import { UsageController } from './usage.controller.js';
@@ -19,7 +20,8 @@ import { UsageStore } from './usage.store.js';
   imports: [CustomersModule, EventsModule, MetersModule],
   controllers: [UsageController, UncountedController, QuarantineController],
   providers: [
-    FoldStore,
+    BatchesStore,
+    RollupStore,
     FoldService,
     FoldWorker,
     UsageStore,

@@ -16,7 +16,8 @@ import { MetersReader } from '../../src/meters/meters.reader.js';
 import { MetersService } from '../../src/meters/meters.service.js';
 import { MetersStore } from '../../src/meters/meters.store.js';
 import { FoldService } from '../../src/usage/fold.service.js';
-import { FoldStore } from '../../src/usage/fold.store.js';
+import { BatchesStore } from '../../src/usage/batches.store.js';
+import { RollupStore } from '../../src/usage/rollup.store.js';
 import { QuarantineService } from '../../src/usage/quarantine.service.js';
 import { QuarantineStore } from '../../src/usage/quarantine.store.js';
 import { UnattributedStore } from '../../src/usage/unattributed.store.js';
@@ -75,8 +76,15 @@ export async function startMetering(
     eventsReader,
     corrections,
     repairs: new RepairsService(putAside, corrections, queue, database, clock, config),
-    fold: new FoldService(new FoldStore(database), metersReader, database, clock, metrics),
-    usage: new UsageReader(new UsageStore(database), eventsReader),
+    fold: new FoldService(
+      new BatchesStore(database),
+      new RollupStore(database),
+      metersReader,
+      database,
+      clock,
+      metrics,
+    ),
+    usage: new UsageReader(new UsageStore(database), eventsReader, clock),
     unattributed: new UnattributedStore(database),
     quarantine: new QuarantineService(
       new QuarantineStore(database),
