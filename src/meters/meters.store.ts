@@ -126,6 +126,15 @@ export class MetersStore {
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
+
+  /** Ends a meter, unless it has ended; null when there is no such meter. */
+  async archive(id: string, at: Date): Promise<Meter | null> {
+    const rows = await this.database.query<MeterRow>(
+      `UPDATE meters SET archived_at = coalesce(archived_at, $2) WHERE id = $1 RETURNING ${COLUMNS}`,
+      [id, at],
+    );
+    return rows[0] === undefined ? null : fromRow(rows[0]);
+  }
 }
 
 function propertyOf(aggregation: Aggregation): string | null {

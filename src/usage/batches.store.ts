@@ -8,8 +8,9 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../platform/database/database.js';
 
 /**
- * Folds hold it shared while they use the list of meters; registering a meter takes it exclusively
- * for an instant, so that each batch is either in the meter's history or folded for it live.
+ * Whoever counts for a meter holds it shared. Registering a meter takes it exclusively for an instant,
+ * so that each batch is either in the meter's history or folded for it live; archiving and rebuilding
+ * take it exclusively, so that nobody adds to what they make anew.
  */
 const METERS_LOCK = 7_263_004;
 
@@ -25,6 +26,14 @@ export interface Backfill {
   readonly meter: number;
   readonly throughFold: string;
   readonly doneThroughBatch: string;
+}
+
+export interface MeterHistory {
+  /** Null while it is being brought in. */
+  readonly finishedAt: Date | null;
+  /** Of a history that is being brought in; both 0 when it is finished. */
+  readonly doneEvents: bigint;
+  readonly wholeEvents: bigint;
 }
 
 interface BatchRow {
@@ -98,6 +107,31 @@ export class BatchesStore {
        ON CONFLICT (meter) DO NOTHING`,
       [meter],
     );
+  }
+
+  /** How far the history of a meter is in its figures, in events; null until the meter is registered. */
+  async findHistory(meter: number): Promise<MeterHistory | null> {
+    const rows = await this.database.query<{
+      finished_at: Date | null;
+      done: string | null;
+      whole: string | null;
+    }>(
+      `SELECT finished_at,
+         CASE WHEN finished_at IS NULL THEN (SELECT sum(event_count) FROM ingest_batches
+           WHERE fold <= through_fold AND id <= done_through_batch) END AS done,
+         CASE WHEN finished_at IS NULL THEN (SELECT sum(event_count) FROM ingest_batches
+           WHERE fold <= through_fold) END AS whole
+       FROM usage_backfills WHERE meter = $1`,
+      [meter],
+    );
+    const row = rows[0];
+    return row === undefined
+      ? null
+      : {
+          finishedAt: row.finished_at,
+          doneEvents: BigInt(row.done ?? 0),
+          wholeEvents: BigInt(row.whole ?? 0),
+        };
   }
 
   /** A history that is not in the rollups yet, locked until the transaction ends. */

@@ -70,6 +70,7 @@ export class FoldService {
    */
   async backfillOnce(): Promise<number> {
     return await this.database.transaction(async () => {
+      await this.store.holdMeters('shared');
       const backfill = await this.store.claimBackfill();
       if (backfill === null) {
         return 0;

@@ -48,20 +48,15 @@ export function compileMeter(meter: Meter, parameters: Parameters): MeterSql {
   ];
   const numeric = valueOf(meter.aggregation);
   const rawValue =
-    numeric?.kind === 'property' ? property(numeric.path, parameters) : meter.aggregation.kind === 'unique_count' ? property(meter.aggregation.property, parameters) : 'NULL::jsonb';
-  const text = `CASE jsonb_typeof(${rawValue}) WHEN 'number' THEN trim_scale((${rawValue})::numeric)::text WHEN 'string' THEN ${rawValue} #>> '{}' END`;
-  // Only when asked for: PostgreSQL refuses a parameter that its statement does not use.
-  let groups: string[] | null = null;
+    numeric?.kind === 'property' ? property(numeric.path, parameters) : 'NULL::jsonb';
+  const groups = meter.groupBy.map((group) => `${property(group.property, parameters)} #>> '{}'`);
   return {
     matches: conditions.join(' AND '),
-    value: meter.aggregation.kind === 'unique_count' ? `CASE WHEN ${text} IS NOT NULL THEN 0::numeric END` : numeric === null ? '0::numeric' : usableNumber(rawValue),
-    text: meter.aggregation.kind === 'unique_count' ? text : 'NULL::text',
+    value: numeric === null ? '0::numeric' : usableNumber(rawValue),
+    text: 'NULL::text',
     rawValue,
-    reason: `CASE WHEN coalesce(jsonb_typeof(${rawValue}), 'null') = 'null' THEN 'missing' WHEN jsonb_typeof(${rawValue}) = 'number' THEN 'out_of_range' ELSE 'not_a_number' END`,
-    get groups() {
-      groups ??= meter.groupBy.map((group) => `${property(group.property, parameters)} #>> '{}'`);
-      return groups;
-    },
+    reason: 'NULL::text',
+    groups,
   };
 }
 

@@ -10,6 +10,8 @@ import { Database } from '../platform/database/database.js';
 import { type Batch } from './batches.store.js';
 import { compileMeter, Parameters } from './meter-sql.js';
 import {
+  foldedRows,
+  foldedRowsIn,
   mergeOf,
   type Rows,
   SIGNED_EVENTS,
@@ -17,8 +19,9 @@ import {
   summarize,
   summarizeValues,
   SUMMARY_COLUMNS,
+  tableOf,
   unreadableValues,
-} from './rollup-sql.js';
+} from './rollup.sql.js';
 
 /** A rollup that cannot be merged and is made anew from the events of its hour. */
 interface Redo {
@@ -72,14 +75,7 @@ export class RollupStore {
       FROM unnest(${key('subject')}::text[], ${key('hour')}::timestamptz[], ${key('groups')}::text[],
         ${key('is_corrected')}::boolean[]) AS redo (subject, hour, groups, is_corrected)
     ), touched AS (SELECT DISTINCT subject, hour FROM redo)`;
-    const rows: Rows = {
-      from: `touched
-        JOIN ${SIGNED_EVENTS} AS events ON events.subject = touched.subject
-          AND events.time >= touched.hour AND events.time < touched.hour + interval '1 hour'
-        ${folded(meter, parameters)}`,
-      where: 'true',
-      isSigned: true,
-    };
+    const rows = foldedRowsIn('touched', meter, parameters);
     const summary = summarize(meter, rows, parameters);
     await this.database.query(
       `WITH ${ctes}, ${summary.ctes}
@@ -148,43 +144,6 @@ export class RollupStore {
     );
     return BigInt(row?.event_count ?? 0);
   }
-}
-
-/** Where a meter's figures are; null when it has none. */
-export function tableOf(meter: Meter): string | null {
-  switch (storageOf(meter.aggregation)) {
-    case 'sums':
-    case 'extremes':
-    case 'levels':
-      return 'usage_rollups';
-    case 'values':
-      return 'usage_distinct_values';
-    case 'nothing':
-      return null;
-  }
-}
-
-/** The events of whole hours that are in the meter's figures, or should be. */
-export function foldedRows(
-  meter: Meter,
-  hours: Interval,
-  subjects: readonly string[] | null,
-  parameters: Parameters,
-): Rows {
-  const scope = subjects === null ? '' : `AND events.subject = ANY (${parameters.add(subjects)})`;
-  return {
-    from: `${SIGNED_EVENTS} AS events ${folded(meter, parameters)}`,
-    where: `events.time >= ${parameters.add(hours.start)} AND events.time < ${parameters.add(hours.end)} ${scope}`,
-    isSigned: true,
-  };
-}
-
-/** The batches that the meter has counted, of those of `events`. */
-function folded(meter: Meter, parameters: Parameters): string {
-  return `JOIN usage_backfills AS backfill ON backfill.meter = ${parameters.add(meter.number)}
-    JOIN ingest_batches AS batch ON batch.id = events.batch_id AND batch.fold IS NOT NULL
-      AND (backfill.finished_at IS NOT NULL OR batch.fold > backfill.through_fold
-        OR batch.id <= backfill.done_through_batch)`;
 }
 
 function insertInto(meter: Meter, parameters: Parameters): string {

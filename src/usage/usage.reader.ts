@@ -4,7 +4,7 @@ import { Clock } from '../kernel/clock.js';
 import { type Interval } from '../kernel/interval.js';
 import { EventsReader } from '../events/events.reader.js';
 import { type Meter } from '../meters/meter.js';
-import { type UsageQuestion } from './usage-sql.js';
+import { type UsageQuestion } from './usage.sql.js';
 import { type UsageRow, UsageStore } from './usage.store.js';
 
 /** What other features may ask about usage. */

@@ -8,7 +8,7 @@ import { type Meter } from '../meters/meter.js';
 import { MetersReader } from '../meters/meters.reader.js';
 import { type BucketSize, bucketsOf, MAX_BUCKETS } from './buckets.js';
 import { UsageReader } from './usage.reader.js';
-import { type Whose } from './usage-sql.js';
+import { type Whose } from './usage.sql.js';
 import { type UsageRow } from './usage.store.js';
 
 /** A question as callers put it; names may be ids or keys. */

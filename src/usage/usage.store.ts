@@ -8,9 +8,9 @@ import { Injectable } from '@nestjs/common';
 import { type Decimal, decimal, quotient } from '../kernel/decimal.js';
 import { type Meter } from '../meters/meter.js';
 import { Database } from '../platform/database/database.js';
-import { levelsStatement, MICROS_PER_HOUR } from './levels-sql.js';
+import { levelsStatement, MICROS_PER_HOUR } from './levels.sql.js';
 import { compileMeter, type MeterSql, Parameters } from './meter-sql.js';
-import { storageOf } from './rollup-sql.js';
+import { storageOf } from './rollup.sql.js';
 import {
   DIRTY,
   groupCondition,
@@ -20,7 +20,7 @@ import {
   rowKeys,
   type UsageBasis,
   type UsageQuestion,
-} from './usage-sql.js';
+} from './usage.sql.js';
 
 /** Digits after the point of an average, and of a level over time: what numeric(38, 12) has. */
 const QUOTIENT_SCALE = 12;
@@ -199,8 +199,14 @@ function mergedValue({ aggregation }: Meter): string {
       return `${aggregation.kind}(value)`;
     case 'latest':
       return '(array_agg(value ORDER BY time DESC, value DESC))[1]';
-    default:
+    case 'unique_count':
       return 'count(*)';
+    case 'count':
+    case 'sum':
+    case 'avg':
+    case 'percentile':
+    case 'time_weighted_sum':
+      throw new Error(`A ${aggregation.kind} is not merged`);
   }
 }
 
@@ -222,7 +228,12 @@ function quantityOf({ aggregation }: Meter, { value, divisor }: Row): Decimal {
       return quotient(decimal(value), BigInt(divisor ?? '1'), QUOTIENT_SCALE);
     case 'time_weighted_sum':
       return quotient(decimal(value), MICROS_PER_HOUR, QUOTIENT_SCALE);
-    default:
+    case 'sum':
+    case 'min':
+    case 'max':
+    case 'latest':
+    case 'unique_count':
+    case 'percentile':
       return decimal(value);
   }
 }

@@ -8,6 +8,7 @@ const MESSAGE_TYPES = {
   'invoice.payment_failed': 'A payment of an invoice that carries our line items failed.',
   'invoice.voided': 'An invoice that carries our line items was voided.',
   'source.silent': 'Nothing was stored from a source for longer than it is expected to send.',
+  'usage.check_failed': 'What meters had counted was not what the stored events come to.',
   'webhook.test': 'Somebody asked for a test of the endpoint.',
 } as const satisfies Record<string, string>;
 

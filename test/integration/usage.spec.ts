@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { type Interval } from '../../src/kernel/interval.js';
 import { type Aggregation, type Meter, type MeterFilter } from '../../src/meters/meter.js';
 import { readCursor } from '../../src/platform/http/page.js';
-import { type UsageQuestion } from '../../src/usage/usage-sql.js';
+import { type UsageQuestion } from '../../src/usage/usage.sql.js';
 import { factory } from '../support/factory.js';
 import { type Metering, startMetering } from '../support/metering.js';
 import {

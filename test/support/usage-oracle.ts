@@ -88,7 +88,7 @@ function aggregate(meter: OracleMeter, events: readonly OracleEvent[]): Big | nu
     const values = events.flatMap(({ data: { v } }) =>
       v === undefined || v === null
         ? []
-        : [typeof v === 'number' ? new Big(v).toFixed() : String(v)],
+        : [typeof v === 'number' ? new Big(v).toFixed() : JSON.stringify(v).replaceAll('"', '')],
     );
     return values.length === 0 ? null : new Big(new Set(values).size);
   }

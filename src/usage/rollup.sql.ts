@@ -2,6 +2,7 @@
  * What rollups hold of a meter, as SQL: pure. Whoever writes or checks a rollup (fold, backfill,
  * rebuild, self-check) summarises rows of events by the same expressions, so that all of them agree.
  */
+import { type Interval } from '../kernel/interval.js';
 import { type Aggregation, type Meter } from '../meters/meter.js';
 import { compileMeter, groupArray, type MeterSql, type Parameters } from './meter-sql.js';
 
@@ -31,6 +32,20 @@ export function storageOf({ kind }: Aggregation): Storage {
       return 'values';
     case 'percentile':
       return 'nothing';
+  }
+}
+
+/** Where a meter's figures are; null when it has none. */
+export function tableOf(meter: Meter): string | null {
+  switch (storageOf(meter.aggregation)) {
+    case 'sums':
+    case 'extremes':
+    case 'levels':
+      return 'usage_rollups';
+    case 'values':
+      return 'usage_distinct_values';
+    case 'nothing':
+      return null;
   }
 }
 
@@ -213,10 +228,16 @@ function mergedFigures({ kind }: Aggregation): string {
         NULL::timestamptz AS last_time, NULL::numeric AS level_sum`;
     case 'latest':
       return `${LATEST} AS value, NULL::timestamptz AS first_time, ${last}, NULL::numeric AS level_sum`;
-    default:
+    case 'time_weighted_sum':
       return `${LATEST} AS value, min(time) FILTER (WHERE weight > 0) AS first_time, ${last},
         CASE WHEN bool_or(weight > 0)
           THEN coalesce(sum(value * ${micros('until - time')}) FILTER (WHERE weight > 0), 0) END AS level_sum`;
+    case 'count':
+    case 'sum':
+    case 'avg':
+    case 'unique_count':
+    case 'percentile':
+      throw new Error(`A ${kind} is not merged`);
   }
 }
 
@@ -259,4 +280,38 @@ export function mergeOf({ kind }: Aggregation): { readonly set: string; readonly
     case 'percentile':
       throw new Error(`A ${kind} has no figures by the hour`);
   }
+}
+
+/** The events of whole hours that are in the meter's figures, or should be. */
+export function foldedRows(
+  meter: Meter,
+  hours: Interval,
+  subjects: readonly string[] | null,
+  parameters: Parameters,
+): Rows {
+  const scope = subjects === null ? '' : `AND events.subject = ANY (${parameters.add(subjects)})`;
+  return {
+    from: `${SIGNED_EVENTS} AS events ${folded(meter, parameters)}`,
+    where: `events.time >= ${parameters.add(hours.start)} AND events.time < ${parameters.add(hours.end)} ${scope}`,
+    isSigned: true,
+  };
+}
+
+/** The same of the hours in a CTE with `subject` and `hour`. Index on subject and time. */
+export function foldedRowsIn(cte: string, meter: Meter, parameters: Parameters): Rows {
+  return {
+    from: `${cte} JOIN ${SIGNED_EVENTS} AS events ON events.subject = ${cte}.subject
+        AND events.time >= ${cte}.hour AND events.time < ${cte}.hour + interval '1 hour'
+      ${folded(meter, parameters)}`,
+    where: 'true',
+    isSigned: true,
+  };
+}
+
+/** The batches that the meter has counted, of those of `events`. */
+function folded(meter: Meter, parameters: Parameters): string {
+  return `JOIN usage_backfills AS backfill ON backfill.meter = ${parameters.add(meter.number)}
+    JOIN ingest_batches AS batch ON batch.id = events.batch_id AND batch.fold IS NOT NULL
+      AND (backfill.finished_at IS NOT NULL OR batch.fold > backfill.through_fold
+        OR batch.id <= backfill.done_through_batch)`;
 }

@@ -3,14 +3,14 @@
  * the same subject and group, so an answer needs the order of events and not only their number.
  */
 import { groupArray, type MeterSql, type Parameters } from './meter-sql.js';
-import { HOUR, micros, SIGNED_EVENTS } from './rollup-sql.js';
+import { HOUR, micros, SIGNED_EVENTS } from './rollup.sql.js';
 import {
   groupCondition,
   pieces,
   rowKeys,
   type UsageBasis,
   type UsageQuestion,
-} from './usage-sql.js';
+} from './usage.sql.js';
 
 /** Microseconds in an hour: what the sum of level times microseconds is divided by. */
 export const MICROS_PER_HOUR = 3_600_000_000n;

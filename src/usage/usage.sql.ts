@@ -6,7 +6,7 @@
 import { type Interval } from '../kernel/interval.js';
 import { type Meter } from '../meters/meter.js';
 import { groupArray, type MeterSql, type Parameters } from './meter-sql.js';
-import { SIGNED_EVENTS } from './rollup-sql.js';
+import { SIGNED_EVENTS } from './rollup.sql.js';
 
 /** Whose usage: one customer's, every customer's (each on its own), or one subject's. */
 export type Whose =
@@ -133,8 +133,6 @@ export class Parts {
    */
   merged(): string[] {
     const isCut = '(events.time < span.first_hour OR events.time >= span.last_hour)';
-    const isClean = (hour: string): string =>
-      `AND NOT EXISTS (SELECT FROM dirty WHERE dirty.subject = span.subject AND dirty.hour = ${hour})`;
     return [
       this.rollups(isClean('rollup.hour')),
       ...this.cutHours(),
@@ -212,6 +210,9 @@ export class Parts {
     );
   }
 }
+
+const isClean = (hour: string): string =>
+  `AND NOT EXISTS (SELECT FROM dirty WHERE dirty.subject = span.subject AND dirty.hour = ${hour})`;
 
 /** CTE: hours with corrections that are not folded yet. There are hardly ever any. Partial index. */
 export const DIRTY = `dirty AS (
