@@ -166,9 +166,22 @@ CREATE TABLE meters (
   group_by jsonb NOT NULL,
   counts_from timestamp with time zone NOT NULL,
   created_at timestamp with time zone NOT NULL,
-  CONSTRAINT meters_aggregation_check CHECK ((((aggregation = 'count'::text) AND (value_property IS NULL)) OR ((aggregation = 'sum'::text) AND (value_property IS NOT NULL)))),
+  value_expression text,
+  percentile numeric,
+  archived_at timestamp with time zone,
+  CONSTRAINT meters_aggregation_check CHECK (
+CASE
+    WHEN (aggregation = 'count'::text) THEN (num_nonnulls(value_property, value_expression) = 0)
+    WHEN (aggregation = 'unique_count'::text) THEN ((value_property IS NOT NULL) AND (value_expression IS NULL))
+    ELSE ((aggregation = ANY (ARRAY['sum'::text, 'min'::text, 'max'::text, 'avg'::text, 'latest'::text, 'percentile'::text, 'time_weighted_sum'::text])) AND (num_nonnulls(value_property, value_expression) = 1))
+END),
   CONSTRAINT meters_key_unique UNIQUE (key),
   CONSTRAINT meters_number_unique UNIQUE (number),
+  CONSTRAINT meters_percentile_check CHECK (
+CASE
+    WHEN (aggregation = 'percentile'::text) THEN ((percentile IS NOT NULL) AND (percentile > (0)::numeric) AND (percentile <= (100)::numeric))
+    ELSE (percentile IS NULL)
+END),
   CONSTRAINT meters_pkey PRIMARY KEY (id)
 );
 
