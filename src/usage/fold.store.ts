@@ -207,12 +207,9 @@ export class FoldStore {
       `INSERT INTO quarantined_values AS quarantined (meter, source, event_id, subject, time, batch_id, reason, value)
        SELECT DISTINCT ON (events.source, events.id)
          ${number}, events.source, events.id, events.subject, events.time, events.batch_id,
-         CASE WHEN coalesce(jsonb_typeof(${sql.rawValue}), 'null') = 'null' THEN 'missing'
-              WHEN jsonb_typeof(${sql.rawValue}) = 'number' THEN 'out_of_range'
-              ELSE 'not_a_number' END,
-         ${sql.rawValue}
+         ${sql.reason}, ${sql.rawValue}
        FROM ${rows.from} AS events
-       WHERE ${rows.scope} AND ${sql.matches} AND ${sql.value} IS NULL
+       WHERE ${rows.scope} AND ${sql.matches} AND ${sql.reason} IS NOT NULL
          ${rows.isSigned ? 'AND events.sign = 1' : ''}
        ORDER BY events.source, events.id, events.batch_id DESC
        ON CONFLICT (meter, source, event_id) DO UPDATE

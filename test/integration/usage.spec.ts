@@ -67,13 +67,13 @@ function passes(filter: MeterCondition, data: Record<string, unknown>): boolean 
     case 'ne':
       return value !== filter.value;
     case 'lt':
-      return Number(value) < Number(filter.value);
+      return Number(value) < filter.value;
     case 'lte':
-      return Number(value) <= Number(filter.value);
+      return Number(value) <= filter.value;
     case 'gt':
-      return Number(value) > Number(filter.value);
+      return Number(value) > filter.value;
     case 'gte':
-      return Number(value) >= Number(filter.value);
+      return Number(value) >= filter.value;
     case 'in':
     case 'not_in':
     case 'exists':
