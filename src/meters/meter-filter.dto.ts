@@ -97,8 +97,7 @@ export class MeterFilterDto {
   @ValidateBy({
     name: 'isFilterValue',
     validator: {
-      validate: (value, args: ValidationArguments | undefined) =>
-        isFilterValue((args?.object as Pick<MeterFilterDto, 'op'> | undefined)?.op, value),
+      validate: (value, args) => isFilterValue((args?.object as MeterFilterDto).op, value),
       defaultMessage: () => FILTER_VALUE_RULE,
     },
   })
