@@ -32,14 +32,14 @@ export class DefineMeters1763700000060 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    // The checks go with their columns.
     await runner.query(`
       ALTER TABLE meters
-        DROP CONSTRAINT meters_percentile_check,
-        DROP CONSTRAINT meters_archived_check,
-        DROP CONSTRAINT meters_aggregation_check,
         DROP COLUMN value_expression,
         DROP COLUMN percentile,
-        DROP COLUMN archived_at,
+        DROP COLUMN archived_at`);
+    await runner.query(`
+      ALTER TABLE meters
         ADD CONSTRAINT meters_aggregation_check
           CHECK ((aggregation = 'count' AND value_property IS NULL)
               OR (aggregation = 'sum' AND value_property IS NOT NULL))`);

@@ -93,6 +93,15 @@ export interface Meter {
   readonly createdAt: Date;
 }
 
+/** The path of the one property that the aggregation reads; null when it reads none, or computes. */
+export function propertyOf(aggregation: Aggregation): string | null {
+  if (aggregation.kind === 'unique_count') {
+    return aggregation.property;
+  }
+  const value = valueOf(aggregation);
+  return value?.kind === 'property' ? value.path : null;
+}
+
 /** The number that the aggregation reads of each event; null when it reads none. */
 export function valueOf(aggregation: Aggregation): MeterValue | null {
   return 'value' in aggregation ? aggregation.value : null;

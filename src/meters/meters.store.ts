@@ -10,6 +10,7 @@ import {
   type MeterFilter,
   type MeterGroup,
   type MeterValue,
+  propertyOf,
   valueOf,
 } from './meter.js';
 
@@ -135,14 +136,6 @@ export class MetersStore {
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
-}
-
-function propertyOf(aggregation: Aggregation): string | null {
-  if (aggregation.kind === 'unique_count') {
-    return aggregation.property;
-  }
-  const value = valueOf(aggregation);
-  return value?.kind === 'property' ? value.path : null;
 }
 
 function toAggregation(row: MeterRow): Aggregation {

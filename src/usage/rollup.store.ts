@@ -103,7 +103,7 @@ export class RollupStore {
          ${number}, events.source, events.id, events.subject, events.time, events.batch_id,
          ${sql.reason}, ${sql.rawValue}
        FROM ${rows.from}
-       WHERE ${rows.where} AND ${sql.matches} AND ${sql.value} IS NULL
+       WHERE ${rows.where} AND ${sql.matches} AND ${sql.reason} IS NOT NULL
          ${rows.isSigned ? 'AND events.sign = 1' : ''}
        ORDER BY events.source, events.id, events.batch_id DESC
        ON CONFLICT (meter, source, event_id) DO UPDATE

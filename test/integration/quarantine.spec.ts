@@ -148,6 +148,43 @@ describe('quarantine', () => {
     ]);
   });
 
+  it('puts aside what a meter with groups, an expression or unique values cannot read', async () => {
+    const groupBy = [{ key: 'region', property: '$.region' }];
+    const [computed, unique] = await Promise.all([
+      metering.meters.create(
+        factory.meter({
+          ...{ groupBy, eventType: 'computed' },
+          aggregation: { kind: 'sum', value: { kind: 'expression', text: 'a * default(b, 2)' } },
+        }),
+      ),
+      metering.meters.create(
+        factory.meter({
+          ...{ groupBy, eventType: 'computed' },
+          aggregation: { kind: 'unique_count', property: '$.user' },
+        }),
+      ),
+    ]);
+    const data = { a: 'many', user: ['u'], region: 'eu' };
+    await metering.send(factory.event({ source: 'computed', id: 'a', type: 'computed', data }));
+    await fold();
+    const request = { source: 'computed', reason: null, state: null };
+    const { items } = await metering.quarantine.list({ ...request, meter: computed.id }, 9, null);
+    expect(items).toMatchObject([
+      { reason: 'not_a_number', value: '{"$.a": "many", "$.b": null}' },
+    ]);
+    expect(await valuesOf('computed', unique)).toMatchObject([
+      { reason: 'not_a_value', value: '["u"]' },
+    ]);
+    const id = items[0]?.id ?? '';
+    await expect(
+      metering.quarantine.repair(id, { field: 'value', given: 4 }, BY),
+    ).rejects.toMatchObject({ errors: [{ field: 'value', code: 'no_place' }] });
+    const given = { a: 4, user: 'u' };
+    await metering.quarantine.repair(id, { field: 'data', given }, BY);
+    expect(await used(computed)).toBe(8);
+    expect(await stateOf('computed', unique)).toBe('repaired');
+  });
+
   it('stays open when a repair dies in the middle', async () => {
     await send('cut', { bytes: 'x' });
     await fold();
