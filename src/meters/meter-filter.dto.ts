@@ -8,7 +8,6 @@ import {
   ValidateBy,
   ValidateIf,
   ValidateNested,
-  type ValidationArguments,
 } from 'class-validator';
 import { parsePropertyPath, PROPERTY_PATH_RULE } from '../kernel/property-path.js';
 import { FILTER_OPERATORS, type FilterOperator, type FilterScalar } from './meter.js';
@@ -97,7 +96,8 @@ export class MeterFilterDto {
   @ValidateBy({
     name: 'isFilterValue',
     validator: {
-      validate: (value, args) => isFilterValue((args?.object as MeterFilterDto).op, value),
+      validate: (value, args) =>
+        isFilterValue(({ ...args?.object } as Partial<MeterFilterDto>).op, value),
       defaultMessage: () => FILTER_VALUE_RULE,
     },
   })
