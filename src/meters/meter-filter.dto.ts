@@ -96,7 +96,8 @@ export class MeterFilterDto {
   @ValidateBy({
     name: 'isFilterValue',
     validator: {
-      validate: (value, args) => isFilterValue((args?.object as MeterFilterDto).op, value),
+      validate: (value, args) =>
+        isFilterValue(({ ...args?.object } as Partial<MeterFilterDto>).op, value),
       defaultMessage: () => FILTER_VALUE_RULE,
     },
   })

@@ -75,7 +75,6 @@ describe('meters', () => {
       ],
     ),
     ['filters', { ...valid, filters: 'none' }, 'is_array'],
-    ['filters', { ...valid, filters: null }, 'is_array'],
     [
       'filters',
       { ...valid, filters: Array.from({ length: 51 }, () => filter) },
