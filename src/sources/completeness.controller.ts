@@ -57,9 +57,9 @@ export class CompletenessController {
   }
 
   /**
-   * List what did not come: windows of which fewer or more events are stored than announced, counted
-   * when asked, and then numbers that are missing of counters. Of each the last first, as far back as
-   * events are taken. A page may be short, or empty, and yet have a next one.
+   * List what did not come: windows with fewer or more events than announced, and missing numbers.
+   * Windows, counted when asked, come first; of each kind the last first, as far back as events are
+   * taken. A page may be short, or empty, and yet have a next one.
    */
   @Get('gaps')
   @RequireScope('read')
