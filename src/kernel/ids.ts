@@ -20,7 +20,8 @@ export type IdPrefix =
   | 'rej'
   | 'cfl'
   | 'src'
-  | 'cnt';
+  | 'cnt'
+  | 'gap';
 
 /** Crockford's base 32 in lower case: sorts as the bytes do, and has no letters that look alike. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

@@ -14,11 +14,19 @@ import { ReadCache } from '../platform/database/read-cache.js';
 import { type Page } from '../platform/http/page.js';
 import { getFormat } from './formats/formats.js';
 import { compileMapping, type Mapping } from './mapping.js';
-import { type ReadySource, type Source, type SourceChanges } from './source.js';
+import {
+  DEFAULT_GAP_GRACE_SECONDS,
+  type ReadySource,
+  type RejectingRule,
+  type Source,
+  type SourceChanges,
+} from './source.js';
 import { SourcesStore } from './sources.store.js';
 
 export type NewSource = Pick<Source, 'key' | 'name' | 'format' | 'mapping' | 'tokenPlace'> & {
   readonly expectedEvery?: number | null;
+  readonly rejecting?: RejectingRule | null;
+  readonly gapGrace?: number;
 };
 
 @Injectable()
@@ -35,10 +43,13 @@ export class SourcesService {
   async create(input: NewSource): Promise<Source> {
     const source = {
       expectedEvery: null,
+      rejecting: null,
+      gapGrace: DEFAULT_GAP_GRACE_SECONDS,
       ...input,
       id: newId('src'),
       lastStoredAt: null,
       silentSince: null,
+      rejectingSince: null,
       createdAt: this.clock.now(),
       archivedAt: null,
     };

@@ -7,6 +7,9 @@ const MESSAGE_TYPES = {
   'invoice.paid': 'An invoice that carries our line items was paid.',
   'invoice.payment_failed': 'A payment of an invoice that carries our line items failed.',
   'invoice.voided': 'An invoice that carries our line items was voided.',
+  'source.gap_closed': 'What was told to be missing of a source has come.',
+  'source.gap_found': 'Fewer or more came of a source than it says that it sent.',
+  'source.rejecting': 'The share of records of a source that are refused has reached its limit.',
   'source.silent': 'Nothing was stored from a source for longer than it is expected to send.',
   'webhook.test': 'Somebody asked for a test of the endpoint.',
 } as const satisfies Record<string, string>;
