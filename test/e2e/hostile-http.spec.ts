@@ -225,12 +225,8 @@ describe('hostile HTTP', () => {
       ['/v1/logs', protobuf],
       ['/v1/logs', JSON_TYPE],
       ['/compat/moesif/v1/events/batch', JSON_TYPE],
-      ['/compat/openmeter/api/v1/events', JSON_TYPE],
-      ['/compat/lago/api/v1/events/batch', JSON_TYPE],
       ['/v1/billing/meter_events', form],
       ['/v2/billing/meter_event_stream', JSON_TYPE],
-      ['/api/v1/sources/json/counts', JSON_TYPE],
-      ['/api/v1/sources/preview', JSON_TYPE],
       ['/api/v1/events/void', JSON_TYPE],
       ['/api/v1/events/rejected/rej_1/repair', JSON_TYPE],
     ])('unpacks no bomb that is sent to %s as %s', async (path, type) => {
@@ -242,8 +238,8 @@ describe('hostile HTTP', () => {
       expect((await memory()) - before).toBeLessThan(80 * MEGABYTE);
     });
 
-    it('goes through a hundred million blank lines, answering others in between', async () => {
-      const bomb = gzipSync(Buffer.alloc(100 * MEGABYTE, '\n'));
+    it('goes through twenty million blank lines, answering others in between', async () => {
+      const bomb = gzipSync(Buffer.alloc(20 * MEGABYTE, '\n'));
       const request = head(EVENTS, NDJSON, 'Content-Encoding: gzip', long(bomb.length));
       const answer = exchange(request, bomb);
       expect((await service.get('/health/live')).status).toBe(200);
