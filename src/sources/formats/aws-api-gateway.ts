@@ -58,10 +58,10 @@ function deliveryOf(records: readonly ReadRecord[]): Record<string, unknown> | n
 }
 
 /** What is no base64 is left as it is, and refused alone when it is no JSON. */
-function dataOf(record: unknown): string {
+function dataOf(record: unknown): Buffer {
   const encoded = isRecord(record) ? record['data'] : null;
   if (typeof encoded !== 'string') {
-    return 'a record without data';
+    return Buffer.from('a record without data');
   }
-  return BASE64.test(encoded) ? Buffer.from(encoded, 'base64').toString('utf8') : encoded;
+  return Buffer.from(encoded, BASE64.test(encoded) ? 'base64' : 'utf8');
 }
