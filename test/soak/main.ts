@@ -58,13 +58,17 @@ function printResult({ tally, verdict }: SoakResult): void {
 }
 
 print(`Seed ${values.seed}; ${minutes} minutes; ${sendersOfForm} senders of each form`);
-const until = performance.now() + minutes * 60_000;
+/** From when everything runs; so there is one kill at least. */
+let until: number | null = null;
 const result = await runSoak({
   seed: values.seed,
   sendersOfForm,
   kills: KILLS,
   longestPeaceMs: LONGEST_PEACE_MS,
-  goesOn: () => performance.now() < until,
+  goesOn: () => {
+    until ??= performance.now() + minutes * 60_000;
+    return performance.now() < until;
+  },
   report: print,
 });
 printResult(result);

@@ -5,6 +5,7 @@
  * in between it cannot give.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../support/service-process.js';
 import { FORMS } from './forms.js';
 import { judge, type Verdict } from './judge.js';
 import { type Kill, Plant } from './plant.js';
@@ -73,7 +74,11 @@ async function makeMeter(plant: Plant, key: MeterKey): Promise<void> {
 }
 
 async function made(plant: Plant, path: string, body: object): Promise<void> {
-  const answer = await plant.services[0]!.post(`/api/v1/${path}`, body);
+  // Right after a kill a pooled connection may prove to be lost.
+  const answer = await eventually(async () => {
+    const tried = await plant.services[0]!.post(`/api/v1/${path}`, body);
+    return tried.status !== 503 && tried;
+  });
   if (answer.status !== 201) {
     throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
   }
@@ -113,7 +118,7 @@ async function killAll(
     const kill = turn.pop()!;
     await plant.strike(kill);
     report(`  ${kill}: acknowledged again after ${Math.round(tally.recoveriesMs.at(-1)!)} ms`);
-    if (kills === 1) {
+    if (kills === 0) {
       await makeMeter(plant, 'late');
     }
   }
