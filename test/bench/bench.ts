@@ -1,23 +1,18 @@
 /*
- * What all sections stand on: one PostgreSQL in a directory of its own, the load generator, and
- * services, each on a database that is dropped with it. However it ends, nothing is left behind.
+ * What all sections stand on: one PostgreSQL, the load generator, and services, each on a database
+ * that is dropped with it.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import {
-  openEmbeddedPostgres,
-  type RunningPostgres,
-} from '../../src/platform/database/embedded-postgres.js';
-import { findPostmaster } from '../../src/platform/database/postmaster.js';
-import { stopPrograms } from '../support/programs.js';
+import { fileURLToPath } from 'node:url';
+import { startProgram, stopPrograms } from '../support/programs.js';
 import { type EventSet, type EventShape } from './events/usage-events.js';
 import { LoadGenerator } from './load/load-generator.js';
 import { type Report } from './report.js';
 import { createDatabase, dropDatabase } from './service/database.js';
 import { Meterline, type MeterlineOptions } from './service/meterline.js';
+import { type BenchPostgres } from './service/postgres.js';
 import { residentBytes } from './service/proc.js';
 
+const POSTGRES = fileURLToPath(new URL('service/postgres.ts', import.meta.url));
 const ROUNDS = 3;
 const QUICK_ROUNDS = 1;
 /** A quick run has a fifth of the events; the figures are noisy, what they come from is the same. */
@@ -40,6 +35,7 @@ export class Bench {
     readonly load: LoadGenerator,
     readonly postgresUrl: string,
     readonly postgresPid: number,
+    /** For files that nobody needs afterwards. */
     readonly directory: string,
   ) {}
 
@@ -50,19 +46,20 @@ export class Bench {
     stopped: AbortSignal,
     body: (bench: Bench) => Promise<void>,
   ): Promise<void> {
-    const directory = await mkdtemp(path.join(tmpdir(), 'meterline-bench-'));
-    let postgres: RunningPostgres | null = null;
     try {
-      postgres = await openEmbeddedPostgres({ dataDir: directory });
-      stopped.throwIfAborted();
-      const postmaster = await findPostmaster(path.join(directory, 'postgres'));
+      const { url: ready } = await startProgram(
+        'PostgreSQL',
+        ['--import', 'tsx', POSTGRES],
+        process.env['TMPDIR'] === undefined ? {} : { TMPDIR: process.env['TMPDIR'] },
+        (line) => line['ready'],
+      );
+      const { url, pid, directory } = JSON.parse(ready) as BenchPostgres;
       const load = await LoadGenerator.start();
-      const bench = new Bench(report, isQuick, load, postgres.url, postmaster?.pid ?? 0, directory);
+      stopped.throwIfAborted();
+      const bench = new Bench(report, isQuick, load, url, pid, directory);
       await Promise.race([body(bench), rejected(stopped)]);
     } finally {
       await stopPrograms();
-      await postgres?.stop();
-      await rm(directory, { recursive: true, force: true });
     }
   }
 

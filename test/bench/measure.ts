@@ -8,6 +8,8 @@ import { type Counted, type Meterline } from './service/meterline.js';
 import { cpuSeconds, familyCpuSeconds, residentBytes } from './service/proc.js';
 
 const BASELINE_ROWS = 150_000;
+/** Of a round, which is enough for V8 to have compiled what is used. */
+const WARM_UP_SHARE = 0.5;
 const SAMPLE_MS = 100;
 const MICROSECONDS = 1e6;
 
@@ -109,7 +111,11 @@ export async function compare(
   bench.say(`${scenario.name}, ${scenario.connections} connections`);
   await service.prepareSource(scenario.format);
   const batch = await lastBatch(service.databaseUrl);
-  const warmUp = jobOf(bench, service, { ...scenario, repeatPercent: 0 });
+  const warmUp = jobOf(bench, service, {
+    ...scenario,
+    events: Math.ceil(scenario.events * WARM_UP_SHARE),
+    repeatPercent: 0,
+  });
   await measureJob(bench, service, warmUp);
   const rows = await readStoredRows(service.databaseUrl, batch);
   const rounds: Compared[] = [];
