@@ -15,7 +15,11 @@ export interface BenchPostgres {
   readonly directory: string;
 }
 
+/** A signal alone keeps no program waiting for it, and when the bench is killed nothing else is left. */
+const KEEP_ALIVE_MS = 60_000;
+
 const stopped = new Promise<void>((resolve) => {
+  setInterval(() => undefined, KEEP_ALIVE_MS);
   process.once('SIGTERM', () => {
     resolve();
   });
