@@ -2,6 +2,8 @@ import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
+  ArrayNotEmpty,
+  ArrayUnique,
   IsArray,
   IsIn,
   IsInt,
@@ -14,6 +16,7 @@ import {
   ValidateNested,
   type ValidationArguments,
 } from 'class-validator';
+import { type Scope } from '../platform/access/scope.js';
 import { IsKey, IsStorableText } from '../platform/http/validators.js';
 import { FORMAT_NAMES } from './formats/formats.js';
 import { keptPaths, type Mapping } from './mapping.js';
@@ -21,6 +24,8 @@ import * as rules from './mapping-rules.js';
 import { RECORD_OPERATORS, type RecordOperator, type RecordScalar } from './record-filter.js';
 
 const MAX_FILTERS = 20;
+/** To send records, and to take back what was sent. */
+const TOKEN_SCOPES: readonly Scope[] = ['ingest', 'bill'];
 const MIN_EXPECTED_SECONDS = 60;
 const MAX_EXPECTED_SECONDS = 30 * 86_400;
 const HEADER = /^[A-Za-z0-9-]{1,64}$/;
@@ -265,6 +270,16 @@ export class CreateSourceTokenDto {
   /** What the token is for. */
   @IsStorableText(200)
   name: string;
+
+  /** What it may do at this source; `ingest` when left out. */
+  @ApiProperty({ type: [String], enum: TOKEN_SCOPES, default: ['ingest'] })
+  @IsGiven()
+  // Decorators are checked from the last to the first.
+  @IsIn(TOKEN_SCOPES, { each: true })
+  @ArrayUnique()
+  @ArrayNotEmpty()
+  @IsArray()
+  scopes?: Scope[];
 }
 
 export class SourceTokenResponse {
@@ -272,6 +287,7 @@ export class SourceTokenResponse {
   name: string;
   /** The first characters of the token, to tell tokens apart. */
   hint: string;
+  scopes: string[];
   created_at: string;
   revoked_at: string | null;
 }

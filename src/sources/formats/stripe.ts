@@ -34,8 +34,25 @@ export const stripe: Format = {
   },
 };
 
+/**
+ * The fields of a request that is no event, from a form (v1) or an object (v2); none when it is neither.
+ *
+ * @throws DomainError when the body is not UTF-8, or no JSON
+ */
+export function readFields(body: Buffer, contentType: string): Record<string, unknown> {
+  if (mediaType(contentType) === FORM_TYPE) {
+    return parseForm(bodyText(body));
+  }
+  const [first] = readJsonRecords(body, contentType).records;
+  return first?.outcome === 'read' && isRecord(first.value) ? first.value : {};
+}
+
 function readForm(text: string): RecordBatch {
-  return readJsonLines([JSON.stringify(qs.parse(text, { depth: 1 }))]);
+  return readJsonLines([JSON.stringify(parseForm(text))]);
+}
+
+function parseForm(text: string): Record<string, unknown> {
+  return qs.parse(text, { depth: 1 });
 }
 
 function eventsOf(value: unknown): readonly unknown[] {
