@@ -2,6 +2,8 @@ import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
+  ArrayNotEmpty,
+  ArrayUnique,
   IsArray,
   IsIn,
   IsObject,
@@ -10,6 +12,7 @@ import {
   ValidateNested,
   type ValidationArguments,
 } from 'class-validator';
+import { type Scope } from '../platform/access/scope.js';
 import { IsKey, IsStorableText } from '../platform/http/validators.js';
 import { FORMAT_NAMES } from './formats/formats.js';
 import { keptPaths, type Mapping } from './mapping.js';
@@ -24,6 +27,8 @@ import {
 import { RECORD_OPERATORS, type RecordOperator, type RecordScalar } from './record-filter.js';
 
 const MAX_FILTERS = 20;
+/** To send records, and to take back what was sent. */
+const TOKEN_SCOPES: readonly Scope[] = ['ingest', 'bill'];
 const HEADER = /^[A-Za-z0-9-]{1,64}$/;
 const PARAMETER = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
@@ -285,6 +290,16 @@ export class CreateSourceTokenDto {
   /** What the token is for. */
   @IsStorableText(200)
   name: string;
+
+  /** What it may do at this source; `ingest` when left out. */
+  @ApiProperty({ type: [String], enum: TOKEN_SCOPES, default: ['ingest'] })
+  @IsGiven()
+  // Decorators are checked from the last to the first.
+  @IsIn(TOKEN_SCOPES, { each: true })
+  @ArrayUnique()
+  @ArrayNotEmpty()
+  @IsArray()
+  scopes?: Scope[];
 }
 
 export class SourceTokenResponse {
@@ -292,6 +307,7 @@ export class SourceTokenResponse {
   name: string;
   /** The first characters of the token, to tell tokens apart. */
   hint: string;
+  scopes: string[];
   created_at: string;
   revoked_at: string | null;
 }

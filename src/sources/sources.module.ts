@@ -8,7 +8,9 @@ import { LagoController } from './clients/lago.controller.js';
 import { MoesifController, SourceMoesifController } from './clients/moesif.controller.js';
 import { OpenMeterController } from './clients/openmeter.controller.js';
 import { OtlpController, SourceOtlpController } from './clients/otlp.controller.js';
+import { StripeAdjustmentsController } from './clients/stripe-adjustments.controller.js';
 import { StripeMeterEventsController } from './clients/stripe-meter-events.controller.js';
+import { StripeUnknownController } from './clients/stripe-unknown.controller.js';
 import { CompletenessController } from './completeness.controller.js';
 import { CompletenessService } from './completeness.service.js';
 import { GapsService } from './gaps.service.js';
@@ -44,6 +46,8 @@ import { SourcesStore } from './sources.store.js';
     OpenMeterController,
     LagoController,
     StripeMeterEventsController,
+    StripeAdjustmentsController,
+    StripeUnknownController,
     CompletenessController,
   ],
   providers: [

@@ -9,6 +9,7 @@ import { conflict, type DomainError, notFound } from '../kernel/errors.js';
 import { newId } from '../kernel/ids.js';
 import { type ApiKey } from '../platform/access/api-key.js';
 import { ApiKeysService, type NewApiKey } from '../platform/access/api-keys.service.js';
+import { type Scope } from '../platform/access/scope.js';
 import { Database } from '../platform/database/database.js';
 import { ReadCache } from '../platform/database/read-cache.js';
 import { type Page } from '../platform/http/page.js';
@@ -115,12 +116,12 @@ export class SourcesService {
   }
 
   /** A new token, which is in this answer only. */
-  async createToken(idOrKey: string, name: string): Promise<NewApiKey> {
+  async createToken(idOrKey: string, name: string, scopes: readonly Scope[]): Promise<NewApiKey> {
     const source = await this.get(idOrKey);
     if (source.archivedAt !== null) {
       throw archived(source);
     }
-    return await this.apiKeys.createForSource(source.id, name);
+    return await this.apiKeys.createForSource(source.id, name, scopes);
   }
 
   async listTokens(idOrKey: string, limit: number, before: string | null): Promise<Page<ApiKey>> {

@@ -1,5 +1,5 @@
 import { type TestDatabase } from '../support/database.js';
-import { expectPaging, expectRefusal, expectScope } from '../support/refusals.js';
+import { expectPaging, expectRefusal, expectScope, keyWith } from '../support/refusals.js';
 import { startFresh } from '../support/service.js';
 import { type Answer, eventually, type TestService } from '../support/service-process.js';
 
@@ -376,7 +376,10 @@ describe('sources', () => {
       ['name', {}, 'is_text'],
       ['name', { name: '' }, 'is_text'],
       ['name', { name: 7 }, 'is_text'],
-      ['scopes', { name: 'n', scopes: ['admin'] }, 'unknown_field'],
+      ['scopes', { name: 'n', scopes: ['admin'] }, 'is_in'],
+      ['scopes', { name: 'n', scopes: [] }, 'array_not_empty'],
+      ['scopes', { name: 'n', scopes: ['bill', 'bill'] }, 'array_unique'],
+      ['scopes', { name: 'n', scopes: 'bill' }, 'is_array'],
     ])('names %s when it is wrong: %j', async (field, body, code) => {
       expectRefusal(await service.post(`${PATH}/with-tokens/tokens`, body), field, code);
     });
@@ -405,6 +408,26 @@ describe('sources', () => {
         await service.request('POST', `${PATH}/with-tokens/events`, { key: token, body: {} }),
       ).toMatchObject({ status: 401 });
       await expectPaging(service, path);
+    });
+  });
+
+  describe('tokens with the scope bill', () => {
+    it('are given by keys that have it only, and open nothing else', async () => {
+      await service.post(PATH, { ...valid, key: 'taking-back' });
+      const path = `${PATH}/taking-back/tokens`;
+      const body = { name: 'n', scopes: ['ingest', 'bill'] };
+      const lacking = await keyWith(service, 'configure', 'ingest', 'read');
+      expect(await service.request('POST', path, { key: lacking, body })).toMatchObject({
+        ...{ status: 403, body: { code: 'missing_scope' } },
+      });
+      const having = await keyWith(service, 'configure', 'bill');
+      const created = await service.request('POST', path, { key: having, body });
+      expect(created).toMatchObject({ status: 201, body: { scopes: ['ingest', 'bill'] } });
+      const { token: key } = created.body;
+      const identity = { source: 'taking-back', id: 'x', reason: 'r' };
+      expect(
+        await service.request('POST', '/api/v1/events/void', { key, body: identity }),
+      ).toMatchObject({ status: 403, body: { code: 'bound_to_source' } });
     });
   });
 

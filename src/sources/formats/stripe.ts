@@ -38,10 +38,27 @@ export const stripe: Format = {
 };
 
 /**
+ * The fields of a request that is no event, from a form (v1) or an object (v2); none when it is neither.
+ *
+ * @throws DomainError when the body is not UTF-8, or no JSON
+ */
+export function readFields(body: Buffer, contentType: string): Record<string, unknown> {
+  if (mediaType(contentType) === FORM_TYPE) {
+    return parseForm(bodyText(body));
+  }
+  const [first] = readJsonRecords(body, contentType).records;
+  return first?.outcome === 'read' && isRecord(first.value) ? first.value : {};
+}
+
+function readForm(text: string): RecordBatch {
+  return readJsonLines([JSON.stringify(parseForm(text))]);
+}
+
+/**
  * Names with one pair of brackets are members of a member, all others stand for themselves; of two of
  * one name the last counts, as in JSON. Here no name means anything to JavaScript, and none is dropped.
  */
-function readForm(text: string): RecordBatch {
+function parseForm(text: string): Record<string, unknown> {
   const pairs = text.split('&').filter((pair) => pair !== '');
   if (pairs.length > MAX_PAIRS) {
     throw malformed('too_many_fields', `A form may have ${MAX_PAIRS} fields; this one has more.`);
@@ -64,7 +81,7 @@ function readForm(text: string): RecordBatch {
     name,
     value instanceof Map ? Object.fromEntries(value) : value,
   ]);
-  return readJsonLines([JSON.stringify(Object.fromEntries(written))]);
+  return Object.fromEntries(written);
 }
 
 function unescaped(text: string): string {
