@@ -26,7 +26,15 @@ async function run(): Promise<number> {
     return 1;
   }
   const { env } = process;
+  const interruption = new AbortController();
+  // The first time only: who asks again is not kept waiting.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      interruption.abort();
+    });
+  }
   return await runImport(args, {
+    interruption: interruption.signal,
     // npm runs a script where package.json is; paths are meant from where npm was called.
     directory: (env['npm_lifecycle_event'] === 'import' ? env['INIT_CWD'] : null) ?? process.cwd(),
     url: env['METERLINE_URL'],

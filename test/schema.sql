@@ -13,6 +13,9 @@ CREATE TABLE announced_counts (
   announced_at timestamp with time zone NOT NULL,
   announced_by text NOT NULL,
   replaced_at timestamp with time zone,
+  check_at timestamp with time zone,
+  checked_at timestamp with time zone,
+  told_missing bigint,
   CONSTRAINT announced_counts_count_check CHECK ((count >= 0)),
   CONSTRAINT announced_counts_pkey PRIMARY KEY (id),
   CONSTRAINT announced_counts_source_fkey FOREIGN KEY (source_id) REFERENCES sources(id) ON DELETE RESTRICT,
@@ -334,12 +337,50 @@ END),
   CONSTRAINT rejected_usage_events_pkey PRIMARY KEY (id)
 );
 
+CREATE TABLE sequence_counters (
+  source_id text NOT NULL,
+  counter text NOT NULL,
+  first_number bigint NOT NULL,
+  next_number bigint NOT NULL,
+  missing int8multirange NOT NULL,
+  last_at timestamp with time zone NOT NULL,
+  other_first bigint,
+  other_next bigint,
+  other_missing int8multirange,
+  other_at timestamp with time zone,
+  CONSTRAINT sequence_counters_number_check CHECK (((first_number >= 0) AND (first_number < next_number))),
+  CONSTRAINT sequence_counters_other_check CHECK (((num_nulls(other_first, other_next, other_missing, other_at) = ANY (ARRAY[0, 4])) AND (other_first < other_next))),
+  CONSTRAINT sequence_counters_pkey PRIMARY KEY (source_id, counter),
+  CONSTRAINT sequence_counters_source_fkey FOREIGN KEY (source_id) REFERENCES sources(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE sequence_gaps (
+  id text NOT NULL,
+  source_id text NOT NULL,
+  counter text NOT NULL,
+  missing int8multirange NOT NULL,
+  found_at timestamp with time zone NOT NULL,
+  told_at timestamp with time zone,
+  CONSTRAINT sequence_gaps_pkey PRIMARY KEY (id),
+  CONSTRAINT sequence_gaps_source_fkey FOREIGN KEY (source_id) REFERENCES sources(id) ON DELETE RESTRICT
+);
+
 CREATE TABLE source_activity (
   source_id text NOT NULL,
   last_stored_at timestamp with time zone,
   silent_since timestamp with time zone,
   CONSTRAINT source_activity_pkey PRIMARY KEY (source_id),
   CONSTRAINT source_activity_source_fkey FOREIGN KEY (source_id) REFERENCES sources(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE source_outcomes (
+  source_id text NOT NULL,
+  minute_at timestamp with time zone NOT NULL,
+  code text NOT NULL,
+  count bigint NOT NULL,
+  CONSTRAINT source_outcomes_count_check CHECK ((count > 0)),
+  CONSTRAINT source_outcomes_pkey PRIMARY KEY (source_id, minute_at, code),
+  CONSTRAINT source_outcomes_source_fkey FOREIGN KEY (source_id) REFERENCES sources(id) ON DELETE RESTRICT
 );
 
 CREATE TABLE sources (
@@ -354,9 +395,16 @@ CREATE TABLE sources (
   archived_at timestamp with time zone,
   expected_every integer,
   expected_since timestamp with time zone,
+  rejecting_share numeric(5,4),
+  rejecting_min_records integer,
+  rejecting_window_seconds integer,
+  rejecting_since timestamp with time zone,
+  gap_grace integer NOT NULL DEFAULT 300,
   CONSTRAINT sources_expected_check CHECK (((num_nulls(expected_every, expected_since) = ANY (ARRAY[0, 2])) AND (expected_every > 0))),
+  CONSTRAINT sources_gap_grace_check CHECK ((gap_grace >= 0)),
   CONSTRAINT sources_key_unique UNIQUE (key),
   CONSTRAINT sources_pkey PRIMARY KEY (id),
+  CONSTRAINT sources_rejecting_check CHECK (((num_nulls(rejecting_share, rejecting_min_records, rejecting_window_seconds) = ANY (ARRAY[0, 3])) AND (rejecting_share > (0)::numeric) AND (rejecting_share <= (1)::numeric) AND (rejecting_min_records > 0) AND (rejecting_window_seconds > 0) AND ((rejecting_since IS NULL) OR (rejecting_share IS NOT NULL)))),
   CONSTRAINT sources_token_check CHECK (((token_header IS NULL) OR (token_query IS NULL)))
 );
 
@@ -562,6 +610,7 @@ CREATE TABLE webhook_messages (
   CONSTRAINT webhook_messages_sequence_unique UNIQUE (sequence)
 );
 
+CREATE INDEX announced_counts_due ON public.announced_counts USING btree (check_at) WHERE ((check_at IS NOT NULL) AND (replaced_at IS NULL));
 CREATE INDEX announced_counts_source ON public.announced_counts USING btree (source_id, id);
 CREATE UNIQUE INDEX announced_counts_window ON public.announced_counts USING btree (source_id, starts_at, ends_at) WHERE (replaced_at IS NULL);
 CREATE INDEX api_keys_source ON public.api_keys USING btree (source_id, id) WHERE (source_id IS NOT NULL);
@@ -580,6 +629,10 @@ CREATE INDEX provider_syncs_due ON public.provider_syncs USING btree (next_attem
 CREATE INDEX provider_syncs_line_item ON public.provider_syncs USING btree (line_item_id) WHERE (line_item_id IS NOT NULL);
 CREATE INDEX provider_syncs_pending ON public.provider_syncs USING btree (customer_id, invoice_id, "position") WHERE (state = 'pending'::text);
 CREATE INDEX rejected_usage_events_open ON public.rejected_usage_events USING btree (id) WHERE (closed_as IS NULL);
+CREATE INDEX sequence_gaps_closed ON public.sequence_gaps USING btree (id) WHERE isempty(missing);
+CREATE INDEX sequence_gaps_counter ON public.sequence_gaps USING btree (source_id, counter, id);
+CREATE INDEX sequence_gaps_source ON public.sequence_gaps USING btree (source_id, id);
+CREATE INDEX sequence_gaps_waiting ON public.sequence_gaps USING btree (found_at) WHERE (told_at IS NULL);
 CREATE INDEX usage_corrections_batch ON public.usage_corrections USING btree (batch_id);
 CREATE INDEX usage_corrections_subject_time ON public.usage_corrections USING btree (subject, "time");
 CREATE INDEX usage_distinct_values_meter_hour ON public.usage_distinct_values USING btree (meter, hour);

@@ -19,7 +19,12 @@ export type Standing =
       readonly event: UsageEvent;
       readonly correction: RecordedCorrection;
     }
-  | { readonly kind: 'voided'; readonly correction: RecordedCorrection };
+  | {
+      readonly kind: 'voided';
+      /** What counted last. */
+      readonly event: UsageEvent;
+      readonly correction: RecordedCorrection;
+    };
 
 /** A body that counts from now on (1), or counts no longer (-1). */
 export interface SignedEvent {

@@ -29,11 +29,19 @@ export class CorrectionsService {
    * From now on the event counts nothing, nor will it when it is sent again. One that is void already
    * stays as it was voided first.
    *
+   * @param type when given, the event must be of this type
    * @throws DomainError not_found
    */
-  async void(identity: EventIdentity, note: CorrectionNote): Promise<RecordedCorrection> {
+  async void(
+    identity: EventIdentity,
+    note: CorrectionNote,
+    type: string | null = null,
+  ): Promise<RecordedCorrection> {
     return await this.database.transaction(async () => {
       const standing = await this.claim(identity);
+      if (type !== null && standing.event.type !== type) {
+        throw notFound(`event of the type '${type}'`, identity.id);
+      }
       if (standing.kind === 'voided') {
         return standing.correction;
       }

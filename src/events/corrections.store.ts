@@ -49,9 +49,8 @@ export class CorrectionsStore {
     if (latest !== undefined) {
       const { reason, created_by: by, received_at: at } = latest;
       const correction = { reason, by, at };
-      return latest.sign === 1
-        ? { kind: 'replaced', event: fromEventRow(latest), correction }
-        : { kind: 'voided', correction };
+      const kind = latest.sign === 1 ? 'replaced' : 'voided';
+      return { kind, event: fromEventRow(latest), correction };
     }
     const stored = await this.database.query<EventRow>(
       `SELECT ${EVENT_COLUMNS} FROM usage_events AS events

@@ -12,6 +12,7 @@ import {
 } from './binary-event.js';
 import { EventsStore, type NewRejection } from './events.store.js';
 import { IngestQueue } from './ingest-queue.js';
+import { keptText, storablePayload } from './kept-payload.js';
 import { blocksOf } from './line-blocks.js';
 import { type ReadBody, readBody, readLines, UnreadableLine } from './read-body.js';
 import {
@@ -68,8 +69,6 @@ interface Received {
 const MAX_BLOCKS = 8;
 const MAX_REFUSED_SHOWN = 1_000;
 
-/** A refused payload is kept up to this length: enough to see what was wrong. */
-const MAX_KEPT_PAYLOAD = 65_536;
 const UNSTORABLE = { code: 'unstorable', detail: 'PostgreSQL cannot hold a value of this event.' };
 const CONFLICT = {
   code: 'conflict',
@@ -245,8 +244,14 @@ export class EventsService {
       }
       const reason = typeof outcome === 'object' ? outcome : UNSTORABLE;
       const { code, detail } = reason;
-      const payload = toPayload(index).slice(0, MAX_KEPT_PAYLOAD);
-      rejections.push({ code, detail, source: names.source, eventId: names.id, payload });
+      const payload = storablePayload(toPayload(index));
+      rejections.push({
+        code,
+        detail: storablePayload(detail),
+        source: names.source,
+        eventId: names.id,
+        payload,
+      });
       return { index, ...names, status: 'rejected', code, detail };
     });
     await this.keepRejections(rejections, now);
@@ -278,7 +283,7 @@ function emptyTally(): Tally {
 }
 
 function textOf(value: unknown, dialect: Dialect): string {
-  return value instanceof UnreadableLine ? value.text : dialect.toText(value);
+  return value instanceof UnreadableLine ? value.text : keptText(value, dialect);
 }
 
 /** What a sender knows the event by, as far as it can be shown and kept. */

@@ -10,7 +10,7 @@ import { Pool, type PoolClient, type QueryResult } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { finished } from 'node:stream/promises';
 import { newId } from '../kernel/ids.js';
-import { violates } from '../platform/database/pg-errors.js';
+import { isDatabaseAway, violates } from '../platform/database/pg-errors.js';
 import { DATABASE_URL, IDLE_IN_TRANSACTION_MS } from '../platform/database/data-source.js';
 import { Outage } from '../platform/database/outage.js';
 import { copyLine } from './copy-line.js';
@@ -129,7 +129,7 @@ export class IngestStore implements OnApplicationShutdown {
       client.release();
       return outcomes;
     } catch (error) {
-      await abandon(client);
+      await abandon(client, error);
       throw new FlushError(progress.batchId, progress.outcomes, error);
     } finally {
       clearTimeout(watchdog);
@@ -238,8 +238,13 @@ function cut(client: PoolClient): void {
   connection.stream.destroy();
 }
 
-async function abandon(client: PoolClient | null): Promise<void> {
+/** Gives the connection back; one to a server that cannot store is closed, since another may have taken its place. */
+async function abandon(client: PoolClient | null, error: unknown): Promise<void> {
   if (client === null) {
+    return;
+  }
+  if (isDatabaseAway(error)) {
+    client.release(true);
     return;
   }
   try {

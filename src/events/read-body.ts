@@ -1,9 +1,10 @@
 /* From the bytes of a request to parsed values, without losing a digit of any number. */
 import { LosslessNumber, parse, stringify } from 'lossless-json';
 import { DomainError } from '../kernel/errors.js';
+import { whyNoJson } from '../kernel/json-fault.js';
 import { LINE_TYPES } from '../platform/http/raw-body.js';
 import { MAX_LINE_BYTES } from './line-blocks.js';
-import { type Dialect, OUT_OF_RANGE } from './usage-event.js';
+import { type Dialect, OutOfRangeNumber } from './usage-event.js';
 
 /** Values of a request, and how they were parsed. */
 export interface ReadBody {
@@ -17,7 +18,8 @@ export const MAX_EVENTS_PER_REQUEST = 10_000;
 /** More digits than an IEEE double keeps, or an exponent: such a number must stay text. */
 const LONG_NUMBER = /[:,[]\s*-?(?:\d[\d.]{15}|[\d.]+[eE])/;
 const LONG_NUMBER_ALONE = /^\s*-?(?:\d[\d.]{15}|[\d.]+[eE])/;
-const LONG_NUMBER_LINE = new RegExp(LONG_NUMBER_ALONE, 'm');
+/** Not across line ends: from each of many blank lines it would look through all that follow. */
+const LONG_NUMBER_LINE = /^[ \t]*-?(?:\d[\d.]{15}|[\d.]+[eE])/m;
 const LINE_END = 0x0a;
 /** Of one unit of a JavaScript string. */
 const MAX_UTF_8_BYTES = 3;
@@ -74,7 +76,7 @@ export function readBody(body: Buffer, contentType: string): ReadBody {
     if (error instanceof DomainError) {
       throw error;
     }
-    throw new DomainError('invalid', 'invalid_json', `The body is no JSON: ${reasonOf(error)}`, {
+    throw new DomainError('invalid', 'invalid_json', `The body is no JSON: ${whyNoJson(error)}`, {
       cause: error,
     });
   }
@@ -109,7 +111,7 @@ function readLine(line: string, parseText: ParseText): unknown {
   try {
     return parseText(line);
   } catch (error) {
-    return new UnreadableLine(line, 'invalid_json', `The line is no JSON: ${reasonOf(error)}`);
+    return new UnreadableLine(line, 'invalid_json', `The line is no JSON: ${whyNoJson(error)}`);
   }
 }
 
@@ -139,10 +141,6 @@ function dialectOf(text: string, alone: RegExp): { dialect: Dialect; parseText: 
   return LONG_NUMBER.test(text) || alone.test(text)
     ? { dialect: lossless(text), parseText: parseLossless }
     : { dialect: plain(text), parseText: JSON.parse as ParseText };
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'not JSON';
 }
 
 /**
@@ -200,8 +198,8 @@ function parseLossless(text: string): unknown {
   });
 }
 
-function boundedNumber(text: string): LosslessNumber | typeof OUT_OF_RANGE {
+function boundedNumber(text: string): LosslessNumber {
   const exponent = Math.abs(Number(/[eE](.+)$/.exec(text)?.[1] ?? 0));
   const isBounded = text.length <= MAX_NUMBER_LENGTH && exponent <= MAX_EXPONENT;
-  return isBounded ? new LosslessNumber(text) : OUT_OF_RANGE;
+  return isBounded ? new LosslessNumber(text) : new OutOfRangeNumber(text);
 }

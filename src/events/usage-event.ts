@@ -1,4 +1,5 @@
 /* What a usage event is, and which ones are refused: pure rules over parsed JSON. */
+import { LosslessNumber } from 'lossless-json';
 import { parseInstant } from '../kernel/instant.js';
 
 /** A usage event as it will be stored; all texts are such that PostgreSQL can hold them. */
@@ -31,8 +32,8 @@ export interface EventRules {
   readonly maxAheadSeconds: number;
 }
 
-/** Stands for a number that neither PostgreSQL nor a quantity can hold. */
-export const OUT_OF_RANGE = Symbol('number out of range');
+/** A number that neither PostgreSQL nor a quantity can hold; its digits are kept to be shown. */
+export class OutOfRangeNumber extends LosslessNumber {}
 
 /** How the request was parsed, which decides how values become text again. */
 export interface Dialect {
@@ -178,7 +179,7 @@ function faultWithin(value: object, levels: number, dialect: Dialect): Rejection
   }
   for (const key in value) {
     const inner = (value as Record<string, unknown>)[key];
-    if (inner === OUT_OF_RANGE) {
+    if (inner instanceof OutOfRangeNumber) {
       return {
         code: 'number_out_of_range',
         detail: `data: the number of ${JSON.stringify(key.slice(0, 64))} is out of range.`,
@@ -239,7 +240,8 @@ function readExtensions(
     }
     const attribute = value[name];
     const isSimple =
-      ['string', 'number', 'boolean'].includes(typeof attribute) || dialect.isLongNumber(attribute);
+      ['string', 'number', 'boolean'].includes(typeof attribute) ||
+      (dialect.isLongNumber(attribute) && !(attribute instanceof OutOfRangeNumber));
     if (!EXTENSION_NAME.test(name) || !isSimple) {
       return {
         code: 'invalid_attribute',

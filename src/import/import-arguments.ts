@@ -32,9 +32,9 @@ the standard input. Not supported: a JSON object over several lines, other archi
                        answers 429 or 5xx; ${DEFAULT_RETRY_SECONDS} when left out
   -h, --help           this
 
-An import may be interrupted at any moment: the same command goes on where it was. Beside FILE,
-FILE.KEY.meterline-import remembers how many lines are acknowledged, until FILE no longer starts
-as it did. Lines that were added since are sent by the next run. Nothing is remembered of the
+An import may be interrupted at any moment, also by Ctrl-C: it says what it has done, and the same
+command goes on where it was. Beside FILE, FILE.KEY.meterline-import remembers how many lines are
+acknowledged, until FILE no longer starts as it did. Lines that were added since are sent by the next run. Nothing is remembered of the
 standard input.
 
 Sending records again, also with --from-start, counts nothing twice. A record without an id is known

@@ -3,7 +3,8 @@ import { cutBatches, halvesOf, type Item, toBodies } from './batch.js';
 import { type OpenLog } from './log-reader.js';
 import { type LineRefusal } from './log-line.js';
 import { Occurrences } from './occurrences.js';
-import { type Sink } from './sink.js';
+import { ImportFault } from './import-fault.js';
+import { type SendResult, type Sink } from './sink.js';
 import { type Tally } from './tally.js';
 
 export interface ImportOptions {
@@ -17,6 +18,8 @@ export interface ImportOptions {
   readonly acknowledge: (line: number) => Promise<void>;
   /** Told of every batch. */
   readonly advance: (line: number) => void;
+  /** Whether a log of which the first lines cannot be read is of another format, and stops the import. */
+  readonly stopsAtOtherFormat: boolean;
   /** Called at the first fault, so that requests under way end. */
   readonly abort: () => void;
 }
@@ -30,10 +33,13 @@ export async function importLog(log: OpenLog, options: ImportOptions): Promise<v
   await new LogImport(options).run(log);
 }
 
+type Refused = Exclude<SendResult, { kind: 'answered' }>;
+
 class LogImport {
   private readonly underWay = new Set<Promise<void>>();
   /** Batches that were begun, in order, without those that are acknowledged with all before them. */
   private readonly open: { done: boolean; readonly line: number }[] = [];
+  private firstLine: number | null = null;
   private fault: { readonly error: unknown } | null = null;
 
   constructor(private readonly options: ImportOptions) {}
@@ -59,6 +65,7 @@ class LogImport {
   private begin(batch: readonly Item[]): void {
     const mark = { done: false, line: lastEndedLine(batch) };
     this.open.push(mark);
+    this.firstLine ??= batch[0]?.number ?? null;
     const sending = this.finish(batch, mark).finally(() => {
       this.underWay.delete(sending);
     });
@@ -116,8 +123,20 @@ class LogImport {
           await this.send(half);
         }
       } else {
+        this.assertFormat(owners, result);
         this.refuseAll(owners, result.refusal);
       }
+    }
+  }
+
+  /** @throws ImportFault when nothing of the beginning of a log can be read */
+  private assertFormat(items: readonly Item[], { kind, refusal }: Refused): void {
+    const { name, skipped, stopsAtOtherFormat } = this.options;
+    const isBeginning = skipped === 0 && items[0]?.number === this.firstLine;
+    if (stopsAtOtherFormat && kind === 'unreadable' && isBeginning) {
+      throw new ImportFault(
+        `${name} is not in the format of the source, it seems: none of its first ${items.length} lines can be read (${refusal.code}). Try it with --dry-run, or name another source.`,
+      );
     }
   }
 

@@ -34,7 +34,8 @@ export class ImportState {
   private saved = -1;
 
   private constructor(
-    private readonly file: string,
+    /** Where it is kept. */
+    readonly file: string,
     private readonly destination: Destination,
     private readonly identity: Identity,
     /** How many lines an earlier run has sent. */

@@ -1,6 +1,6 @@
 /* From the bytes of a log, compressed or not, to its records, in constant memory. */
 import { createReadStream } from 'node:fs';
-import { pipeline, Readable, type Transform } from 'node:stream';
+import { addAbortSignal, pipeline, Readable, type Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { ArraySplitter } from './array-splitter.js';
 import { ImportFault, wordsOf } from './import-fault.js';
@@ -31,10 +31,13 @@ export interface OpenLog {
  * Opens a log.
  *
  * @param file where it is; null for the standard input
+ * @param signal ends the reading, also while nothing comes
  */
-export function openLog(file: string | null): OpenLog {
-  const raw: AsyncIterable<Buffer> =
-    file === null ? process.stdin : createReadStream(file, { highWaterMark: CHUNK_BYTES });
+export function openLog(file: string | null, signal: AbortSignal): OpenLog {
+  const raw: AsyncIterable<Buffer> = addAbortSignal(
+    signal,
+    file === null ? process.stdin : createReadStream(file, { highWaterMark: CHUNK_BYTES }),
+  );
   let count = 0;
   const counted = async function* (): AsyncGenerator<Buffer> {
     for await (const chunk of raw) {
@@ -57,6 +60,7 @@ async function* readLines(
       continue;
     }
     head = Buffer.concat([head, chunk]);
+    assertText(head, name);
     splitter = splitterFor(head);
     if (splitter !== null) {
       yield splitter.push(head);
@@ -64,6 +68,15 @@ async function* readLines(
   }
   if (splitter !== null) {
     yield splitter.end();
+  }
+}
+
+/** Before anything is sent: each of its lines would be kept as a record that was refused. */
+function assertText(head: Buffer, name: string): void {
+  if (head.includes(0)) {
+    throw new ImportFault(
+      `${name} is no text: it holds NUL bytes, as programs, texts in UTF-16 and logs that were cut while they were written do. Make it text first, such as with iconv or tr -d '\\000'.`,
+    );
   }
 }
 

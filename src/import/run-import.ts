@@ -7,6 +7,7 @@ import { DrySink } from './dry-sink.js';
 import { HELP, type ImportRequest, readArguments, STDIN } from './import-arguments.js';
 import { ImportFault, wordsOf } from './import-fault.js';
 import { importLog } from './import-log.js';
+import { ImportLock } from './import-lock.js';
 import { ImportState } from './import-state.js';
 import { openLog } from './log-reader.js';
 import { type Output, Progress } from './progress.js';
@@ -24,10 +25,14 @@ export interface ImportSurroundings {
   readonly rules: () => EventRules;
   readonly out: Output;
   readonly err: Output;
+  /** Aborted when the user wants no more of it. */
+  readonly interruption: AbortSignal;
   /** A clock that only runs forwards. */
   readonly elapsedMs: () => number;
 }
 
+const INTERRUPTED =
+  'Interrupted. What was acknowledged is stored; the same command goes on from there.';
 const KEY = /^[\u0021-\u007E]+$/;
 const [DONE, STOPPED, INCOMPLETE] = [0, 1, 2];
 
@@ -58,17 +63,30 @@ export async function runImport(
     if (tally.total > 0) {
       print(around.out, ['Until it stopped:', ...tally.lines(false)]);
     }
-    print(around.err, [
-      error instanceof ImportFault || error instanceof StartError
-        ? error.message
-        : String((error as Error).stack),
-    ]);
+    print(around.err, [around.interruption.aborted ? INTERRUPTED : messageOf(error)]);
     return STOPPED;
   }
 }
 
+function messageOf(error: unknown): string {
+  return error instanceof ImportFault || error instanceof StartError
+    ? error.message
+    : String((error as Error).stack);
+}
+
 function print(output: Output, lines: readonly string[]): void {
   output.write(`${lines.join('\n')}\n`);
+}
+
+/** A log that is about to be read. */
+interface LogFile {
+  readonly file: string;
+  /** In bytes; null for what has no size, such as a pipe. */
+  readonly size: number | null;
+  /** Null when nothing is to be remembered. */
+  readonly state: ImportState | null;
+  /** How many of its lines are known to the service. */
+  readonly skipped: number;
 }
 
 class Import {
@@ -83,6 +101,9 @@ class Import {
   ) {
     this.progress = progress;
     this.tally = tally;
+    around.interruption.addEventListener('abort', () => {
+      this.stopping.abort();
+    });
   }
 
   async run(): Promise<void> {
@@ -94,40 +115,67 @@ class Import {
     }
     const sink = await this.openSink();
     for (const file of files) {
-      await this.importFile(file, sizes.get(file) ?? null, sink);
+      await this.importLocked(file, sizes.get(file) ?? null, sink);
     }
   }
 
-  private async importFile(file: string, size: number | null, sink: Sink): Promise<void> {
-    const { request, progress, tally } = this;
-    const { isDry, isFromStart, inFlight } = request;
+  /** Only a file is remembered, so only a file needs to be locked. */
+  private async importLocked(file: string, size: number | null, sink: Sink): Promise<void> {
     const state = size === null ? null : await this.openState(file);
-    const skipped = isFromStart ? 0 : (state?.lines ?? 0);
-    const log = openLog(size === null && file === STDIN ? null : this.resolve(file));
+    if (state === null || this.request.isDry) {
+      await this.importFile({ file, size, state: null, skipped: this.skippedOf(state) }, sink);
+      return;
+    }
+    const lock = await ImportLock.take(`${state.file}.lock`, file);
+    try {
+      // What another import has done until it let go of the lock.
+      const fresh = await this.openState(file);
+      await this.importFile({ file, size, state: fresh, skipped: this.skippedOf(fresh) }, sink);
+    } finally {
+      await lock.release();
+    }
+  }
+
+  private skippedOf(state: ImportState | null): number {
+    return this.request.isFromStart ? 0 : (state?.lines ?? 0);
+  }
+
+  private async importFile({ file, size, state, skipped }: LogFile, sink: Sink): Promise<void> {
+    const { progress, tally, stopping } = this;
+    const { isDry, inFlight } = this.request;
+    const log = openLog(
+      size === null && file === STDIN ? null : this.resolve(file),
+      stopping.signal,
+    );
     tally.earlier += skipped;
     progress.begin();
-    if (!isDry) {
-      // Before the first request, so that a place that cannot be written is known.
-      await state?.save(skipped);
-    }
+    // Before the first request, so that a place that cannot be written is known.
+    await state?.save(skipped);
     await importLog(log, {
       name: file,
       sink,
       tally,
       inFlight,
       skipped,
+      stopsAtOtherFormat: !isDry,
       acknowledge: async (line) => {
-        if (!isDry) {
-          await state?.save(line);
-        }
+        await state?.save(line);
       },
       advance: (lines) => {
         progress.show({ name: file, lines, bytes: log.bytesRead(), size });
       },
       abort: () => {
-        this.stopping.abort();
+        stopping.abort();
       },
     });
+    if (size === 0) {
+      progress.say(`${file} is empty.`);
+    }
+    if (log.bytesRead() < (size ?? 0)) {
+      throw new ImportFault(
+        `${file} became shorter while it was read: its end may be missing. What rotates it should move it, and not cut it.`,
+      );
+    }
   }
 
   private async openState(file: string): Promise<ImportState> {

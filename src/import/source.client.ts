@@ -1,10 +1,17 @@
 /* Sends requests to a source, and again for as long as that may help. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import * as zlib from 'node:zlib';
 import { backoffMs } from '../platform/jobs/backoff.js';
 import { type Body } from './batch.js';
 import { ImportFault, wordsOf } from './import-fault.js';
 import { type SendResult, type SentRecord, type Sink } from './sink.js';
 
+/**
+ * Access logs become a seventh; it costs 3 ms here and 2 ms at the service for each MiB, which is far
+ * below what storing its lines costs. Level 6 makes them a ninth, for twice the time.
+ */
+const COMPRESSION = { level: zlib.constants.Z_BEST_SPEED };
 const ATTEMPT_TIMEOUT_MS = 120_000;
 const MAX_DELAY_MS = 30_000;
 /** However soon the service says. */
@@ -29,6 +36,8 @@ export interface Patience {
   readonly signal: AbortSignal;
 }
 
+const compress = promisify<string, zlib.ZlibOptions, Uint8Array>(zlib.gzip);
+
 interface Answer {
   readonly status: number;
   readonly retryAfterMs: number | null;
@@ -52,7 +61,7 @@ export class SourceClient implements Sink {
 
   /** Sends one request, as often as it takes. */
   async send({ text, owners }: Body): Promise<SendResult> {
-    const { status, body } = await this.untilAnswered('/events', text);
+    const { status, body } = await this.untilAnswered('/events', await compress(text, COMPRESSION));
     const refusal = { code: body.code ?? String(status), detail: body.detail ?? '' };
     if (status === 413) {
       return { kind: 'too_large', refusal };
@@ -69,11 +78,11 @@ export class SourceClient implements Sink {
     return { kind: 'answered', records: results };
   }
 
-  private async untilAnswered(path: string, text: string | null): Promise<Answer> {
+  private async untilAnswered(path: string, body: Uint8Array | null): Promise<Answer> {
     const { retryForMs, onWait, signal } = this.patience;
     let waitedMs = 0;
     for (let attempts = 1; ; attempts += 1) {
-      const answer = await this.attempt(path, text);
+      const answer = await this.attempt(path, body);
       if (typeof answer !== 'string' && !isRetried(answer.status)) {
         this.assertUsable(answer);
         return answer;
@@ -96,18 +105,21 @@ export class SourceClient implements Sink {
   }
 
   /** One try; words when there was no answer. */
-  private async attempt(path: string, text: string | null): Promise<Answer | string> {
+  private async attempt(path: string, sent: Uint8Array | null): Promise<Answer | string> {
     const { url, source, key } = this.address;
     const { signal } = this.patience;
     const target = `${url}/api/v1/sources/${encodeURIComponent(source)}${path}`;
     try {
       const response = await fetch(target, {
-        method: text === null ? 'GET' : 'POST',
+        method: sent === null ? 'GET' : 'POST',
         headers: {
           authorization: `Bearer ${key}`,
-          ...(text !== null && { 'content-type': 'text/plain; charset=utf-8' }),
+          ...(sent !== null && {
+            'content-type': 'text/plain; charset=utf-8',
+            'content-encoding': 'gzip',
+          }),
         },
-        ...(text !== null && { body: text }),
+        ...(sent !== null && { body: sent }),
         redirect: 'manual',
         signal: AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]),
       });

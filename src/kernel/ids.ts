@@ -22,7 +22,8 @@ export type IdPrefix =
   | 'src'
   | 'cnt'
   | 'reb'
-  | 'chk';
+  | 'chk'
+  | 'gap';
 
 /** Crockford's base 32 in lower case: sorts as the bytes do, and has no letters that look alike. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

@@ -19,6 +19,7 @@ export interface Config {
   readonly adminKey: string | undefined;
   readonly role: Role;
   readonly logLevel: string;
+  readonly bodyTimeoutMs: number;
   readonly ingest: {
     readonly maxAgeSeconds: number;
     readonly maxAheadSeconds: number;
@@ -51,6 +52,8 @@ export const SETTINGS = {
   METERLINE_ADMIN_KEY: undefined,
   METERLINE_ROLE: 'all',
   LOG_LEVEL: 'info',
+  // 20 MB at 1.4 Mbit/s; what takes longer is better sent as lines, which are not held in memory.
+  BODY_TIMEOUT_MS: '120000',
   // Gateways that buffer through an outage send late; Stripe's meters take 35 days as well.
   INGEST_MAX_AGE_SECONDS: '3024000',
   INGEST_MAX_AHEAD_SECONDS: '300',
@@ -163,6 +166,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     adminKey,
     role: reader.oneOf<Role>('METERLINE_ROLE', ['all', 'api', 'worker']),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS),
+    bodyTimeoutMs: reader.whole('BODY_TIMEOUT_MS', 100, 3_600_000),
     ingest: readIngest(reader),
     usage: {
       isCheckRepairing: reader.oneOf('USAGE_CHECK_REPAIR', ['true', 'false']) === 'true',

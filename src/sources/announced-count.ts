@@ -18,6 +18,28 @@ export interface AnnouncedCount extends Window {
   readonly replacedAt: Date | null;
 }
 
+/** What was told of an announced count. */
+export interface CountCheck {
+  /** When it is to be held against what is stored; null when that is over. */
+  readonly checkAt: Date | null;
+  /** How many were missing when that was told last; null while no gap is told. */
+  readonly toldMissing: number | null;
+}
+
+/** An announced count that is to be held against what is stored. */
+export interface DueCount {
+  readonly announced: AnnouncedCount;
+  readonly source: { readonly id: string; readonly key: string; readonly name: string };
+  /** Null until it was looked at. */
+  readonly checkedAt: Date | null;
+  readonly toldMissing: number | null;
+}
+
+/** What is to be told of a count after it was looked at, and when it is looked at again. */
+export interface CheckOutcome extends CountCheck {
+  readonly tell: 'found' | 'closed' | null;
+}
+
 /** A window of which another number of events is stored than was announced. */
 export interface Gap {
   readonly announced: AnnouncedCount;
@@ -32,6 +54,10 @@ export interface Gap {
 const MAX_WINDOW_MS = 25 * 3_600_000;
 /** More digits of a second's fraction than are kept of a window. */
 const FINER_THAN_MS = /\.\d{3}\d*[1-9]/;
+
+/** How often a gap that was told is looked at: the longer it is open, the less. */
+const MIN_RECHECK_MS = 60_000;
+const MAX_RECHECK_MS = 3_600_000;
 
 /** How old and how far ahead the times of events may be. */
 export interface AgeRules {
@@ -63,10 +89,42 @@ export function isWholeMilliseconds(text: string): boolean {
   return !FINER_THAN_MS.test(text);
 }
 
-/** The gap between what was announced and what is stored; null when there is none. */
-export function findGap(announced: AnnouncedCount, stored: number): Gap | null {
-  const missing = announced.count - stored;
+/** What was announced beside what is stored, whether or not it differs. */
+export function toGap(announced: AnnouncedCount, stored: number): Gap {
   const { announcedAt, to } = announced;
   const since = announcedAt > to ? announcedAt : to;
-  return missing === 0 ? null : { announced, stored, missing, since };
+  return { announced, stored, missing: announced.count - stored, since };
+}
+
+/** The gap between what was announced and what is stored; null when there is none. */
+export function findGap(announced: AnnouncedCount, stored: number): Gap | null {
+  const gap = toGap(announced, stored);
+  return gap.missing === 0 ? null : gap;
+}
+
+/** When a count is first looked at: what is under way when its window ends has the grace to come. */
+export function firstCheckAt(announcedAt: Date, to: Date, graceSeconds: number): Date {
+  return new Date(Math.max(announcedAt.getTime(), to.getTime()) + graceSeconds * 1_000);
+}
+
+/**
+ * What follows from looking at a count. A gap is told when the count is first looked at, unless it
+ * took the place of one of which the very same was told; it closes when what is stored is what was
+ * announced. A window is given up when nothing can come any more.
+ */
+export function judgeCount(due: DueCount, gap: Gap, rules: AgeRules): CheckOutcome {
+  if (gap.missing === 0) {
+    return { tell: due.toldMissing === null ? null : 'closed', checkAt: null, toldMissing: null };
+  }
+  const now = rules.now.getTime();
+  const isOver = due.announced.to.getTime() <= now - rules.maxAgeSeconds * 1_000;
+  const wait = Math.floor((now - gap.since.getTime()) / 4);
+  const isNews = due.checkedAt === null && due.toldMissing !== gap.missing;
+  return {
+    tell: isNews ? 'found' : null,
+    checkAt: isOver
+      ? null
+      : new Date(now + Math.min(Math.max(wait, MIN_RECHECK_MS), MAX_RECHECK_MS)),
+    toldMissing: isNews ? gap.missing : due.toldMissing,
+  };
 }

@@ -12,10 +12,13 @@ import {
   readCursor,
   toPageResponse,
 } from '../platform/http/page.js';
-import { type AnnouncedCount, type Gap } from './announced-count.js';
+import { type AnnouncedCount } from './announced-count.js';
 import { AnnounceCountDto, AnnouncedCountResponse, GapResponse } from './completeness.dto.js';
-import { CompletenessService } from './completeness.service.js';
+import { CompletenessService, type GapPosition, type ListedGap } from './completeness.service.js';
+import { describeCountGap, describeSequenceGap } from './gap-description.js';
 import { SourceCredentials } from './source-credentials.js';
+
+const GAP_KIND = /^(?:announced|sequence)$/;
 
 @Controller('api/v1/sources/:key')
 export class CompletenessController {
@@ -54,8 +57,9 @@ export class CompletenessController {
   }
 
   /**
-   * List windows of which fewer or more events are stored than announced. Counted when asked, the last
-   * announced first, as far back as events are taken. A page may be short, or empty, and yet have a next one.
+   * List what did not come: windows with fewer or more events than announced, and missing numbers.
+   * Windows, counted when asked, come first; of each kind the last first, as far back as events are
+   * taken. A page may be short, or empty, and yet have a next one.
    */
   @Get('gaps')
   @RequireScope('read')
@@ -64,7 +68,7 @@ export class CompletenessController {
     @Param('key') key: string,
     @Query() query: PageQuery,
   ): Promise<PageResponse<GapResponse>> {
-    const before = readCursor(query.cursor, 1)?.[0] ?? null;
+    const before = toPosition(readCursor(query.cursor, 2, GAP_KIND));
     return toPageResponse(await this.completeness.listGaps(key, query.limit, before), toGap);
   }
 }
@@ -81,13 +85,13 @@ function toResponse(count: AnnouncedCount): AnnouncedCountResponse {
   };
 }
 
-function toGap({ announced, stored, missing, since }: Gap): GapResponse {
-  return {
-    from: announced.from.toISOString(),
-    to: announced.to.toISOString(),
-    announced: announced.count,
-    stored,
-    missing,
-    since: since.toISOString(),
-  };
+function toPosition(cursor: readonly string[] | null): GapPosition | null {
+  const [kind, id = ''] = cursor ?? [];
+  return kind === undefined ? null : { kind: kind === 'sequence' ? kind : 'announced', id };
+}
+
+function toGap(listed: ListedGap): GapResponse {
+  return listed.kind === 'announced'
+    ? { kind: listed.kind, ...describeCountGap(listed.gap) }
+    : { kind: listed.kind, ...describeSequenceGap(listed.gap) };
 }

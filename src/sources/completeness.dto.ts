@@ -41,14 +41,29 @@ export class AnnouncedCountResponse {
   replaced_at: string | null;
 }
 
+/** Numbers that follow on each other. */
+export class MissingNumbersResponse {
+  /** Digits, since it may be larger than a double holds. */
+  first: string;
+  last: string;
+}
+
 export class GapResponse {
-  from: string;
-  to: string;
-  announced: number;
+  /** `announced`: of a window whose count was announced. `sequence`: of the numbers of a counter. */
+  kind: 'announced' | 'sequence';
+  /** The announced count, or the gap of the counter; the same in messages of it. */
+  id: string;
+  from?: string;
+  to?: string;
+  announced?: number;
   /** Events of the source with a time in the window that are stored now, also those voided since. */
-  stored: number;
-  /** Below zero when more are stored than were announced. */
+  stored?: number;
+  /** What owns the counter, such as a node; empty when the source has one counter. */
+  counter?: string;
+  /** What is missing now; of many ranges the first hundred. */
+  ranges?: MissingNumbersResponse[];
+  /** How many are missing; below zero when more are stored than were announced. */
   missing: number;
-  /** When it was announced, or the window ended if that was later. */
+  /** When it was announced, or the window ended if that was later; or when it was found missing. */
   since: string;
 }

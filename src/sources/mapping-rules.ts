@@ -18,6 +18,7 @@ export const ID_RULE = `must be a path, { "join": [paths] }, or null for a hash 
 export const SUBJECT_RULE = `must be ${PATHS_RULE}`;
 export const TYPE_RULE = `must be { "value": "api.request" } with text of 1 to ${MAX_TYPE_LENGTH} characters, or a path; a path ${PROPERTY_PATH_RULE}`;
 export const TIME_RULE = `must be ${PATHS_RULE}; or { "path": "$.ts", "unit": "${TIME_UNITS.join('|')}" }, or null for the time of receipt`;
+export const SEQUENCE_RULE = `must be a path, or { "path": "$.n", "of": "$.node" } whose "of" is a path or { "join": [paths] }, or null for none; a path ${PROPERTY_PATH_RULE}`;
 export const DATA_RULE = `must be an object of at most ${MAX_FIELDS} names, each with its path, such as { "bytes": "$.response.size" }; or the path of an object that is kept whole`;
 export const FILTER_VALUE_RULE = `must be text of at most ${MAX_FILTER_VALUE_LENGTH} characters, a number or a boolean; for gt, gte, lt, lte a number; for prefix text; for in a list of 1 to ${MAX_FILTER_VALUES} of these; for exists a boolean or nothing`;
 export const SECRET_RULE =
@@ -59,6 +60,18 @@ export function isTimeRule(value: unknown): boolean {
     isObjectOf(value, ['path', 'unit']) &&
     isPath(value['path']) &&
     (value['unit'] === undefined || TIME_UNITS.some((unit) => unit === value['unit']))
+  );
+}
+
+/** Whether the value says where the number of a record is. */
+export function isSequenceRule(value: unknown): boolean {
+  if (value === null || isPath(value)) {
+    return true;
+  }
+  return (
+    isObjectOf(value, ['path', 'of']) &&
+    isPath(value['path']) &&
+    (value['of'] === undefined || (value['of'] !== null && isIdRule(value['of'])))
   );
 }
 

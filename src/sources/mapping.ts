@@ -16,6 +16,7 @@ import { compileFilter, type RecordFilter, type RecordTest } from './record-filt
 import { type RecordIds } from './record-id.js';
 import { readRecordTime, type TimeUnit } from './record-time.js';
 import { redact } from './secrets.js';
+import { type CompiledSequence, joinTexts } from './sequences/sequence.js';
 
 /** How records become usage events; all paths are such as `$.request.id`. */
 export interface Mapping {
@@ -31,6 +32,11 @@ export interface Mapping {
   readonly data: string | Readonly<Record<string, string>>;
   /** A record that any of these matches is not usage. */
   readonly ignore: readonly RecordFilter[];
+  /** The number that the sender gives a record, and what owns the counter. Null: none is looked at. */
+  readonly sequence?:
+    | string
+    | { readonly path: string; readonly of?: string | { readonly join: readonly string[] } }
+    | null;
 }
 
 /** A mapping that is ready for use. */
@@ -43,6 +49,7 @@ export interface CompiledMapping {
   readonly data: Path | readonly (readonly [name: string, path: Path])[];
   readonly isDataWhole: boolean;
   readonly ignore: readonly RecordTest[];
+  readonly sequence: CompiledSequence | null;
 }
 
 /** What a record is; an event may yet be refused by the rules of events. */
@@ -56,6 +63,8 @@ interface NamedEvent {
   readonly source: string;
   readonly id?: string;
 }
+
+type SequenceRule = NonNullable<Mapping['sequence']> | null;
 
 const MAX_DEPTH = 64;
 
@@ -75,6 +84,7 @@ export function compileMapping(mapping: Mapping): CompiledMapping {
         : Object.entries(data).map(([name, path]) => [name, toPath(path)] as const),
     isDataWhole: typeof data === 'string',
     ignore: mapping.ignore.map(compileFilter),
+    sequence: compileSequence(mapping.sequence ?? null),
   };
 }
 
@@ -87,6 +97,7 @@ export function keptPaths(mapping: Partial<Mapping>): string[] {
     ...(typeof type === 'string' ? [type] : []),
     ...timePaths(time),
     ...(typeof data === 'string' ? [data] : Object.values(data)),
+    ...sequencePaths(mapping.sequence ?? null),
   ];
 }
 
@@ -140,11 +151,7 @@ function readId(record: unknown, { id }: CompiledMapping): string | null {
   if (first === undefined || id.length === 1) {
     return first === undefined ? null : textAt(record, first);
   }
-  const parts = id.map((path) => textAt(record, path));
-  // Parted by what no part holds, so that no two lists of parts make the same id.
-  return parts.includes(null)
-    ? null
-    : parts.map((part) => part?.replaceAll('%', '%25').replaceAll(' ', '%20')).join(' ');
+  return joinTexts(id.map((path) => textAt(record, path)));
 }
 
 function readData(record: unknown, mapping: CompiledMapping): unknown {
@@ -156,6 +163,19 @@ function readData(record: unknown, mapping: CompiledMapping): unknown {
     .map(([name, path]) => [name, valueAt(record, path)] as const)
     .filter(([, value]) => value !== undefined);
   return Object.fromEntries(present.map(([name, value]) => [name, redact(value)]));
+}
+
+function compileSequence(sequence: SequenceRule): CompiledSequence | null {
+  const [path, ...of] = sequencePaths(sequence);
+  return path === undefined ? null : { path: toPath(path), of: of.map(toPath) };
+}
+
+/** Of the number, and behind it of what owns the counter. */
+function sequencePaths(sequence: SequenceRule): readonly string[] {
+  if (sequence === null || typeof sequence === 'string') {
+    return sequence === null ? [] : [sequence];
+  }
+  return [sequence.path, ...idPaths(sequence.of ?? null)];
 }
 
 function idPaths(id: Mapping['id']): readonly string[] {

@@ -1,5 +1,6 @@
 /* The part of opentelemetry-proto v1 that log records take, and what is answered to them. Pure. */
 import protobuf from 'protobufjs/light.js';
+import { decode } from '../events/read-body.js';
 import { malformed } from './read-records.js';
 
 const ANY_VALUES = {
@@ -61,6 +62,8 @@ const ROOT = protobuf.Root.fromJSON({
     Response: { fields: { partialSuccess: { type: 'PartialSuccess', id: 1 } } },
   },
 });
+const BEYOND_ASCII = /[\u0080-\u00ff]/g;
+const LOW_SURROGATES = 0xdc00;
 const REQUEST = ROOT.lookupType('Request');
 const RESPONSE = ROOT.lookupType('Response');
 
@@ -79,11 +82,28 @@ export interface ExportResponse {
  */
 export function decodeExportRequest(body: Buffer): unknown {
   try {
-    return REQUEST.toObject(REQUEST.decode(body), { longs: String, bytes: String, json: true });
+    const reader = protobuf.Reader.create(body);
+    const readNext = (): string => readText(Buffer.from(reader.bytes()));
+    Object.assign(reader, { string: readNext, stringVerify: readNext });
+    return REQUEST.toObject(REQUEST.decode(reader), { longs: String, bytes: String, json: true });
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'not protobuf';
     throw malformed('invalid_protobuf', `The body is no export request: ${reason}`);
   }
+}
+
+function toHalf(byte: string): string {
+  return String.fromCharCode(LOW_SURROGATES + byte.charCodeAt(0));
+}
+
+/**
+ * A text; of one that is no UTF-8 each byte beyond ASCII becomes half a character (as Python's error
+ * handler `surrogateescape` does), so that a record which keeps it is refused, and that record alone.
+ * Replacing them would make one id of two.
+ */
+function readText(bytes: Buffer): string {
+  const text = decode(bytes);
+  return text ?? bytes.toString('latin1').replaceAll(BEYOND_ASCII, toHalf);
 }
 
 /** The bytes of an answer; none when all was taken. */

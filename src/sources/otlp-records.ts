@@ -12,7 +12,7 @@ import {
   type ReadRecord,
   type RecordBatch,
 } from './read-records.js';
-import { isRecord, textOf } from './record.js';
+import { isDeeperThan, isRecord, textOf } from './record.js';
 
 export const PROTOBUF_TYPE = 'application/x-protobuf';
 
@@ -51,12 +51,12 @@ function recordsOf(request: unknown): unknown[] {
     return listAt(resourceLogs, 'scopeLogs').flatMap((scopeLogs) => {
       const scope = memberOf(scopeLogs, 'scope');
       const shown = {
-        name: memberOf(scope, 'name'),
-        version: memberOf(scope, 'version'),
+        name: scalar(memberOf(scope, 'name')),
+        version: scalar(memberOf(scope, 'version')),
         attributes: attributesOf(scope),
       };
       return listAt(scopeLogs, 'logRecords').map((record) =>
-        isRecord(record) ? toRecord(record, resource, shown) : record,
+        isRecord(record) ? toRecord(record, resource, shown) : shallow(record),
       );
     });
   });
@@ -109,6 +109,11 @@ function valueOf(value: unknown, levels: number): unknown {
   return integer
     ? new LosslessNumber(intValue)
     : scalar(stringValue ?? boolValue ?? intValue ?? doubleValue ?? bytesValue);
+}
+
+/** What is no record is refused, and kept as far as it can be written. */
+function shallow(value: unknown): unknown {
+  return isDeeperThan(value, MAX_LEVELS) ? null : value;
 }
 
 /** What is no text, number or boolean is left out. */

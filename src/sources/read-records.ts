@@ -1,9 +1,11 @@
 /* From the bytes of a request to records: JSON, NDJSON, or lines of text that a format reads. Pure. */
+import { isUtf8 } from 'node:buffer';
 // Its types only: a format is pure, and loads no service.
 import type { Receipt } from '../events/events.service.js';
 import { chooseParser, decode, limited } from '../events/read-body.js';
 import { type Dialect, type Rejection } from '../events/usage-event.js';
 import { DomainError } from '../kernel/errors.js';
+import { whyNoJson } from '../kernel/json-fault.js';
 
 /** One record of a request; one that cannot be read is refused alone. */
 export type ReadRecord =
@@ -33,6 +35,8 @@ const LINE_TYPES: readonly string[] = [
   'application/octet-stream',
   'text/plain',
 ];
+const LINE_END = 0x0a;
+const NO_UTF_8 = { code: 'invalid_utf8', detail: 'The line is not UTF-8.' };
 const UNREADABLE_JSON = { code: 'invalid_json', detail: 'The line is no JSON.' };
 const UNREADABLE_LINE = {
   code: 'invalid_line',
@@ -54,8 +58,11 @@ export function readJsonRecords(body: Buffer, contentType: string): RecordBatch 
   if (!isJson && !LINE_TYPES.includes(type)) {
     throw unsupported(type, [...RECORD_TYPES]);
   }
-  const text = bodyText(body);
-  const lines = linesOf(text);
+  const text = decode(body);
+  if (text === null) {
+    return readPartly(linesOf(body), isJson);
+  }
+  const lines = linesOf(body);
   if (!isJson && lines.length === 0) {
     return toBatch([], text);
   }
@@ -66,11 +73,24 @@ export function readJsonRecords(body: Buffer, contentType: string): RecordBatch 
     const records = values.map((value) => ({ outcome: 'read' as const, value }));
     return { records, dialect };
   }
-  const isFirstJson = tryParse(lines[0] ?? '', JSON.parse as (line: string) => unknown);
-  if (lines.length < 2 || (isJson && isFirstJson.outcome === 'unreadable')) {
+  if (lines.length < 2 || (isJson && !isFirstJson(lines))) {
     throw malformed('invalid_json', `The body is no JSON: ${whole.detail}`);
   }
   return readJsonLines(lines);
+}
+
+/** Lines some of which are not UTF-8: whoever puts a wrong byte into one must not lose the others. */
+function readPartly(lines: readonly Line[], isJson: boolean): RecordBatch {
+  if (lines.length < 2 || (isJson && !isFirstJson(lines))) {
+    throw malformed('invalid_utf8', 'The body is not UTF-8.');
+  }
+  return readJsonLines(lines);
+}
+
+/** Whether they look like lines of JSON: the first that can be read is one. */
+function isFirstJson(lines: readonly Line[]): boolean {
+  const first = lines.find((line) => typeof line === 'string') ?? '';
+  return tryParse(first, JSON.parse as (line: string) => unknown).outcome === 'read';
 }
 
 /**
@@ -93,11 +113,13 @@ export function expandRecords(
  *
  * @throws DomainError when none of them can be read
  */
-export function readJsonLines(lines: readonly string[]): RecordBatch {
-  return toBatch(
-    limited(lines).map((line) => ({ line, json: line, fault: UNREADABLE_JSON })),
-    lines.join('\n'),
+export function readJsonLines(lines: readonly Line[]): RecordBatch {
+  const read = limited(lines).map((line) =>
+    typeof line === 'string'
+      ? { line, json: line, fault: UNREADABLE_JSON }
+      : { line: line.shown, json: '', fault: NO_UTF_8 },
   );
+  return toBatch(read, read.map(({ json }) => json).join('\n'));
 }
 
 /**
@@ -116,14 +138,37 @@ export function readTextLines(
   if (!LINE_TYPES.includes(type)) {
     throw unsupported(type, ['text/plain']);
   }
-  const lines = limited(linesOf(bodyText(body)));
-  const read = lines.map((line) => ({ line, json: toJson(line) ?? '', fault: UNREADABLE_LINE }));
+  const read = limited(linesOf(body)).map((line) =>
+    typeof line === 'string'
+      ? { line, json: toJson(line) ?? '', fault: UNREADABLE_LINE }
+      : { line: line.shown, json: '', fault: NO_UTF_8 },
+  );
   return toBatch(read, read.map(({ json }) => json).join('\n'));
 }
 
-/** The lines of a text that say something. */
-export function linesOf(text: string): string[] {
-  return text.split(/\r?\n/).filter((line) => line.trim() !== '');
+/** A line that is not UTF-8, and what can be shown of it. */
+export class UndecodedLine {
+  constructor(readonly shown: string) {}
+}
+
+export type Line = string | UndecodedLine;
+
+/** The lines that say something; one by one, since a body may be made of millions of blank ones. */
+export function linesOf(body: Buffer): Line[] {
+  const isText = isUtf8(body);
+  const lines: Line[] = [];
+  for (let start = 0; start < body.length;) {
+    const found = body.indexOf(LINE_END, start);
+    const end = found === -1 ? body.length : found;
+    // Replaced bytes are of a line that is refused.
+    const line = end === start ? '' : body.toString('utf8', start, end).replace(/\r$/, '');
+    if (line.trim() !== '') {
+      const isLine = isText || isUtf8(body.subarray(start, end));
+      lines.push(isLine ? line : new UndecodedLine(line));
+    }
+    start = end + 1;
+  }
+  return lines;
 }
 
 function toBatch(
@@ -151,7 +196,7 @@ function tryParse(
   try {
     return { outcome: 'read', value: parseText(text) };
   } catch (error) {
-    return { outcome: 'unreadable', detail: error instanceof Error ? error.message : 'not JSON' };
+    return { outcome: 'unreadable', detail: whyNoJson(error) };
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { hash } from 'node:crypto';
 import { isLosslessNumber } from 'lossless-json';
+import { OutOfRangeNumber } from '../events/usage-event.js';
 import { decimal, formatDecimal } from '../kernel/decimal.js';
 
 /** 160 bits: nobody's records meet by chance. */
@@ -34,6 +35,10 @@ export class RecordIds {
 function canonical(value: unknown): string {
   if (typeof value === 'number') {
     return formatDecimal(decimal(String(value)));
+  }
+  if (value instanceof OutOfRangeNumber) {
+    // Writing it out could take more memory than there is.
+    return value.value;
   }
   if (isLosslessNumber(value)) {
     return formatDecimal(decimal(value.value));

@@ -1,5 +1,6 @@
 /* How a parsed record is looked into: pure rules over JSON values whose long numbers are kept as text. */
 import { isLosslessNumber } from 'lossless-json';
+import { OutOfRangeNumber } from '../events/usage-event.js';
 import { type Decimal, decimal } from '../kernel/decimal.js';
 import { parsePropertyPath } from '../kernel/property-path.js';
 
@@ -81,7 +82,7 @@ export function numberOf(value: unknown): Decimal | null {
     return Number.isFinite(value) ? decimal(String(value)) : null;
   }
   if (isLosslessNumber(value)) {
-    return decimal(value.value);
+    return value instanceof OutOfRangeNumber ? null : decimal(value.value);
   }
   return typeof value === 'string' && NUMBER.test(value) ? decimal(value) : null;
 }

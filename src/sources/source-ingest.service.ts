@@ -16,9 +16,12 @@ import {
   type Mapping,
   mapRecord,
 } from './mapping.js';
-import { type ReadRecord, type RecordReceipt } from './read-records.js';
+import { type ReadRecord, type RecordBatch, type RecordReceipt } from './read-records.js';
 import { RecordIds } from './record-id.js';
+import { RejectionsService } from './rejections/rejections.service.js';
 import { redact, redactText } from './secrets.js';
+import { readSequence, type SequenceNumber } from './sequences/sequence.js';
+import { SequencesService } from './sequences/sequences.service.js';
 import { SilenceService } from './silence.service.js';
 import { type ReadySource } from './source.js';
 import { effectiveMapping, SourcesService } from './sources.service.js';
@@ -40,7 +43,10 @@ export interface RequestContext {
 }
 
 /** What a record would become. */
-export type PreviewedRecord = ReadEvent | { readonly outcome: 'ignored' };
+export type PreviewedRecord = (ReadEvent | { readonly outcome: 'ignored' }) & {
+  /** Its number, as far as the mapping finds one. */
+  readonly sequence: SequenceNumber | null;
+};
 
 /** What stands for the key of a source that need not exist. */
 const NO_SOURCE = 'preview';
@@ -53,6 +59,8 @@ export class SourceIngestService {
     private readonly sources: SourcesService,
     private readonly events: EventsService,
     private readonly silence: SilenceService,
+    private readonly rejections: RejectionsService,
+    private readonly sequences: SequencesService,
     metrics: Metrics,
   ) {
     this.ignored = metrics.counter(
@@ -68,7 +76,7 @@ export class SourceIngestService {
    */
   async receive(idOrKey: string, body: Buffer, context: RequestContext): Promise<ReceivedRecords> {
     const ready = await this.sources.getOpen(idOrKey);
-    const { records, dialect, reply } = ready.format.read(body, context.contentType);
+    const { records, dialect, reply } = this.read(ready, body, context.contentType);
     const mapped = mapAll(records, ready, context.requestKey);
     const usage = mapped.flatMap((result, index) =>
       result.outcome === 'ignored'
@@ -91,9 +99,41 @@ export class SourceIngestService {
     if (stored.some(({ status }) => status === 'accepted' || status === 'duplicate')) {
       await this.silence.noteStored(ready.source.id);
     }
+    await this.noteSequence(ready, records, receipts);
+    this.rejections.note(ready.source, receipts);
     this.ignored.inc(receipts.length - usage.length);
     const values = records.map((record) => (record.outcome === 'read' ? record.value : undefined));
     return { receipts, values, reply: reply?.(receipts) ?? null };
+  }
+
+  private read({ source, format }: ReadySource, body: Buffer, contentType: string): RecordBatch {
+    try {
+      return format.read(body, contentType);
+    } catch (error) {
+      if (error instanceof DomainError) {
+        this.rejections.noteUnreadable(source, error.code);
+      }
+      throw error;
+    }
+  }
+
+  /** Notes the numbers of records, whatever became of these: they came. */
+  private async noteSequence(
+    { source, mapping: { sequence } }: ReadySource,
+    records: readonly ReadRecord[],
+    receipts: readonly RecordReceipt[],
+  ): Promise<void> {
+    if (sequence === null) {
+      return;
+    }
+    const numbered = records.flatMap((record, index) => {
+      const number = record.outcome === 'read' ? readSequence(record.value, sequence) : null;
+      const isNew = receipts[index]?.status === 'accepted';
+      return number === null ? [] : [{ ...number, isNew }];
+    });
+    if (numbered.length > 0) {
+      await this.sequences.note(source.id, numbered);
+    }
   }
 
   /**
@@ -111,10 +151,16 @@ export class SourceIngestService {
         return null;
       }
       const mapped = mapOne(record, mapping, NO_SOURCE, new RecordIds());
-      return mapped.outcome === 'event' ? this.events.preview(mapped.event, dialect) : mapped;
+      const sequence =
+        record.outcome === 'read' && mapping.sequence !== null
+          ? readSequence(record.value, mapping.sequence)
+          : null;
+      return mapped.outcome === 'event'
+        ? { ...this.events.preview(mapped.event, dialect), sequence }
+        : { ...mapped, sequence };
     } catch (error) {
       if (error instanceof DomainError && error.kind === 'invalid') {
-        return { outcome: 'rejected', code: error.code, detail: error.message };
+        return { outcome: 'rejected', code: error.code, detail: error.message, sequence: null };
       }
       throw error;
     }

@@ -1,6 +1,8 @@
-import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiConflictResponse } from '@nestjs/swagger';
-import { type ApiKey } from '../platform/access/api-key.js';
+import { DomainError } from '../kernel/errors.js';
+import { allows, type ApiKey } from '../platform/access/api-key.js';
+import { type AuthenticatedRequest } from '../platform/access/api-key.guard.js';
 import { RequireScope } from '../platform/access/scope.js';
 import {
   ApiPage,
@@ -20,15 +22,27 @@ import { SourcesService } from './sources.service.js';
 export class SourceTokensController {
   constructor(private readonly sources: SourcesService) {}
 
-  /** Make a token that may send to this source, and nothing else. It is in this answer only. */
+  /**
+   * Make a token that may send to this source, and nothing else. With the scope `bill`, which only
+   * a key that has it can give, it may also cancel meter events of this source, as Stripe's clients
+   * do. It is in this answer only.
+   */
   @Post()
   @RequireScope('configure')
   @ApiConflictResponse({ description: 'The source is archived (`source_archived`).' })
   async createToken(
     @Param('key') key: string,
-    @Body() body: CreateSourceTokenDto,
+    @Body() { name, scopes = ['ingest'] }: CreateSourceTokenDto,
+    @Req() { apiKey }: AuthenticatedRequest,
   ): Promise<CreatedSourceTokenResponse> {
-    const created = await this.sources.createToken(key, body.name);
+    if (scopes.includes('bill') && !allows(apiKey?.scopes ?? [], 'bill')) {
+      throw new DomainError(
+        'forbidden',
+        'missing_scope',
+        "This key lacks the scope 'bill', and so cannot give it to a token.",
+      );
+    }
+    const created = await this.sources.createToken(key, name, scopes);
     return { ...toResponse(created.key), token: created.token };
   }
 
@@ -60,6 +74,7 @@ function toResponse(token: ApiKey): SourceTokenResponse {
     id: token.id,
     name: token.name,
     hint: token.hint,
+    scopes: [...token.scopes],
     created_at: token.createdAt.toISOString(),
     revoked_at: token.revokedAt?.toISOString() ?? null,
   };

@@ -2,32 +2,39 @@ import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
+  ArrayNotEmpty,
+  ArrayUnique,
   IsArray,
   IsIn,
-  IsInt,
   IsObject,
-  IsOptional,
-  Max,
-  Min,
   ValidateBy,
   ValidateIf,
   ValidateNested,
   type ValidationArguments,
 } from 'class-validator';
+import { type Scope } from '../platform/access/scope.js';
 import { IsKey, IsStorableText } from '../platform/http/validators.js';
 import { FORMAT_NAMES } from './formats/formats.js';
 import { keptPaths, type Mapping } from './mapping.js';
 import * as rules from './mapping-rules.js';
+import {
+  IsExpectation,
+  IsGapGrace,
+  IsRejectingRule,
+  RejectingDto,
+  RULE_OR_NULL,
+} from './source-watch.dto.js';
 import { RECORD_OPERATORS, type RecordOperator, type RecordScalar } from './record-filter.js';
 
 const MAX_FILTERS = 20;
-const MIN_EXPECTED_SECONDS = 60;
-const MAX_EXPECTED_SECONDS = 30 * 86_400;
+/** To send records, and to take back what was sent. */
+const TOKEN_SCOPES: readonly Scope[] = ['ingest', 'bill'];
 const HEADER = /^[A-Za-z0-9-]{1,64}$/;
 const PARAMETER = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
 const PATH = { type: 'string' } as const;
 const PATHS = { type: 'array', items: PATH } as const;
+const JOINED = { type: 'object', properties: { join: PATHS }, required: ['join'] };
 const SCALARS = [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }];
 const NOTHING = { type: 'null' } as const;
 const FIELDS = { type: 'object', additionalProperties: PATH } as const;
@@ -100,7 +107,7 @@ export class RecordFilterDto {
 export class MappingDto {
   /** Path of the id; null, or a record without it: a hash of the record. */
   @ApiProperty({
-    oneOf: [PATH, { type: 'object', properties: { join: PATHS }, required: ['join'] }, NOTHING],
+    oneOf: [PATH, JOINED, NOTHING],
   })
   @IsGiven()
   @IsMappingPart('id', 'isIdRule', rules.isIdRule, rules.ID_RULE)
@@ -156,6 +163,22 @@ export class MappingDto {
   @ArrayMaxSize(MAX_FILTERS)
   @IsArray()
   ignore?: RecordFilterDto[];
+
+  /** Path of the number that the sender counts its records by; `of` says whose counter it is. Null: none. */
+  @ApiProperty({
+    oneOf: [
+      PATH,
+      {
+        type: 'object',
+        properties: { path: PATH, of: { oneOf: [PATH, JOINED] } },
+        required: ['path'],
+      },
+      NOTHING,
+    ],
+  })
+  @IsGiven()
+  @IsMappingPart('sequence', 'isSequenceRule', rules.isSequenceRule, rules.SEQUENCE_RULE)
+  sequence?: Exclude<Mapping['sequence'], undefined>;
 }
 
 const TOKEN_PLACE = {
@@ -164,27 +187,6 @@ const TOKEN_PLACE = {
     { type: 'object', properties: { query: { type: 'string' } }, required: ['query'] },
     NOTHING,
   ],
-};
-
-const EXPECTED = { type: ['integer', 'null'] } as unknown as { type: 'integer' };
-
-/** A minute to thirty days; null: nothing is expected. */
-const IsExpectation = (): PropertyDecorator => (target, property) => {
-  for (const decorate of [
-    ApiProperty({
-      ...EXPECTED,
-      minimum: MIN_EXPECTED_SECONDS,
-      maximum: MAX_EXPECTED_SECONDS,
-      required: false,
-    }),
-    IsOptional(),
-    // What is applied first is checked first.
-    IsInt(),
-    Min(MIN_EXPECTED_SECONDS),
-    Max(MAX_EXPECTED_SECONDS),
-  ]) {
-    decorate(target, property);
-  }
 };
 
 export class CreateSourceDto {
@@ -215,6 +217,14 @@ export class CreateSourceDto {
   /** Seconds after which a source that sends nothing is silent, of which a message tells. */
   @IsExpectation()
   expected_every?: number | null;
+
+  /** When a message tells that much of it is refused. */
+  @IsRejectingRule()
+  rejecting?: RejectingDto | null;
+
+  /** Seconds that what is missing may yet come before a message tells of it; 300 when left out. */
+  @IsGapGrace()
+  gap_grace?: number;
 }
 
 export class UpdateSourceDto {
@@ -238,6 +248,14 @@ export class UpdateSourceDto {
   /** Null: nothing is expected any more. */
   @IsExpectation()
   expected_every?: number | null;
+
+  /** Null: the share of what is refused is watched no more. */
+  @IsRejectingRule()
+  rejecting?: RejectingDto | null;
+
+  /** For counts that are announced from now on, and for numbers. */
+  @IsGapGrace()
+  gap_grace?: number;
 }
 
 export class SourceResponse {
@@ -256,6 +274,13 @@ export class SourceResponse {
   last_event_at: string | null;
   /** Since when nothing has come, once that is longer than expected; null while it sends. */
   silent_since: string | null;
+  @ApiProperty(RULE_OR_NULL)
+  rejecting: RejectingDto | null;
+  /** Since when the share is reached; null while it is not. */
+  rejecting_since: string | null;
+  /** The share of what is refused within the window now; null when nothing came, or it is not watched. */
+  rejected_share: string | null;
+  gap_grace: number;
   created_at: string;
   /** Since when it takes nothing more; null while it is in use. */
   archived_at: string | null;
@@ -265,6 +290,16 @@ export class CreateSourceTokenDto {
   /** What the token is for. */
   @IsStorableText(200)
   name: string;
+
+  /** What it may do at this source; `ingest` when left out. */
+  @ApiProperty({ type: [String], enum: TOKEN_SCOPES, default: ['ingest'] })
+  @IsGiven()
+  // Decorators are checked from the last to the first.
+  @IsIn(TOKEN_SCOPES, { each: true })
+  @ArrayUnique()
+  @ArrayNotEmpty()
+  @IsArray()
+  scopes?: Scope[];
 }
 
 export class SourceTokenResponse {
@@ -272,6 +307,7 @@ export class SourceTokenResponse {
   name: string;
   /** The first characters of the token, to tell tokens apart. */
   hint: string;
+  scopes: string[];
   created_at: string;
   revoked_at: string | null;
 }
@@ -332,6 +368,13 @@ export class PreviewedEventResponse {
   data: unknown;
 }
 
+export class PreviewedSequenceResponse {
+  /** What owns the counter; empty when the source has one counter. */
+  counter: string;
+  /** Digits, since it may be larger than a double holds. */
+  number: string;
+}
+
 export class PreviewResponse {
   outcome: 'event' | 'ignored' | 'rejected';
   /** The usage event; its `source` is the key of the source. */
@@ -339,4 +382,6 @@ export class PreviewResponse {
   /** Why it is refused. */
   code?: string;
   detail?: string;
+  /** Its number, where the mapping finds one. */
+  sequence?: PreviewedSequenceResponse;
 }

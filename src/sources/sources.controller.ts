@@ -23,7 +23,8 @@ import {
   toPageResponse,
 } from '../platform/http/page.js';
 import { type Mapping } from './mapping.js';
-import { type Source, type SourceChanges, type TokenPlace } from './source.js';
+import { RejectionsService } from './rejections/rejections.service.js';
+import { type RejectingRule, type Source, type SourceChanges, type TokenPlace } from './source.js';
 import {
   CreateSourceDto,
   type MappingDto,
@@ -32,6 +33,7 @@ import {
   SourceResponse,
   UpdateSourceDto,
 } from './source.dto.js';
+import { type RejectingDto } from './source-watch.dto.js';
 import { type PreviewedRecord, SourceIngestService } from './source-ingest.service.js';
 import { effectiveMapping, SourcesService } from './sources.service.js';
 
@@ -42,6 +44,7 @@ export class SourcesController {
   constructor(
     private readonly sources: SourcesService,
     private readonly records: SourceIngestService,
+    private readonly rejections: RejectionsService,
   ) {}
 
   /** Create a source: something that sends records, such as a gateway. */
@@ -52,10 +55,17 @@ export class SourcesController {
     const { key, name, format } = body;
     const mapping = toMapping(body.mapping);
     const tokenPlace = toTokenPlace(body.token_in);
-    const expectedEvery = body.expected_every ?? null;
-    return toResponse(
-      await this.sources.create({ key, name, format, mapping, tokenPlace, expectedEvery }),
-    );
+    const source = await this.sources.create({
+      key,
+      name,
+      format,
+      mapping,
+      tokenPlace,
+      expectedEvery: body.expected_every ?? null,
+      rejecting: toRule(body.rejecting ?? null),
+      ...(body.gap_grace !== undefined && { gapGrace: body.gap_grace }),
+    });
+    return toResponse(source, new Map());
   }
 
   /** List sources, newest first. */
@@ -64,14 +74,16 @@ export class SourcesController {
   @ApiPage(SourceResponse)
   async list(@Query() query: PageQuery): Promise<PageResponse<SourceResponse>> {
     const before = readCursor(query.cursor, 1)?.[0] ?? null;
-    return toPageResponse(await this.sources.list(query.limit, before), toResponse);
+    const page = await this.sources.list(query.limit, before);
+    const shares = await this.rejections.findShares(page.items);
+    return toPageResponse(page, (source) => toResponse(source, shares));
   }
 
   /** One source, by key or id. */
   @Get(':key')
   @RequireScope('read')
   async get(@Param('key') key: string): Promise<SourceResponse> {
-    return toResponse(await this.sources.get(key));
+    return await this.show(await this.sources.get(key));
   }
 
   /** Change the name, the mapping, where tokens are looked for, or how often it is expected to send. */
@@ -79,14 +91,14 @@ export class SourcesController {
   @RequireScope('configure')
   @ApiConflictResponse({ description: ARCHIVED })
   async update(@Param('key') key: string, @Body() body: UpdateSourceDto): Promise<SourceResponse> {
-    return toResponse(await this.sources.update(key, toChanges(body)));
+    return await this.show(await this.sources.update(key, toChanges(body)));
   }
 
   /** Archive a source: it takes nothing more, and its tokens end. Its events stay, and its key stays taken. */
   @Delete(':key')
   @RequireScope('configure')
   async archive(@Param('key') key: string): Promise<SourceResponse> {
-    return toResponse(await this.sources.archive(key));
+    return await this.show(await this.sources.archive(key));
   }
 
   /** What would a record become? Stores nothing. */
@@ -109,10 +121,14 @@ export class SourcesController {
     }
     return stringify(toPreviewResponse(previewed)) ?? 'null';
   }
+
+  private async show(source: Source): Promise<SourceResponse> {
+    return toResponse(source, await this.rejections.findShares([source]));
+  }
 }
 
 function toMapping(mapping: MappingDto | undefined): Partial<Mapping> {
-  const { id, subject, type, time, data, ignore } = mapping ?? {};
+  const { id, subject, type, time, data, ignore, sequence } = mapping ?? {};
   return {
     ...(id !== undefined && { id }),
     ...(subject !== undefined && { subject }),
@@ -120,6 +136,7 @@ function toMapping(mapping: MappingDto | undefined): Partial<Mapping> {
     ...(time !== undefined && { time }),
     ...(data !== undefined && { data }),
     ...(ignore !== undefined && { ignore: ignore.map((filter) => ({ ...filter })) }),
+    ...(sequence !== undefined && { sequence }),
   };
 }
 
@@ -138,10 +155,23 @@ function toChanges(body: UpdateSourceDto): SourceChanges {
     ...(body.mapping !== undefined && { mapping: toMapping(body.mapping) }),
     ...(body.token_in !== undefined && { tokenPlace: toTokenPlace(body.token_in) }),
     ...(body.expected_every !== undefined && { expectedEvery: body.expected_every }),
+    ...(body.rejecting !== undefined && { rejecting: toRule(body.rejecting) }),
+    ...(body.gap_grace !== undefined && { gapGrace: body.gap_grace }),
   };
 }
 
-function toResponse(source: Source): SourceResponse {
+function toRule(rule: RejectingDto | null): RejectingRule | null {
+  return rule === null
+    ? null
+    : {
+        share: rule.share,
+        minRecords: rule.min_records,
+        windowSeconds: rule.window_seconds,
+      };
+}
+
+function toResponse(source: Source, shares: ReadonlyMap<string, string>): SourceResponse {
+  const { rejecting } = source;
   return {
     id: source.id,
     key: source.key,
@@ -153,20 +183,45 @@ function toResponse(source: Source): SourceResponse {
     expected_every: source.expectedEvery,
     last_event_at: source.lastStoredAt?.toISOString() ?? null,
     silent_since: source.silentSince?.toISOString() ?? null,
+    rejecting:
+      rejecting === null
+        ? null
+        : {
+            share: rejecting.share,
+            min_records: rejecting.minRecords,
+            window_seconds: rejecting.windowSeconds,
+          },
+    rejecting_since: source.rejectingSince?.toISOString() ?? null,
+    rejected_share: shares.get(source.id) ?? null,
+    gap_grace: source.gapGrace,
     created_at: source.createdAt.toISOString(),
     archived_at: source.archivedAt?.toISOString() ?? null,
   };
 }
 
 function toPreviewResponse(previewed: PreviewedRecord): PreviewResponse {
+  const { counter, number } = previewed.sequence ?? {};
+  const sequence =
+    counter === undefined || number === undefined
+      ? {}
+      : { sequence: { counter, number: number.toString() } };
   switch (previewed.outcome) {
     case 'ignored':
-      return { outcome: 'ignored' };
+      return { outcome: 'ignored', ...sequence };
     case 'rejected':
-      return { outcome: 'rejected', code: previewed.code, detail: previewed.detail };
+      return {
+        outcome: 'rejected',
+        code: previewed.code,
+        detail: previewed.detail,
+        ...sequence,
+      };
     case 'usable': {
       const { id, type, subject, time, data } = previewed.event;
-      return { outcome: 'event', event: { id, type, subject, time, data: parse(data) } };
+      return {
+        outcome: 'event',
+        event: { id, type, subject, time, data: parse(data) },
+        ...sequence,
+      };
     }
   }
 }

@@ -8,9 +8,20 @@ import { LagoController } from './clients/lago.controller.js';
 import { MoesifController, SourceMoesifController } from './clients/moesif.controller.js';
 import { OpenMeterController } from './clients/openmeter.controller.js';
 import { OtlpController, SourceOtlpController } from './clients/otlp.controller.js';
+import { StripeAdjustmentsController } from './clients/stripe-adjustments.controller.js';
 import { StripeMeterEventsController } from './clients/stripe-meter-events.controller.js';
+import { StripeUnknownController } from './clients/stripe-unknown.controller.js';
 import { CompletenessController } from './completeness.controller.js';
 import { CompletenessService } from './completeness.service.js';
+import { GapsService } from './gaps.service.js';
+import { GapsWorker } from './gaps.worker.js';
+import { RejectionsService } from './rejections/rejections.service.js';
+import { RejectionsWorker } from './rejections/rejections.worker.js';
+import { SourceOutcomesStore } from './rejections/source-outcomes.store.js';
+import { SequenceGapsService } from './sequences/sequence-gaps.service.js';
+import { SequenceGapsStore } from './sequences/sequence-gaps.store.js';
+import { SequencesService } from './sequences/sequences.service.js';
+import { SequencesStore } from './sequences/sequences.store.js';
 import { SilenceService } from './silence.service.js';
 import { SilenceWorker } from './silence.worker.js';
 import { SourceActivityStore } from './source-activity.store.js';
@@ -35,6 +46,8 @@ import { SourcesStore } from './sources.store.js';
     OpenMeterController,
     LagoController,
     StripeMeterEventsController,
+    StripeAdjustmentsController,
+    StripeUnknownController,
     CompletenessController,
   ],
   providers: [
@@ -48,6 +61,15 @@ import { SourcesStore } from './sources.store.js';
     SourceActivityStore,
     SilenceService,
     SilenceWorker,
+    SourceOutcomesStore,
+    RejectionsService,
+    RejectionsWorker,
+    SequencesStore,
+    SequenceGapsStore,
+    SequencesService,
+    SequenceGapsService,
+    GapsService,
+    GapsWorker,
   ],
 })
 export class SourcesModule {}

@@ -9,16 +9,25 @@ import { conflict, type DomainError, notFound } from '../kernel/errors.js';
 import { newId } from '../kernel/ids.js';
 import { type ApiKey } from '../platform/access/api-key.js';
 import { ApiKeysService, type NewApiKey } from '../platform/access/api-keys.service.js';
+import { type Scope } from '../platform/access/scope.js';
 import { Database } from '../platform/database/database.js';
 import { ReadCache } from '../platform/database/read-cache.js';
 import { type Page } from '../platform/http/page.js';
 import { getFormat } from './formats/formats.js';
 import { compileMapping, type Mapping } from './mapping.js';
-import { type ReadySource, type Source, type SourceChanges } from './source.js';
+import {
+  DEFAULT_GAP_GRACE_SECONDS,
+  type ReadySource,
+  type RejectingRule,
+  type Source,
+  type SourceChanges,
+} from './source.js';
 import { SourcesStore } from './sources.store.js';
 
 export type NewSource = Pick<Source, 'key' | 'name' | 'format' | 'mapping' | 'tokenPlace'> & {
   readonly expectedEvery?: number | null;
+  readonly rejecting?: RejectingRule | null;
+  readonly gapGrace?: number;
 };
 
 @Injectable()
@@ -35,10 +44,13 @@ export class SourcesService {
   async create(input: NewSource): Promise<Source> {
     const source = {
       expectedEvery: null,
+      rejecting: null,
+      gapGrace: DEFAULT_GAP_GRACE_SECONDS,
       ...input,
       id: newId('src'),
       lastStoredAt: null,
       silentSince: null,
+      rejectingSince: null,
       createdAt: this.clock.now(),
       archivedAt: null,
     };
@@ -104,12 +116,12 @@ export class SourcesService {
   }
 
   /** A new token, which is in this answer only. */
-  async createToken(idOrKey: string, name: string): Promise<NewApiKey> {
+  async createToken(idOrKey: string, name: string, scopes: readonly Scope[]): Promise<NewApiKey> {
     const source = await this.get(idOrKey);
     if (source.archivedAt !== null) {
       throw archived(source);
     }
-    return await this.apiKeys.createForSource(source.id, name);
+    return await this.apiKeys.createForSource(source.id, name, scopes);
   }
 
   async listTokens(idOrKey: string, limit: number, before: string | null): Promise<Page<ApiKey>> {

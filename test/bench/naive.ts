@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { Pool } from 'pg';
-import { type BenchEvent } from './events.js';
+import { type BenchEvent } from './events/usage-events.js';
 
 const POOL_SIZE = 20;
 

@@ -9,9 +9,9 @@ import { constants } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Stripe } from 'stripe';
-import { Api, until } from './api.js';
-import { interruption } from './interruption.js';
-import { Mistake } from './mistake.js';
+import { Api, until } from '../support/api.js';
+import { interruption } from '../support/interruption.js';
+import { Mistake } from '../support/mistake.js';
 import { readNginxLog } from './nginx-log.js';
 import { startMeterline, startReceiver, startStripe, stopAll } from './processes.js';
 import { print, printReport } from './report.js';
@@ -144,7 +144,7 @@ async function tellStory(): Promise<{ url: string; adminKey: string }> {
 
 /** Tells the story, and keeps everything running if that is asked for; answers the exit code. */
 async function run(): Promise<number> {
-  const interrupted = interruption();
+  const interrupted = interruption('demo');
   const told = await Promise.race([tellStory(), interrupted]);
   if (typeof told === 'string') {
     print(`\nInterrupted by ${told}.`);

@@ -1,6 +1,6 @@
 /* From the lines of a gateway's access log (nginx.conf beside this file) to usage events. */
 import { readFile } from 'node:fs/promises';
-import { Mistake } from './mistake.js';
+import { Mistake } from '../support/mistake.js';
 
 /** One line as nginx writes it; see README.md beside this file. */
 interface LogLine {

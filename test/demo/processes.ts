@@ -1,108 +1,47 @@
 /* The processes around the demo: the service, the Stripe double, and somebody who receives webhooks. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
-import { type Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Webhook } from 'standardwebhooks';
 import { openEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
 import { findPostmaster } from '../../src/platform/database/postmaster.js';
-import { Mistake } from './mistake.js';
-
-const END_WITH_PARENT = new URL('end-with-parent.mjs', import.meta.url).href;
+import { startProgram, stopPrograms } from '../support/programs.js';
 
 const fileOf = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
-/** Every process that was started, in this order. */
-const children: ChildProcess[] = [];
-let isOver = false;
-
 /**
- * Starts a program that prints JSON lines, and waits for the one that tells its address.
- *
- * @returns the address
- */
-async function start(
-  name: string,
-  args: readonly string[],
-  env: Record<string, string>,
-  urlIn: (line: Record<string, unknown>) => unknown,
-): Promise<string> {
-  if (isOver) {
-    throw new Error(`${name} was about to start after the end`);
-  }
-  const child = spawn(process.execPath, ['--import', END_WITH_PARENT, ...args], {
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-    // In a group of its own, so that Ctrl-C reaches only this program, which then stops the others.
-    detached: true,
-  });
-  children.push(child);
-  return await new Promise<string>((resolve, reject) => {
-    createInterface(child.stdout as Readable).on('line', (text) => {
-      const line = JSON.parse(text) as Record<string, unknown>;
-      const found = urlIn(line);
-      if (typeof found === 'string') {
-        resolve(found);
-      }
-      if (Number(line['level'] ?? 0) >= 50) {
-        process.stderr.write(`${text}\n`);
-      }
-    });
-    child.once('exit', () => {
-      // It has said why itself.
-      reject(new Mistake(`${name} did not start.`));
-    });
-  });
-}
-
-/**
- * Ends everything that was started, the last first and each in its own way, waits until it is gone,
- * and lets nothing start any more.
+ * Ends everything that was started, each in its own way.
  *
  * @param dataDir where the service has its PostgreSQL, which a service that was killed leaves behind
  */
 export async function stopAll(dataDir: string): Promise<void> {
-  isOver = true;
-  for (const child of children.toReversed()) {
-    if (hasEnded(child)) {
-      continue;
-    }
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGTERM');
-    await gone;
-  }
-  const isLeftBehind =
-    children.some(({ signalCode }) => signalCode !== null) &&
-    (await findPostmaster(path.join(dataDir, 'postgres'))) !== null;
-  if (isLeftBehind) {
+  const wasKilled = await stopPrograms();
+  if (wasKilled && (await findPostmaster(path.join(dataDir, 'postgres'))) !== null) {
     const postgres = await openEmbeddedPostgres({ dataDir });
     await postgres.stop();
   }
 }
 
-function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
-  return exitCode !== null || signalCode !== null;
-}
-
 /** The service itself, as `npm start` runs it. */
 export async function startMeterline(env: Record<string, string>): Promise<string> {
-  return await start('Meterline', [fileOf('../../dist/src/main.js')], env, (line) =>
+  const main = fileOf('../../dist/src/main.js');
+  const { url } = await startProgram('Meterline', [main], env, (line) =>
     line['event'] === 'service.started' ? line['url'] : null,
   );
+  return url;
 }
 
 /** A local Stripe that keeps its state in a file, so that a second run finds what the first one made. */
 export async function startStripe(stateFile: string): Promise<string> {
   const main = fileOf('../support/stripe-double/main.ts');
-  return await start(
+  const { url } = await startProgram(
     'The double of Stripe',
     ['--import', 'tsx', main, '--port', '0', '--state', stateFile],
     {},
     (line) => line['url'],
   );
+  return url;
 }
 
 export interface Receiver {

@@ -1,5 +1,5 @@
 /* The report at the end: every figure is asked of the API, none is remembered from sending. */
-import { type Api } from './api.js';
+import { type Api } from '../support/api.js';
 import { type ReadLog } from './nginx-log.js';
 import { type Receiver } from './processes.js';
 import { type Setup } from './story.js';

@@ -1,7 +1,7 @@
 /* What finance does before the first bill: customers, meters, a plan, subscriptions; all of it safe to do again. */
 import { DateTime } from 'luxon';
 import { type Stripe } from 'stripe';
-import { type Api } from './api.js';
+import { type Api } from '../support/api.js';
 import { type LoggedUsage } from './nginx-log.js';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- answers are read as documented

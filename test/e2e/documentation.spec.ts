@@ -126,6 +126,8 @@ describe('GET /openapi.json', () => {
   it('has every route of the service', () => {
     const mapped = service.log
       .map((entry) => /^Mapped \{(\S+), (\w+)\} route$/.exec(String(entry['message'])))
+      // What refuses all the rest of an API is no route of it.
+      .filter((match) => match?.[2] !== 'ALL')
       .flatMap((match) => (match === null ? [] : [`${match[2] ?? ''} ${match[1] ?? ''}`]));
     expect(mapped.length).toBeGreaterThan(10);
     expect(routes.map(({ name }) => name).toSorted()).toEqual(

@@ -6,11 +6,21 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  copyFile,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -36,6 +46,8 @@ interface RunOptions {
   readonly key?: string;
   readonly env?: Record<string, string>;
   readonly input?: Buffer;
+  /** Whether the standard input stays open. */
+  readonly isOpen?: boolean;
 }
 
 let db: TestDatabase;
@@ -48,7 +60,7 @@ const running: ChildProcess[] = [];
 /** Starts the command against the service; answers how it ended. */
 function start(
   args: readonly string[],
-  { key = ADMIN_KEY, env = {}, input }: RunOptions = {},
+  { key = ADMIN_KEY, env = {}, input, isOpen = false }: RunOptions = {},
 ): { child: ChildProcess; ended: Promise<Ended> } {
   const child = spawn(process.execPath, [CLI, 'import', ...args], {
     cwd: directory,
@@ -58,7 +70,10 @@ function start(
   const texts = { out: '', err: '' };
   child.stdout.on('data', (chunk: Buffer) => (texts.out += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (texts.err += chunk.toString()));
-  child.stdin.on('error', () => undefined).end(input);
+  child.stdin.on('error', () => undefined);
+  if (!isOpen) {
+    child.stdin.end(input);
+  }
   const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, ...texts }));
   return { child, ended };
 }
@@ -264,7 +279,8 @@ describe('what is rejected', () => {
       expect(ended.out).toContain(`missing_subject: 2, such as ${file}:3, ${file}:5\n`);
       expect(ended.out).toContain(`invalid_utf8: 1, such as ${file}:6\n`);
     }
-    const none = await run(['-', '-s', key], { input: Buffer.from('no\nlog\nat all\n') });
+    const input = Buffer.from('no\nlog\nat all\n');
+    const none = await run(['-', '-s', key, '--dry-run'], { input });
     expect(none.code).toBe(2);
     expect(none.out).toContain('rejected 3\n  invalid_line: 3, such as -:1, -:2, -:3\n');
   });
@@ -288,7 +304,7 @@ describe('a service that is away', () => {
     const { ended } = start([file, '--source', key]);
     await eventually(async () => (await storedIn(key)) > 0);
     await service.kill('SIGKILL');
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await setTimeout(500);
     service = await startService(db.url, { ...ENV, PORT: port });
     const result = await ended;
     expect(result.code).toBe(0);
@@ -305,7 +321,7 @@ describe('a service that is away', () => {
         return { status: times.length === 1 ? 503 : 429, body: '{}' };
       }
       const answer = await service.request('POST', `/api/v1/sources/${key}/events`, {
-        headers: { 'content-type': 'text/plain' },
+        headers: { 'content-type': 'text/plain', 'content-encoding': 'gzip' },
         body,
       });
       return { status: answer.status, body: JSON.stringify(answer.body) };
@@ -372,6 +388,82 @@ describe('what cannot be done', () => {
     await refuse([file, '-s', key, '--key-file', 'none'], /^The key file .* does not exist/);
     await refuse([file, '-s', key, '--state-dir', 'none'], /Name a directory by --state-dir/);
     expect(await storedIn(key)).toBe(0);
+  });
+
+  it('is a file that is no log of the source, of which nothing is sent', async () => {
+    const key = await source('nginx-combined');
+    const rejected = async (): Promise<unknown> =>
+      (await service.get(`/api/v1/events/rejected?source=${key}`)).body;
+    const before = await rejected();
+    const binary = await fileOf('core', Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0, 0, 10, 1, 10]));
+    await refuse([binary, '-s', key], /core is no text: it holds NUL bytes/);
+    await refuse([NGINX_LOG, '-s', key, '--state-dir', '.'], /is not in the format of the source/);
+    const half = await fileOf('utf16.log', Buffer.from(`${combined(1)}\n`, 'utf16le'));
+    await refuse([half, '-s', key], /is no text.*UTF-16/);
+    expect(await rejected()).toEqual(before);
+    expect(await storedIn(key)).toBe(0);
+    // Later lines that cannot be read are refused alone.
+    const file = await fileOf('late.log', `${equalLines(2_000, 1)}${'x\n'.repeat(2_000)}`);
+    const late = await run([file, '-s', key]);
+    expect(late).toMatchObject({ code: 2, out: expect.stringContaining('invalid_line: 2000') });
+    const empty = await fileOf('empty.log', '');
+    expect(await run([empty, '-s', key])).toMatchObject({ code: 0, err: `${empty} is empty.\n` });
+  });
+
+  it('is a second import of the same log at once; the lock of a dead one is taken over', async () => {
+    const key = await source('nginx-combined');
+    const file = await fileOf('twice.log', equalLines(60_000, 7));
+    const first = start([file, '--source', key]);
+    await eventually(async () => (await storedIn(key)) > 0);
+    await refuse([file, '-s', key], /twice\.log is being imported already, by process \d+/);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    expect(await run([file, '-s', key])).toMatchObject({ code: 0, err: '' });
+    expect(await storedIn(key)).toBe(60_000);
+    expect((await readdir(directory)).filter((name) => name.endsWith('.lock'))).toEqual([]);
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('is more after %s, which says so', async (signal) => {
+    const key = await source('nginx-combined');
+    const file = await fileOf(`${signal}.log`, equalLines(60_000, 7));
+    const { child, ended } = start([file, '--source', key]);
+    await eventually(async () => (await storedIn(key)) > 0);
+    child.kill(signal);
+    const stopped = await ended;
+    expect(stopped).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^Interrupted\. .*goes on/),
+    });
+    expect(stopped.out).toMatch(/^Until it stopped:\n\d+ records: accepted/);
+    expect(await storedIn(key)).toBeLessThan(60_000);
+    expect(await run([file, '--source', key])).toMatchObject({ code: 0, err: '' });
+    expect(await storedIn(key)).toBe(60_000);
+    // Also while it waits for a service that is away, or for input.
+    const away = start([file, '-s', key, '--url', 'http://127.0.0.1:1', '--state-dir', '.']);
+    await once(away.child.stderr ?? away.child, 'data');
+    away.child.kill(signal);
+    expect(await away.ended).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('Interrupted.'),
+    });
+    const other = await source('nginx-combined');
+    const reading = start(['-', '-s', other], { isOpen: true });
+    reading.child.stdin?.write(equalLines(2_500, 7));
+    await eventually(async () => (await storedIn(other)) > 0);
+    reading.child.kill(signal);
+    expect(await reading.ended).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('Interrupted.'),
+    });
+  });
+
+  it('is a log that became shorter while it was read', async () => {
+    const key = await source('nginx-combined');
+    const file = await fileOf('cut.log', equalLines(60_000, 7));
+    const { ended } = start([file, '--source', key, '--in-flight', '1']);
+    await eventually(async () => (await storedIn(key)) > 0);
+    await truncate(file, 100);
+    expect(await ended).toMatchObject({ code: 1, err: expect.stringMatching(/became shorter/) });
   });
 
   it('is a log that is damaged; what comes before is kept', async () => {

@@ -95,7 +95,8 @@ describe('what a source announced', () => {
       (await service.get(`${PATH}/gateway/gaps`)).body.data;
     expect(await gaps()).toEqual([
       {
-        ...{ from: valid.from, to: valid.to, announced: 3, stored: 2, missing: 1 },
+        ...{ kind: 'announced', id: announced.body.id, from: valid.from, to: valid.to },
+        ...{ announced: 3, stored: 2, missing: 1 },
         since: announced.body.announced_at,
       },
     ]);

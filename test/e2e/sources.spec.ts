@@ -1,5 +1,5 @@
 import { type TestDatabase } from '../support/database.js';
-import { expectPaging, expectRefusal, expectScope } from '../support/refusals.js';
+import { expectPaging, expectRefusal, expectScope, keyWith } from '../support/refusals.js';
 import { startFresh } from '../support/service.js';
 import { type Answer, eventually, type TestService } from '../support/service-process.js';
 
@@ -52,6 +52,16 @@ const WRONG_MAPPINGS: readonly (readonly [field: string, body: object, code: str
   ['mapping.data', mapped({ data: "$['http_x_api_key']" }), 'keeps_no_secret'],
   ['mapping.subject', mapped({ subject: ["$.headers['X-Api-Key']"] }), 'keeps_no_secret'],
   ['mapping.id', mapped({ id: { join: ['$.a', '$.request_Cookie'] } }), 'keeps_no_secret'],
+  ['mapping.sequence', mapped({ sequence: 'n' }), 'is_sequence_rule'],
+  ['mapping.sequence', mapped({ sequence: { of: '$.node' } }), 'is_sequence_rule'],
+  ['mapping.sequence', mapped({ sequence: { path: '$.n', of: null } }), 'is_sequence_rule'],
+  ['mapping.sequence', mapped({ sequence: { path: '$.n', of: { join: [] } } }), 'is_sequence_rule'],
+  ['mapping.sequence', mapped({ sequence: { path: '$.n', by: '$.x' } }), 'is_sequence_rule'],
+  [
+    'mapping.sequence',
+    mapped({ sequence: { path: '$.n', of: '$.headers.cookie' } }),
+    'keeps_no_secret',
+  ],
   ['mapping.ignore', mapped({ ignore: 'none' }), 'is_array'],
   ['mapping.ignore', ignoring(...Array.from({ length: 21 }, () => filter)), 'array_max_size'],
   ['mapping.ignore.0.property', ignoring({ ...filter, property: 'status' }), 'is_property_path'],
@@ -100,6 +110,30 @@ describe('sources', () => {
     ['expected_every', { ...valid, expected_every: 2_592_001 }, 'max'],
     ['expected_every', { ...valid, expected_every: 60.5 }, 'is_int'],
     ['expected_every', { ...valid, expected_every: '60' }, 'is_int'],
+    ['gap_grace', { ...valid, gap_grace: -1 }, 'min'],
+    ['gap_grace', { ...valid, gap_grace: 86_401 }, 'max'],
+    ['gap_grace', { ...valid, gap_grace: 1.5 }, 'is_int'],
+    ['gap_grace', { ...valid, gap_grace: null }, 'is_int'],
+    ['rejecting', { ...valid, rejecting: '0.1' }, 'is_object'],
+    ['rejecting.share', { ...valid, rejecting: {} }, 'is_share'],
+    ['rejecting.share', { ...valid, rejecting: { share: 0.1 } }, 'is_share'],
+    ['rejecting.share', { ...valid, rejecting: { share: '0.0' } }, 'is_share'],
+    ['rejecting.share', { ...valid, rejecting: { share: '1.1' } }, 'is_share'],
+    ['rejecting.share', { ...valid, rejecting: { share: '0.00001' } }, 'is_share'],
+    ['rejecting.min_records', { ...valid, rejecting: { share: '1', min_records: 0 } }, 'min'],
+    ['rejecting.min_records', { ...valid, rejecting: { share: '1', min_records: null } }, 'is_int'],
+    [
+      'rejecting.window_seconds',
+      { ...valid, rejecting: { share: '1', window_seconds: 90 } },
+      'is_whole_minutes',
+    ],
+    [
+      'rejecting.window_seconds',
+      { ...valid, rejecting: { share: '1', window_seconds: 3_660 } },
+      'max',
+    ],
+    ['rejecting.window_seconds', { ...valid, rejecting: { share: '1', window_seconds: 0 } }, 'min'],
+    ['rejecting_since', { ...valid, rejecting_since: null }, 'unknown_field'],
     ['last_event_at', { ...valid, last_event_at: null }, 'unknown_field'],
     ['id', { ...valid, id: 'src_1' }, 'unknown_field'],
     ...WRONG_MAPPINGS,
@@ -242,6 +276,39 @@ describe('sources', () => {
     );
   });
 
+  it('sends a message when much of one is refused', async () => {
+    const rejecting = { share: '0.5', min_records: 2, window_seconds: 60 };
+    const { body: created } = await service.post(PATH, {
+      ...{ key: 'rejecting', name: 'x', format: 'openmeter', rejecting },
+    });
+    const quiet = { rejecting, rejecting_since: null, rejected_share: null, gap_grace: 300 };
+    expect(created).toMatchObject(quiet);
+    const { token } = (await service.post(`${PATH}/rejecting/tokens`, { name: 'n' })).body;
+    // By the way of another service's client, and once with what nobody can read.
+    for (const body of [[{ id: 'refused' }, { id: 'as well' }], '{']) {
+      await service.request('POST', '/compat/openmeter/api/v1/events', {
+        ...{ body, key: token },
+        headers: { 'content-type': 'application/cloudevents-batch+json' },
+      });
+    }
+    const message = await eventually(async () => {
+      const { body } = await service.get('/api/v1/webhook-messages');
+      return body.data.find(({ type }: { type: string }) => type === 'source.rejecting');
+    });
+    expect(message).toBeDefined();
+    const { body: shown } = await service.get(`${PATH}/rejecting`);
+    expect(shown.rejecting_since).not.toBeNull();
+    expect(shown.rejected_share).toBe('1.0000');
+    const changed = await patch('rejecting', { rejecting: { share: '1' }, gap_grace: 0 });
+    expect(changed.body).toMatchObject({
+      rejecting: { share: '1', min_records: 100, window_seconds: 300 },
+      gap_grace: 0,
+    });
+    expect((await patch('rejecting', { rejecting: null })).body).toMatchObject({
+      ...{ rejecting: null, rejecting_since: null, rejected_share: null },
+    });
+  });
+
   it('sends a message when one is silent', async () => {
     await service.post(PATH, { ...valid, key: 'silent', expected_every: 60 });
     await db.database.query(
@@ -249,9 +316,9 @@ describe('sources', () => {
     );
     const message = await eventually(async () => {
       const { body } = await service.get('/api/v1/webhook-messages');
-      return body.data[0] ?? null;
+      return body.data.find(({ type }: { type: string }) => type === 'source.silent');
     });
-    expect(message).toMatchObject({ type: 'source.silent' });
+    expect(message).toBeDefined();
     expect((await service.get(`${PATH}/silent`)).body.silent_since).not.toBeNull();
   });
 
@@ -309,7 +376,10 @@ describe('sources', () => {
       ['name', {}, 'is_text'],
       ['name', { name: '' }, 'is_text'],
       ['name', { name: 7 }, 'is_text'],
-      ['scopes', { name: 'n', scopes: ['admin'] }, 'unknown_field'],
+      ['scopes', { name: 'n', scopes: ['admin'] }, 'is_in'],
+      ['scopes', { name: 'n', scopes: [] }, 'array_not_empty'],
+      ['scopes', { name: 'n', scopes: ['bill', 'bill'] }, 'array_unique'],
+      ['scopes', { name: 'n', scopes: 'bill' }, 'is_array'],
     ])('names %s when it is wrong: %j', async (field, body, code) => {
       expectRefusal(await service.post(`${PATH}/with-tokens/tokens`, body), field, code);
     });
@@ -338,6 +408,26 @@ describe('sources', () => {
         await service.request('POST', `${PATH}/with-tokens/events`, { key: token, body: {} }),
       ).toMatchObject({ status: 401 });
       await expectPaging(service, path);
+    });
+  });
+
+  describe('tokens with the scope bill', () => {
+    it('are given by keys that have it only, and open nothing else', async () => {
+      await service.post(PATH, { ...valid, key: 'taking-back' });
+      const path = `${PATH}/taking-back/tokens`;
+      const body = { name: 'n', scopes: ['ingest', 'bill'] };
+      const lacking = await keyWith(service, 'configure', 'ingest', 'read');
+      expect(await service.request('POST', path, { key: lacking, body })).toMatchObject({
+        ...{ status: 403, body: { code: 'missing_scope' } },
+      });
+      const having = await keyWith(service, 'configure', 'bill');
+      const created = await service.request('POST', path, { key: having, body });
+      expect(created).toMatchObject({ status: 201, body: { scopes: ['ingest', 'bill'] } });
+      const { token: key } = created.body;
+      const identity = { source: 'taking-back', id: 'x', reason: 'r' };
+      expect(
+        await service.request('POST', '/api/v1/events/void', { key, body: identity }),
+      ).toMatchObject({ status: 403, body: { code: 'bound_to_source' } });
     });
   });
 

@@ -62,7 +62,7 @@ describe('sources', () => {
 
   it('take nothing more ten seconds after a replica has archived them', async () => {
     await create('shared');
-    const { token } = await service.createToken('shared', 'gateway');
+    const { token } = await service.createToken('shared', 'gateway', ['ingest']);
     expect(await service.getOpen('shared')).toBeDefined();
     expect(await apiKeys.authenticate(token)).toMatchObject({ scopes: ['ingest'] });
     await replica.archive('shared');

@@ -101,9 +101,9 @@ describe('upkeep of usage', () => {
       );
       ids.push(rebuild.id);
     }
-    let isDone = false;
+    const rebuilding = new AbortController();
     const sending = (async () => {
-      for (let index = 0; !isDone; index += 1) {
+      for (let index = 0; !rebuilding.signal.aborted; index += 1) {
         const time = `2026-11-09T${index % 2 === 0 ? '08' : '12'}:${String(index % 60).padStart(2, '0')}:30Z`;
         await metering.send([factory.event({ subject: 's1', time, data: { v: index } })]);
         await metering.fold.foldOnce();
@@ -115,7 +115,7 @@ describe('upkeep of usage', () => {
       }
     };
     await Promise.all([steps(), steps()]);
-    isDone = true;
+    rebuilding.abort();
     await sending;
     expect(await readAll()).toEqual(await readAll(true));
     await drain();

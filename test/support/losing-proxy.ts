@@ -2,11 +2,16 @@ import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
-/** Stands before a service, and loses the answers to the first POSTs: their connections break. */
-export async function startLosingProxy(
-  target: string,
-): Promise<{ url: string; lose(count: number): void; close(): void }> {
+/** Stands before a service, notes what it answers, and loses the answers to the first POSTs: their connections break. */
+export async function startLosingProxy(target: string): Promise<{
+  url: string;
+  /** Of all answers so far. */
+  statuses: readonly number[];
+  lose(count: number): void;
+  close(): void;
+}> {
   let left = 0;
+  const statuses: number[] = [];
   const server = createServer((request, response) => {
     void (async () => {
       const body = await buffer(request);
@@ -17,13 +22,17 @@ export async function startLosingProxy(
         ...(body.length > 0 && { body }),
       });
       const text = Buffer.from(await answer.arrayBuffer());
+      statuses.push(answer.status);
       if (request.method === 'POST' && left > 0) {
         left -= 1;
         request.socket.destroy();
         return;
       }
-      const type = answer.headers.get('content-type');
-      response.writeHead(answer.status, type === null ? {} : { 'content-type': type });
+      const kept = ['content-type', 'retry-after'].flatMap((name) => {
+        const value = answer.headers.get(name);
+        return value === null ? [] : [[name, value]];
+      });
+      response.writeHead(answer.status, Object.fromEntries(kept) as Record<string, string>);
       response.end(text);
     })();
   });
@@ -31,6 +40,7 @@ export async function startLosingProxy(
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
+    statuses,
     lose: (count) => {
       left = count;
     },

@@ -11,7 +11,7 @@ export interface RestartablePostgres {
   readonly url: string;
   /** SIGINT is a fast shutdown; SIGKILL is a crash. Answers when the postmaster is gone. */
   stop(signal: 'SIGINT' | 'SIGKILL'): Promise<void>;
-  /** Answers when it takes connections again. */
+  /** Answers when it takes connections again; at once when it was not stopped. */
   start(): Promise<void>;
   /** Stops it and removes its data. */
   remove(): Promise<void>;
@@ -30,6 +30,9 @@ export async function createRestartablePostgres(): Promise<RestartablePostgres> 
   let child: ChildProcess | null = null;
 
   const start = async (): Promise<void> => {
+    if (child !== null && child.exitCode === null && child.signalCode === null) {
+      return;
+    }
     const { port } = new URL(url);
     const args = ['-D', data, '-p', port, '-c', 'unix_socket_directories=', ...SETTINGS];
     const { command, args: all, options } = launch.command('postgres', args);

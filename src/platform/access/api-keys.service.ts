@@ -41,9 +41,13 @@ export class ApiKeysService {
     return await this.insert(this.describe(name, scopes), newToken());
   }
 
-  /** A new key that may do nothing but send to this source. */
-  async createForSource(sourceId: string, name: string): Promise<NewApiKey> {
-    return await this.insert({ ...this.describe(name, ['ingest']), sourceId }, newToken());
+  /** A new key that is taken only where this source is sent to. */
+  async createForSource(
+    sourceId: string,
+    name: string,
+    scopes: readonly Scope[],
+  ): Promise<NewApiKey> {
+    return await this.insert({ ...this.describe(name, scopes), sourceId }, newToken());
   }
 
   /** Keys, newest first; with a source only its own. */

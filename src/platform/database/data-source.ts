@@ -17,6 +17,11 @@ const STATEMENT_TIMEOUT_MS = 60_000;
 const QUERY_TIMEOUT_MS = 65_000;
 /** A replica that vanished in the middle of a transaction holds its locks no longer than this. */
 export const IDLE_IN_TRANSACTION_MS = 30_000;
+/**
+ * Connections are made anew after this long, so that none stays with a server that has been replaced
+ * by another one and only reads since then.
+ */
+const CONNECTION_LIFETIME_SECONDS = 30;
 /** Of all replicas, one migrates; the number is arbitrary but must never change. */
 const MIGRATION_LOCK = 7_263_001;
 
@@ -42,6 +47,7 @@ export function createDataSource(url: string): DataSource {
       query_timeout: QUERY_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
       keepAlive: true,
+      maxLifetimeSeconds: CONNECTION_LIFETIME_SECONDS,
     },
   });
 }

@@ -33,6 +33,18 @@ export class Database {
     await this.query('SELECT 1');
   }
 
+  /**
+   * Throws when the database does not answer, or cannot store a megabyte: it may be full, or only
+   * read. Leaves nothing behind; needs the right to make temporary tables, which everybody has unless
+   * it was taken away.
+   */
+  async tryWriting(): Promise<void> {
+    await this.query(
+      `CREATE TEMPORARY TABLE meterline_trial ON COMMIT DROP AS
+       SELECT repeat('x', 1000) AS filler FROM generate_series(1, 1000)`,
+    );
+  }
+
   /** Runs the steps in one transaction, or as part of the one that is already under way. */
   async transaction<Result>(run: () => Promise<Result>): Promise<Result> {
     if (this.current.getStore() !== undefined) {

@@ -39,25 +39,37 @@ export function isUnstorable(error: unknown): boolean {
   return code.startsWith('22') || code.startsWith('54');
 }
 
-const CONNECTION_CODES = /^(?:08...|57P0[1-3]|53300|ECONN\w+|EPIPE|ETIMEDOUT)$/;
+/**
+ * The connection failed (08), the server is going, coming or full of connections (57P0x, 53300), it
+ * has no disk, memory or files left (53, 58030), or it only reads, as one that was replaced by
+ * another does (25006). All of these pass without anything that a sender could do.
+ */
+const AWAY_CODES = /^(?:08...|57P0[1-5]|53...|58030|25006|ECONN\w+|EPIPE|ETIMEDOUT)$/;
 const CONNECTION_MESSAGES =
   /^Connection terminated|^Client has encountered a connection error|timeout exceeded when trying to connect|already released/;
+/** A file may not grow for a reason that PostgreSQL has no code for, such as a quota: only the routine tells. */
+const INTERNAL_ERROR = 'XX000';
+const EXTENDING_ROUTINES = new Set(['mdextend', 'mdzeroextend']);
 
-/** Whether there was no database to ask: it restarts, is full, or cannot be reached. */
-export function isConnectionLost(error: unknown): boolean {
+/**
+ * Whether there was no database that could do what it was asked: it restarts, cannot be reached, is
+ * full, or only reads. The same may succeed later, without any change.
+ */
+export function isDatabaseAway(error: unknown): boolean {
   const candidate: unknown =
     error instanceof Error && 'driverError' in error ? error.driverError : error;
   if (!(candidate instanceof Error)) {
     return false;
   }
-  const code = 'code' in candidate && typeof candidate.code === 'string' ? candidate.code : '';
-  return CONNECTION_CODES.test(code) || CONNECTION_MESSAGES.test(candidate.message);
+  const { code = '', routine = '' } = candidate as { code?: unknown; routine?: unknown };
+  const cannotGrow = code === INTERNAL_ERROR && EXTENDING_ROUTINES.has(String(routine));
+  return cannotGrow || AWAY_CODES.test(String(code)) || CONNECTION_MESSAGES.test(candidate.message);
 }
 
 /** Whether the database cannot be reached or entered: it is away, or its address, name or password is wrong. */
 export function isUnusable(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return isConnectionLost(error) || /^(?:28|3D)...$|^ENOTFOUND$|^EAI_AGAIN$/.test(code);
+  return isDatabaseAway(error) || /^(?:28|3D)...$|^ENOTFOUND$|^EAI_AGAIN$/.test(code);
 }
 
 /** Whether the same transaction may succeed when it is run again at once. */

@@ -2,7 +2,7 @@
  * What the hot path asks of the database with every request, such as who a key belongs to: trusted
  * for a while, and for longer while the database is away, so that ingest can wait for it.
  */
-import { isConnectionLost } from './pg-errors.js';
+import { isDatabaseAway } from './pg-errors.js';
 
 /** How long a replica trusts what it read; what another one changed is seen after this long at most. */
 const CACHE_MS = 10_000;
@@ -49,7 +49,7 @@ export class ReadCache<Value> {
     try {
       return { value: await read(), readAt: now, until: now + CACHE_MS };
     } catch (error) {
-      if (before === undefined || before.readAt + MAX_STALE_MS < now || !isConnectionLost(error)) {
+      if (before === undefined || before.readAt + MAX_STALE_MS < now || !isDatabaseAway(error)) {
         throw error;
       }
       return { ...before, until: now + RETRY_MS };

@@ -2,7 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { DomainError, type ErrorKind, type FieldError } from '../../kernel/errors.js';
 import { type Outage } from '../database/outage.js';
-import { isConnectionLost } from '../database/pg-errors.js';
+import { isDatabaseAway } from '../database/pg-errors.js';
 import { type Problem } from './problem.dto.js';
 
 const STATUS: Readonly<Record<ErrorKind, number>> = {
@@ -42,7 +42,7 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>();
     const refusal = toRefusal(error);
     const isFault =
-      isConnectionLost(error) || (refusal.status >= 500 && refusal.code !== 'unavailable');
+      isDatabaseAway(error) || (refusal.status >= 500 && refusal.code !== 'unavailable');
     // A sender who hangs up in the middle of a body looks as a lost database does, and is none.
     if (isFault && !hasHungUp(request)) {
       // Without its query, in which some senders have to put their token.
@@ -89,7 +89,7 @@ function toRefusal(error: unknown): Refusal {
     const { code, message, errors } = error;
     return { status: STATUS[error.kind], code, detail: message, errors };
   }
-  if (isConnectionLost(error)) {
+  if (isDatabaseAway(error)) {
     return {
       status: 503,
       code: 'unavailable',

@@ -5,12 +5,15 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { type FastifyInstance, type FastifyRequest, type RequestPayload } from 'fastify';
 import qs from 'qs';
 import { DomainError } from '../../kernel/errors.js';
+import { whyNoJson } from '../../kernel/json-fault.js';
 import { type Config } from '../config.js';
 import { Outage } from '../database/outage.js';
 import { type ApiSection, setUpDocumentation } from './documentation.js';
 import { ProblemFilter } from './problem.filter.js';
 import { LINE_TYPES } from './raw-body.js';
+import { limitBodyTime } from './slow-body.js';
 import { createValidationPipe } from './validation.pipe.js';
+import { answerClientError, refuseAddress } from './wire-problem.js';
 
 /** Configuration is small; only ingest and Stripe's webhooks may be larger, and they say so. */
 const MAX_BODY_BYTES = 1_048_576;
@@ -35,6 +38,8 @@ export function createAdapter(config: Config): FastifyAdapter {
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: SILENCE_TIMEOUT_MS,
     return503OnClosing: false,
+    clientErrorHandler: answerClientError,
+    frameworkErrors: refuseAddress,
     routerOptions: {
       maxParamLength: 500,
       // `filter[region]=eu` is an object of one level.
@@ -47,8 +52,10 @@ export function createAdapter(config: Config): FastifyAdapter {
     if (request.url.includes('%00')) {
       throw new DomainError('invalid', 'invalid_request', 'The address holds a NUL.');
     }
+    normaliseEncoding(request);
     await Promise.resolve();
   });
+  limitBodyTime(instance, config.bodyTimeoutMs);
   // Raw routes take large bodies; Nest's decorators cannot say so per route.
   instance.addHook('onRoute', (route) => {
     const routeConfig: { rawBody?: boolean } = route.config ?? {};
@@ -57,6 +64,19 @@ export function createAdapter(config: Config): FastifyAdapter {
     }
   });
   return adapter;
+}
+
+/** The names of encodings are written in any letters (RFC 9110, 8.4.1), and `identity` is none. */
+function normaliseEncoding({ raw: { headers } }: FastifyRequest): void {
+  const encoding = headers['content-encoding']?.trim().toLowerCase();
+  if (encoding === undefined) {
+    return;
+  }
+  if (encoding === '' || encoding === 'identity') {
+    delete headers['content-encoding'];
+  } else {
+    headers['content-encoding'] = encoding === 'x-gzip' ? 'gzip' : encoding;
+  }
 }
 
 /**
@@ -158,8 +178,7 @@ function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body), refusePrototype);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : 'not JSON';
-    throw new DomainError('invalid', 'invalid_json', `The body is no JSON: ${reason}`, {
+    throw new DomainError('invalid', 'invalid_json', `The body is no JSON: ${whyNoJson(error)}`, {
       cause: error,
     });
   }

@@ -111,3 +111,32 @@ export class MeterEventSessionResponse {
   expires_at: string;
   livemode: boolean;
 }
+
+export class MeterEventCancellation {
+  /** Id of the usage event. */
+  identifier: string;
+}
+
+export class MeterEventAdjustmentBody {
+  /** Type of the usage event. */
+  event_name: string;
+  @ApiProperty({ enum: ['cancel'] })
+  type: string;
+  cancel: MeterEventCancellation;
+}
+
+export class MeterEventAdjustmentResponse {
+  object: string;
+  cancel: MeterEventCancellation;
+  event_name: string;
+  livemode: boolean;
+  /** Always `complete`: the event counts no longer. */
+  status: string;
+  type: string;
+}
+
+export class MeterEventAdjustmentV2Response extends MeterEventAdjustmentResponse {
+  id: string;
+  /** When the event was cancelled first. */
+  created: string;
+}

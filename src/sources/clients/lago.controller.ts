@@ -44,7 +44,7 @@ export class LagoController {
   async sendLagoEvent(
     @Req() request: AuthenticatedRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
+  ): Promise<string | Buffer> {
     const received = await this.intake.receive(request, LAGO);
     const [event] = takenOf(received);
     const [refused] = received.receipts;
@@ -65,7 +65,7 @@ export class LagoController {
   async sendLagoEvents(
     @Req() request: AuthenticatedRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
+  ): Promise<string | Buffer> {
     const received = await this.intake.receive(request, LAGO);
     const events = takenOf(received);
     const refused = received.receipts.filter((receipt) => !isTaken(receipt));
@@ -95,17 +95,20 @@ function faultsOf({ status, code = 'rejected', detail = '' }: RecordReceipt): ob
   return { [field]: [code] };
 }
 
-function refuse(reply: FastifyReply, details: object): string {
+/** As bytes, or Fastify would add a charset, which the type of problems does not have. */
+function refuse(reply: FastifyReply, details: object): Buffer {
   void reply.status(422).header('content-type', PROBLEM_TYPE);
-  return toText({
-    type: 'about:blank',
-    title: 'validation errors',
-    status: 422,
-    code: 'validation_errors',
-    detail: 'Nothing of the request was taken.',
-    error: 'Unprocessable entity',
-    error_details: details,
-  });
+  return Buffer.from(
+    toText({
+      type: 'about:blank',
+      title: 'validation errors',
+      status: 422,
+      code: 'validation_errors',
+      detail: 'Nothing of the request was taken.',
+      error: 'Unprocessable entity',
+      error_details: details,
+    }),
+  );
 }
 
 /** With every digit of its numbers. */

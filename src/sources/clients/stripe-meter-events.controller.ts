@@ -3,15 +3,9 @@ import { ApiBody, ApiConsumes, ApiOkResponse } from '@nestjs/swagger';
 import { Clock } from '../../kernel/clock.js';
 import { type AuthenticatedRequest } from '../../platform/access/api-key.guard.js';
 import { bearerTokens } from '../../platform/access/credentials.js';
-import { type ProblemExtension } from '../../platform/http/problem.filter.js';
 import { FORM_TYPE } from '../formats/stripe.js';
 import { isRecord, textOf } from '../record.js';
-import {
-  ClientIntake,
-  type Protocol,
-  refuseIfNoneTaken,
-  TakesFromClient,
-} from './client-intake.js';
+import { ClientIntake, refuseIfNoneTaken, TakesFromClient } from './client-intake.js';
 import {
   EmptyResponse,
   MeterEventBody,
@@ -19,18 +13,10 @@ import {
   MeterEventSessionResponse,
   MeterEventsBody,
 } from './clients.dto.js';
+import { STRIPE, STRIPE_PROBLEM } from './stripe-protocol.js';
 
-const STRIPE: Protocol = { name: 'stripe', formats: ['stripe'] };
 /** As at Stripe; here the token goes on to be taken. */
 const SESSION_MS = 15 * 60_000;
-/** Stripe's clients take every answer without this member for a success. */
-const EXTENSION: ProblemExtension = {
-  extendProblem: ({ status, code, detail }) => {
-    const type = status === 401 ? 'authentication_error' : 'invalid_request_error';
-    return { error: { type: status >= 500 ? 'api_error' : type, code, message: detail } };
-  },
-};
-
 /** Stripe's meter events; its clients can be given another host, but no path. */
 @Controller()
 export class StripeMeterEventsController {
@@ -42,7 +28,7 @@ export class StripeMeterEventsController {
   /** Send a meter event as Stripe's clients do, in version 1. */
   @Post('v1/billing/meter_events')
   @HttpCode(200)
-  @TakesFromClient(EXTENSION)
+  @TakesFromClient(STRIPE_PROBLEM)
   @ApiConsumes(FORM_TYPE)
   @ApiBody({ type: MeterEventBody })
   async createMeterEvent(@Req() request: AuthenticatedRequest): Promise<MeterEventResponse> {
@@ -59,7 +45,7 @@ export class StripeMeterEventsController {
   /** Send a meter event as Stripe's clients do, in version 2. */
   @Post('v2/billing/meter_events')
   @HttpCode(200)
-  @TakesFromClient(EXTENSION)
+  @TakesFromClient(STRIPE_PROBLEM)
   @ApiConsumes('application/json')
   @ApiBody({ type: MeterEventBody })
   async sendMeterEvent(@Req() request: AuthenticatedRequest): Promise<MeterEventResponse> {
@@ -76,7 +62,7 @@ export class StripeMeterEventsController {
   /** Open a session as Stripe's clients do. Its token is the key that asks for it. */
   @Post('v2/billing/meter_event_session')
   @HttpCode(200)
-  @TakesFromClient(EXTENSION)
+  @TakesFromClient(STRIPE_PROBLEM)
   @ApiConsumes('application/json')
   @ApiBody({ type: EmptyResponse })
   async openSession(@Req() request: AuthenticatedRequest): Promise<MeterEventSessionResponse> {
@@ -99,7 +85,7 @@ export class StripeMeterEventsController {
    */
   @Post('v2/billing/meter_event_stream')
   @HttpCode(200)
-  @TakesFromClient(EXTENSION)
+  @TakesFromClient(STRIPE_PROBLEM)
   @ApiConsumes('application/json')
   @ApiBody({ type: MeterEventsBody })
   @ApiOkResponse({ type: EmptyResponse })

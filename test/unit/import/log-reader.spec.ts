@@ -20,7 +20,7 @@ describe('openLog', () => {
   const read = async (name: string, bytes: Buffer): Promise<string[]> => {
     const file = path.join(directory, name);
     await writeFile(file, bytes);
-    const log = openLog(file);
+    const log = openLog(file, new AbortController().signal);
     const texts: string[] = [];
     for await (const lines of log.lines) {
       texts.push(...lines.map(({ text }) => text));

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { DomainError } from '../../../src/kernel/errors.js';
 import { FORMAT_NAMES, getFormat } from '../../../src/sources/formats/formats.js';
 import { compileMapping, keptPaths } from '../../../src/sources/mapping.js';
@@ -127,6 +128,30 @@ describe('aws-api-gateway', () => {
       ...['invalid_json', 'invalid_json'],
     ]);
     expect(batch.reply?.([])).toEqual(delivery);
+  });
+
+  const readDelivery = (...packed: Buffer[]): unknown[] => {
+    const records = packed.map((buffer) => ({ data: buffer.toString('base64') }));
+    return valuesOf(read('aws-api-gateway', JSON.stringify({ ...delivery, records })));
+  };
+
+  it('unpacks what a subscription of CloudWatch Logs gives to Firehose', () => {
+    const pack = (value: object): Buffer => gzipSync(JSON.stringify(value));
+    const events = [{ id: '1', timestamp: 1, message: '{"requestId":"a"}\n' }, {}];
+    expect(
+      readDelivery(
+        pack({ messageType: 'CONTROL_MESSAGE', logEvents: [{ message: 'Are you there?' }] }),
+        pack({ messageType: 'DATA_MESSAGE', logGroup: 'g', logEvents: events }),
+        pack({ requestId: 'b' }),
+        gzipSync('{"requestId":"c"}').subarray(0, 12),
+      ),
+    ).toEqual([{ requestId: 'a' }, 'invalid_json', { requestId: 'b' }, 'invalid_json']);
+  });
+
+  it('refuses what is too large when it is unpacked, before it is', () => {
+    const bomb = gzipSync(Buffer.alloc(40 * 1_048_576, ' '));
+    expect(readDelivery(bomb, gzipSync('{}'))).toEqual([{}]);
+    expect(() => readDelivery(bomb, bomb)).toThrow(expect.objectContaining({ kind: 'too_large' }));
   });
 
   it('takes a plain record for what it is', () => {

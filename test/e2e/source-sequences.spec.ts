@@ -1,0 +1,127 @@
+/*
+ * Aim: numbers that never reached the service are shown and told, and none that it has taken, also
+ * when it is killed again and again.
+ * Method: over HTTP, with a sender that sends again what was not answered, until it is.
+ */
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { eventually, startService, type TestService } from '../support/service-process.js';
+
+const PATH = '/api/v1/sources';
+const KILLS = 3;
+const REQUESTS = 60;
+const PER_REQUEST = 5;
+const LOST = [17, 18, 40];
+
+describe('numbers of records', () => {
+  let db: TestDatabase;
+  let service: TestService;
+
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    service = await startService(db.url);
+  });
+
+  afterAll(async () => {
+    await service.kill('SIGTERM');
+    await db.drop();
+  });
+
+  const create = async (key: string): Promise<void> => {
+    const sequence = { path: '$.n', of: { join: ['$.node', '$.worker'] } };
+    const ignore = [{ property: '$.health', op: 'exists' }];
+    const body = { key, name: key, format: 'json', gap_grace: 0, mapping: { sequence, ignore } };
+    const created = await service.post(PATH, body);
+    expect(created).toMatchObject({ status: 201, body: { mapping: { sequence } } });
+  };
+  const gapsOf = async (key: string): Promise<Record<string, unknown>[]> =>
+    (await service.get(`${PATH}/${key}/gaps`)).body.data;
+  const typesTold = async (gap: unknown): Promise<string[]> => {
+    const { body } = await service.get('/api/v1/webhook-messages');
+    return body.data
+      .filter((message: { body?: unknown }) => JSON.stringify(message).includes(String(gap)))
+      .map(({ type }: { type: string }) => type);
+  };
+
+  it('are missing when they do not come, whatever becomes of those that do', async () => {
+    await create('gateway');
+    const send = async (...records: object[]): Promise<void> => {
+      const named = records.map((record) => ({ node: 'n1', worker: 0, ...record }));
+      expect((await service.post(`${PATH}/gateway/events`, named)).status).toBe(200);
+    };
+    await send({ id: 'a', n: 1, subject: 's' }, { id: 'refused', n: 2 }, { health: true, n: 3 });
+    await send({ id: 'a', n: 1, subject: 's' }, { id: 'b', n: '7', subject: 's' });
+    await send({ id: 'c', subject: 's' }, { id: 'd', n: 'x', subject: 's' });
+    const [gap] = await eventually(async () => {
+      const found = await gapsOf('gateway');
+      return found.length > 0 && found;
+    });
+    expect(gap).toEqual({
+      ...{ kind: 'sequence', id: expect.stringMatching(/^gap_/), counter: 'n1 0', missing: 3 },
+      ranges: [{ first: '4', last: '6' }],
+      since: expect.any(String),
+    });
+    await eventually(async () => (await typesTold(gap?.['id'])).includes('source.gap_found'));
+    await send(...[4, 5, 6].map((n) => ({ id: `late-${n}`, n, subject: 's' })));
+    expect(await gapsOf('gateway')).toEqual([]);
+    await eventually(async () => (await typesTold(gap?.['id'])).includes('source.gap_closed'));
+    expect((await typesTold(gap?.['id'])).toSorted()).toEqual([
+      'source.gap_closed',
+      'source.gap_found',
+    ]);
+  });
+
+  it('are shown by a preview', async () => {
+    const body = {
+      ...{ format: 'json', mapping: { sequence: { path: '$.n', of: '$.node' } } },
+      record: '{"n":8999999999999999999,"node":"n 1","subject":"s","id":"a"}',
+    };
+    expect((await service.post(`${PATH}/preview`, body)).body).toMatchObject({
+      outcome: 'event',
+      sequence: { counter: 'n 1', number: '8999999999999999999' },
+    });
+    const without = { ...body, record: { n: 1, id: 'a' } };
+    const preview = (await service.post(`${PATH}/preview`, without)).body;
+    expect(preview).toMatchObject({ outcome: 'rejected' });
+    expect(preview).not.toHaveProperty('sequence');
+  });
+
+  it('are no gap though the service is killed while they come', async () => {
+    await create('killed');
+    const requests = Array.from({ length: REQUESTS }, (_, index) =>
+      Array.from({ length: PER_REQUEST }, (__, at) => index * PER_REQUEST + at + 1)
+        .filter((n) => !LOST.includes(n))
+        .map((n) => ({ id: `r-${n}`, subject: 's', node: 'n1', worker: 1, n })),
+    );
+    let next = 0;
+    const sendAll = async (): Promise<void> => {
+      for (let request = requests[next++]; request !== undefined; request = requests[next++]) {
+        const body = request;
+        await eventually(async () => {
+          const answer = await service
+            .request('POST', `${PATH}/killed/events`, { body })
+            .catch(() => null);
+          return answer?.status === 200;
+        });
+      }
+    };
+    const senders = Promise.all([sendAll(), sendAll(), sendAll()]);
+    for (let kill = 1; kill <= KILLS; kill += 1) {
+      const goal = (REQUESTS / (KILLS + 1)) * kill;
+      await eventually(async () => await Promise.resolve(next >= goal));
+      await service.kill('SIGKILL');
+      service = await startService(db.url);
+    }
+    await senders;
+    const missing = await eventually(async () => {
+      const ranges = (await gapsOf('killed')).flatMap(
+        (gap) => gap['ranges'] as { first: string; last: string }[],
+      );
+      return ranges.length >= 2 && ranges;
+    });
+    const shown = missing.toSorted((one, other) => Number(one.first) - Number(other.first));
+    expect(shown).toEqual([
+      { first: '17', last: '18' },
+      { first: '40', last: '40' },
+    ]);
+  });
+});

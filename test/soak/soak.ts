@@ -1,0 +1,141 @@
+/*
+ * Two replicas on one PostgreSQL, under load from senders that retry, are killed at random moments
+ * in every way there is; in the end everything must be as if nothing had happened. The tally is kept
+ * by the senders alone. The same seed gives the same events, kills and pauses; what the machine does
+ * in between it cannot give.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../support/service-process.js';
+import { FORMS } from './forms.js';
+import { judge, type Verdict } from './judge.js';
+import { type Kill, Plant } from './plant.js';
+import { Random } from './random.js';
+import { type SoakSender, startSender } from './senders.js';
+import { PLAN, startSubscribing } from './subscribing.js';
+import { EVENT_TYPE, METERS, type MeterKey, Tally } from './tally.js';
+
+const PROGRESS_MS = 10_000;
+
+export interface SoakOptions {
+  readonly seed: string;
+  /** Senders of each form. */
+  readonly sendersOfForm: number;
+  /** The ways to kill that take turns. */
+  readonly kills: readonly Kill[];
+  /** Between two kills. */
+  readonly longestPeaceMs: number;
+  /** Whether there is to be another kill, after so many. */
+  readonly goesOn: (kills: number) => boolean;
+  readonly report: (line: string) => void;
+}
+
+export interface SoakResult {
+  readonly tally: Tally;
+  readonly verdict: Verdict;
+}
+
+export async function runSoak(options: SoakOptions): Promise<SoakResult> {
+  const { report } = options;
+  const random = new Random(options.seed);
+  const tally = new Tally();
+  const plant = await Plant.start(tally, random.of('plant'));
+  const senders: SoakSender[] = [];
+  const startedAt = performance.now();
+  const progress = setInterval(() => {
+    report(progressOf(tally, performance.now() - startedAt));
+  }, PROGRESS_MS);
+  try {
+    await setUp(plant);
+    senders.push(...(await startSenders(options, random, tally, plant)));
+    await killAll(options, random.of('kills'), tally, plant);
+    await Promise.all(senders.map(async (sender) => await sender.stop()));
+    report(`${progressOf(tally, performance.now() - startedAt)}; judging`);
+    return { tally, verdict: await judge(tally, plant.databaseUrl, plant.services) };
+  } finally {
+    clearInterval(progress);
+    for (const sender of senders) {
+      sender.abandon();
+    }
+    await plant.remove();
+  }
+}
+
+async function setUp(plant: Plant): Promise<void> {
+  await made(plant, 'plans', PLAN);
+  for (const key of Object.keys(METERS) as MeterKey[]) {
+    if (key !== 'late') {
+      await makeMeter(plant, key);
+    }
+  }
+}
+
+async function makeMeter(plant: Plant, key: MeterKey): Promise<void> {
+  await made(plant, 'meters', { key, name: key, event_type: EVENT_TYPE, ...METERS[key] });
+}
+
+async function made(plant: Plant, path: string, body: object): Promise<void> {
+  // Right after a kill a pooled connection may prove to be lost.
+  const answer = await eventually(async () => {
+    const tried = await plant.services[0]!.post(`/api/v1/${path}`, body);
+    return tried.status !== 503 && tried;
+  });
+  if (answer.status !== 201) {
+    throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+  }
+}
+
+async function startSenders(
+  { sendersOfForm }: SoakOptions,
+  random: Random,
+  tally: Tally,
+  plant: Plant,
+): Promise<SoakSender[]> {
+  const urls = (): readonly string[] => plant.urls();
+  const senders: SoakSender[] = [];
+  for (const form of FORMS) {
+    for (let index = 0; index < sendersOfForm; index += 1) {
+      const source = `${form.name}-${index}`;
+      if (form.source !== null) {
+        await made(plant, 'sources', { key: source, name: source, ...form.source });
+      }
+      senders.push(startSender({ form, source, tally, random: random.of(source), urls }));
+    }
+  }
+  return [...senders, startSubscribing(tally, urls)];
+}
+
+/** In turns of all ways, each turn shuffled, so that a short soak has each of them, too. */
+async function killAll(
+  { kills: ways, longestPeaceMs, goesOn, report }: SoakOptions,
+  random: Random,
+  tally: Tally,
+  plant: Plant,
+): Promise<void> {
+  let turn: Kill[] = [];
+  for (let kills = 0; goesOn(kills); kills += 1) {
+    await sleep(random.whole(0, longestPeaceMs));
+    turn = turn.length > 0 ? turn : shuffled(ways, random);
+    const kill = turn.pop()!;
+    await plant.strike(kill);
+    report(`  ${kill}: acknowledged again after ${Math.round(tally.recoveriesMs.at(-1)!)} ms`);
+    if (kills === 0) {
+      await makeMeter(plant, 'late');
+    }
+  }
+}
+
+function shuffled<T>(list: readonly T[], random: Random): T[] {
+  return list
+    .map((one) => ({ one, order: random.next() }))
+    .toSorted((left, right) => left.order - right.order)
+    .map(({ one }) => one);
+}
+
+function progressOf(tally: Tally, elapsedMs: number): string {
+  const answers = [...tally.answers].map(([status, count]) => `${status}: ${count}`).join(', ');
+  const kills = tally.recoveriesMs.length;
+  return (
+    `${Math.round(elapsedMs / 1_000)} s: ${tally.sent} events sent, ${tally.acknowledged} acknowledged, ` +
+    `${kills} kills; answers ${answers}; faults ${tally.faults.length}`
+  );
+}
