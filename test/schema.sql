@@ -169,9 +169,22 @@ CREATE TABLE meters (
   group_by jsonb NOT NULL,
   counts_from timestamp with time zone NOT NULL,
   created_at timestamp with time zone NOT NULL,
-  CONSTRAINT meters_aggregation_check CHECK ((((aggregation = 'count'::text) AND (value_property IS NULL)) OR ((aggregation = 'sum'::text) AND (value_property IS NOT NULL)))),
+  value_expression text,
+  percentile numeric,
+  archived_at timestamp with time zone,
+  CONSTRAINT meters_aggregation_check CHECK (
+CASE
+    WHEN (aggregation = 'count'::text) THEN (num_nonnulls(value_property, value_expression) = 0)
+    WHEN (aggregation = 'unique_count'::text) THEN ((value_property IS NOT NULL) AND (value_expression IS NULL))
+    ELSE ((aggregation = ANY (ARRAY['sum'::text, 'min'::text, 'max'::text, 'avg'::text, 'latest'::text, 'percentile'::text, 'time_weighted_sum'::text])) AND (num_nonnulls(value_property, value_expression) = 1))
+END),
   CONSTRAINT meters_key_unique UNIQUE (key),
   CONSTRAINT meters_number_unique UNIQUE (number),
+  CONSTRAINT meters_percentile_check CHECK (
+CASE
+    WHEN (aggregation = 'percentile'::text) THEN ((percentile IS NOT NULL) AND (percentile > (0)::numeric) AND (percentile <= (100)::numeric))
+    ELSE (percentile IS NULL)
+END),
   CONSTRAINT meters_pkey PRIMARY KEY (id)
 );
 
@@ -423,6 +436,19 @@ CREATE TABLE usage_backfills (
   CONSTRAINT usage_backfills_pkey PRIMARY KEY (meter)
 );
 
+CREATE TABLE usage_checks (
+  id text NOT NULL,
+  night date,
+  checked_at timestamp with time zone NOT NULL,
+  meter_count integer NOT NULL,
+  hour_count integer NOT NULL,
+  difference_count integer NOT NULL,
+  differences jsonb NOT NULL,
+  is_repaired boolean NOT NULL,
+  CONSTRAINT usage_checks_night_unique UNIQUE (night),
+  CONSTRAINT usage_checks_pkey PRIMARY KEY (id)
+);
+
 CREATE TABLE usage_corrections (
   batch_id bigint NOT NULL,
   received_at timestamp with time zone NOT NULL,
@@ -438,6 +464,16 @@ CREATE TABLE usage_corrections (
   created_by text NOT NULL,
   CONSTRAINT usage_corrections_pkey PRIMARY KEY (source, id, batch_id, sign),
   CONSTRAINT usage_corrections_sign_check CHECK ((sign = ANY (ARRAY['-1'::integer, 1])))
+);
+
+CREATE TABLE usage_distinct_values (
+  subject text NOT NULL,
+  meter integer NOT NULL,
+  hour timestamp with time zone NOT NULL,
+  groups text[] NOT NULL,
+  value text NOT NULL,
+  event_count bigint NOT NULL,
+  CONSTRAINT usage_distinct_values_pkey PRIMARY KEY (subject, meter, hour, groups, value)
 );
 
 CREATE TABLE usage_event_conflicts (
@@ -478,6 +514,25 @@ CREATE TABLE usage_events (
   extensions jsonb
 ) PARTITION BY RANGE (received_at);
 
+CREATE TABLE usage_rebuilds (
+  id text NOT NULL,
+  meter_id text NOT NULL,
+  starts_at timestamp with time zone NOT NULL,
+  ends_at timestamp with time zone NOT NULL,
+  subjects text[],
+  done_to timestamp with time zone NOT NULL,
+  step_hours integer NOT NULL,
+  event_count bigint NOT NULL,
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  created_at timestamp with time zone NOT NULL,
+  created_by text NOT NULL,
+  CONSTRAINT usage_rebuilds_finished_check CHECK (((finished_at IS NULL) OR ((started_at IS NOT NULL) AND (done_to = ends_at)))),
+  CONSTRAINT usage_rebuilds_meter_fkey FOREIGN KEY (meter_id) REFERENCES meters(id) ON DELETE RESTRICT,
+  CONSTRAINT usage_rebuilds_pkey PRIMARY KEY (id),
+  CONSTRAINT usage_rebuilds_span_check CHECK (((starts_at <= done_to) AND (done_to <= ends_at) AND (step_hours > 0)))
+);
+
 CREATE TABLE usage_rollups (
   subject text NOT NULL,
   meter integer NOT NULL,
@@ -485,6 +540,11 @@ CREATE TABLE usage_rollups (
   groups text[] NOT NULL,
   event_count bigint NOT NULL,
   value_sum numeric NOT NULL,
+  value numeric,
+  first_time timestamp with time zone,
+  last_time timestamp with time zone,
+  level_sum numeric,
+  is_corrected boolean NOT NULL DEFAULT false,
   CONSTRAINT usage_rollups_pkey PRIMARY KEY (subject, meter, hour, groups)
 );
 
@@ -575,10 +635,12 @@ CREATE INDEX sequence_gaps_source ON public.sequence_gaps USING btree (source_id
 CREATE INDEX sequence_gaps_waiting ON public.sequence_gaps USING btree (found_at) WHERE (told_at IS NULL);
 CREATE INDEX usage_corrections_batch ON public.usage_corrections USING btree (batch_id);
 CREATE INDEX usage_corrections_subject_time ON public.usage_corrections USING btree (subject, "time");
+CREATE INDEX usage_distinct_values_meter_hour ON public.usage_distinct_values USING btree (meter, hour);
 CREATE INDEX usage_event_conflicts_open ON public.usage_event_conflicts USING btree (id) WHERE (closed_as IS NULL);
 CREATE INDEX usage_events_batch ON ONLY public.usage_events USING btree (batch_id);
 CREATE INDEX usage_events_subject_time ON ONLY public.usage_events USING btree (subject, "time");
 CREATE INDEX usage_events_time ON ONLY public.usage_events USING brin ("time") WITH (autosummarize='on');
+CREATE INDEX usage_rebuilds_open ON public.usage_rebuilds USING btree (id) WHERE (finished_at IS NULL);
 CREATE INDEX usage_rollups_meter_hour ON public.usage_rollups USING btree (meter, hour);
 CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (endpoint_id, next_attempt_at, id) WHERE (state = 'pending'::text);
 CREATE INDEX webhook_deliveries_endpoint ON public.webhook_deliveries USING btree (endpoint_id, id);

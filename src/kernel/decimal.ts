@@ -26,3 +26,14 @@ export function decimal(text: string | bigint): Decimal {
 export function formatDecimal(value: Decimal): string {
   return value.eq(0) ? '0' : value.toFixed();
 }
+
+/**
+ * The quotient, rounded once, half away from zero, to `scale` digits after the point. Only what has
+ * to divide may round: an average, or a level over time.
+ */
+export function quotient(dividend: Decimal, divisor: bigint, scale: number): Decimal {
+  const Rounding = Big();
+  Rounding.DP = scale;
+  Rounding.RM = Big.roundHalfUp;
+  return new Big(new Rounding(dividend).div(divisor.toString()).toFixed());
+}

@@ -21,6 +21,8 @@ export type IdPrefix =
   | 'cfl'
   | 'src'
   | 'cnt'
+  | 'reb'
+  | 'chk'
   | 'gap';
 
 /** Crockford's base 32 in lower case: sorts as the bytes do, and has no letters that look alike. */

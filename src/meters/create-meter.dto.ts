@@ -1,58 +1,83 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
 import {
-  ArrayMaxSize,
-  IsArray,
   IsIn,
-  IsObject,
   IsOptional,
   ValidateBy,
   ValidateIf,
-  ValidateNested,
   type ValidationArguments,
 } from 'class-validator';
 import { isDecimal } from '../kernel/decimal.js';
-import { IsInstantText, IsKey, isStorable, IsStorableText } from '../platform/http/validators.js';
-import { FILTER_OPERATORS, type FilterOperator } from './meter.js';
 import { parsePropertyPath, PROPERTY_PATH_RULE } from '../kernel/property-path.js';
+import { IsInstantText, IsKey, IsStorableText } from '../platform/http/validators.js';
+import { AreFilters, MeterFilterDto } from './meter-filter.dto.js';
+import { type Aggregation, AGGREGATIONS } from './meter.js';
+import { readValueExpression } from './value-expression.js';
 
-const MAX_FILTERS = 20;
 /** With a subject they are the key of a rollup, which an index has to hold. */
 const MAX_GROUPS = 5;
-const MAX_VALUE_LENGTH = 256;
 const GROUP_KEY = /^[a-z][a-z0-9_]{0,62}$/;
 
-const IsPropertyPath = (): PropertyDecorator =>
-  ValidateBy({
-    name: 'isPropertyPath',
+/** What is wrong with a value beside the rest of the body; null when nothing is. */
+type Fault = (value: unknown, body: CreateMeterDto) => string | null;
+
+const HasNoFault = (name: string, faultOf: Fault): PropertyDecorator => {
+  const fault = (args: ValidationArguments | undefined): string | null =>
+    args === undefined ? null : faultOf(args.value, args.object as CreateMeterDto);
+  return ValidateBy({
+    name,
     validator: {
-      validate: (value) => parsePropertyPath(value) !== null,
-      defaultMessage: () => PROPERTY_PATH_RULE,
+      validate: (_, args) => fault(args) === null,
+      defaultMessage: (args) => fault(args) ?? '',
     },
   });
+};
 
-const ORDERED: readonly FilterOperator[] = ['lt', 'lte', 'gt', 'gte'];
+const isKnown = ({ aggregation }: CreateMeterDto): boolean =>
+  AGGREGATIONS.some((known) => known === aggregation);
+/** Another aggregation is refused itself. */
+const unlessUnknown =
+  (faultOf: Fault): Fault =>
+  (value, body) =>
+    isKnown(body) ? faultOf(value, body) : null;
 
-/** Text, number or boolean; an order is defined for numbers only. */
-const IsFilterValue = (): PropertyDecorator =>
-  ValidateBy({
-    name: 'isFilterValue',
-    validator: {
-      validate: (value, args) => {
-        const op = (args?.object as MeterFilterDto | undefined)?.op ?? 'eq';
-        const isNumber =
-          typeof value === 'number' && Number.isFinite(value) && isDecimal(String(value));
-        const isText =
-          typeof value === 'string' && value.length <= MAX_VALUE_LENGTH && isStorable(value);
-        return ORDERED.includes(op) ? isNumber : isNumber || isText || typeof value === 'boolean';
-      },
-      defaultMessage: () =>
-        `must be text of at most ${MAX_VALUE_LENGTH} characters, a number or a boolean; for ${ORDERED.join(', ')} a number`,
-    },
-  });
+const propertyFault: Fault = (path, { aggregation, value }) => {
+  if (aggregation === 'count') {
+    return path === undefined ? null : 'is not used by a count';
+  }
+  if (path === undefined && aggregation === 'unique_count') {
+    return 'must name the property whose values are told apart';
+  }
+  if (path === undefined) {
+    return value === undefined ? `must be given, or value, for ${aggregation}` : null;
+  }
+  return parsePropertyPath(path) === null ? PROPERTY_PATH_RULE : null;
+};
 
-const isSum = (args: ValidationArguments | undefined): boolean =>
-  (args?.object as CreateMeterDto | undefined)?.aggregation === 'sum';
+const valueFault: Fault = (text, { aggregation, value_property: property }) => {
+  if (text === undefined) {
+    return null;
+  }
+  if (aggregation === 'count' || aggregation === 'unique_count') {
+    return `is not used by ${aggregation}`;
+  }
+  if (property !== undefined) {
+    return 'cannot be combined with value_property';
+  }
+  if (typeof text !== 'string') {
+    return 'must be an expression in text, such as "(input_tokens + 4 * output_tokens) / 1000"';
+  }
+  const read = readValueExpression(text);
+  return read.outcome === 'refused' ? read.detail : null;
+};
+
+const percentileFault: Fault = (value, { aggregation }) => {
+  if (aggregation !== 'percentile') {
+    return value === undefined ? null : `is not used by ${aggregation}`;
+  }
+  const text = typeof value === 'number' ? String(value) : value;
+  const isWithin = isDecimal(text) && Number(text) > 0 && Number(text) <= 100;
+  return isWithin ? null : 'must be a decimal of more than 0 and at most 100, such as "95"';
+};
 
 const IsGroupBy = (): PropertyDecorator =>
   ValidateBy({
@@ -70,19 +95,6 @@ const IsGroupBy = (): PropertyDecorator =>
         `must be an object of at most ${MAX_GROUPS} groups, each a lower-case name and a path such as { "region": "$.region" }`,
     },
   });
-
-export class MeterFilterDto {
-  /** Path in `data`, such as `$.status`. */
-  @IsPropertyPath()
-  property: string;
-
-  @IsIn(FILTER_OPERATORS)
-  op: FilterOperator;
-
-  @ApiProperty({ oneOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }] })
-  @IsFilterValue()
-  value: string | number | boolean;
-}
 
 export class CreateMeterDto {
   /** Your own name for the meter; usable in paths in place of the id. */
@@ -105,30 +117,28 @@ export class CreateMeterDto {
   @IsStorableText(256)
   event_type: string;
 
-  @IsIn(['count', 'sum'])
-  aggregation: 'count' | 'sum';
+  @IsIn(AGGREGATIONS)
+  aggregation: Aggregation['kind'];
 
-  /** For a sum: the path of the number in `data`, such as `$.bytes`. */
-  @ValidateIf(
-    (body: CreateMeterDto) => body.aggregation === 'sum' || body.value_property !== undefined,
-  )
-  @ValidateBy({
-    name: 'isValueProperty',
-    validator: {
-      validate: (value, args) => isSum(args) && parsePropertyPath(value) !== null,
-      defaultMessage: (args) => (isSum(args) ? PROPERTY_PATH_RULE : 'is not used by a count'),
-    },
-  })
+  /** For all but a count: the path in `data` of what is aggregated, such as `$.bytes`. */
+  @ApiProperty({ type: 'string', required: false })
+  @HasNoFault('isValueProperty', unlessUnknown(propertyFault))
   value_property?: string;
 
+  /** In its place, for numbers: an expression, such as `(input_tokens + 4 * output_tokens) / 1000`. */
+  @ApiProperty({ type: 'string', required: false })
+  @HasNoFault('isValue', unlessUnknown(valueFault))
+  value?: string;
+
+  /** For a percentile: which, in per cent, such as `95`. */
+  @ApiProperty({ oneOf: [{ type: 'string' }, { type: 'number' }], required: false })
+  @HasNoFault('isPercentile', unlessUnknown(percentileFault))
+  percentile?: string | number;
+
   /** All must hold for an event to count. */
+  @ApiProperty({ type: [MeterFilterDto], required: false })
   @IsOptional()
-  @Type(() => MeterFilterDto)
-  // Decorators are checked from the last to the first.
-  @ValidateNested({ each: true })
-  @IsObject({ each: true })
-  @ArrayMaxSize(MAX_FILTERS)
-  @IsArray()
+  @AreFilters()
   filters?: MeterFilterDto[];
 
   /** Names of groups, each with the path of its value: `{ "region": "$.region" }`. */
@@ -161,8 +171,14 @@ export class MeterResponse {
   event_type: string;
   aggregation: string;
   value_property: string | null;
+  /** The expression; null when a property is read, or nothing. */
+  value: string | null;
+  /** Per cent; null unless the aggregation is `percentile`. */
+  percentile: string | null;
   filters: MeterFilterDto[];
   group_by: Record<string, string>;
   counts_from: string | null;
+  /** Usage from then on is not counted; null while the meter is in use. */
+  archived_at: string | null;
   created_at: string;
 }

@@ -1,14 +1,68 @@
-/** How a property of `data` is compared; a property that is missing passes `ne` only. */
-export const FILTER_OPERATORS = ['eq', 'ne', 'lt', 'lte', 'gt', 'gte'] as const;
+/** How the usage events of a meter become one quantity; docs/meters.md has the formulas. */
+export const AGGREGATIONS = [
+  'count',
+  'sum',
+  'min',
+  'max',
+  'avg',
+  'latest',
+  'unique_count',
+  'percentile',
+  'time_weighted_sum',
+] as const;
+
+/** The number of an event: a property of its data, or what an expression makes of several. */
+export type MeterValue =
+  | { readonly kind: 'property'; readonly path: string }
+  | { readonly kind: 'expression'; readonly text: string };
+
+export type Aggregation =
+  | { readonly kind: 'count' }
+  | {
+      readonly kind: 'sum' | 'min' | 'max' | 'avg' | 'latest' | 'time_weighted_sum';
+      readonly value: MeterValue;
+    }
+  /** Of a property as text, not as a number. */
+  | { readonly kind: 'unique_count'; readonly property: string }
+  | {
+      readonly kind: 'percentile';
+      readonly value: MeterValue;
+      /** Decimal text, more than 0 and at most 100. */
+      readonly percentile: string;
+    };
+
+/** How a property of `data` is compared; one that is missing passes `ne`, `not_in` and `exists` of false only. */
+export const FILTER_OPERATORS = [
+  'eq',
+  'ne',
+  'in',
+  'not_in',
+  'lt',
+  'lte',
+  'gt',
+  'gte',
+  'exists',
+  'prefix',
+] as const;
 
 export type FilterOperator = (typeof FILTER_OPERATORS)[number];
+export type FilterScalar = string | number | boolean;
 
-export interface MeterFilter {
+export type MeterCondition = {
   /** Path in `data`, such as `$.status`. */
   readonly property: string;
-  readonly op: FilterOperator;
-  readonly value: string | number | boolean;
-}
+} & (
+  | { readonly op: 'eq' | 'ne'; readonly value: FilterScalar }
+  | { readonly op: 'in' | 'not_in'; readonly value: readonly FilterScalar[] }
+  | { readonly op: 'lt' | 'lte' | 'gt' | 'gte'; readonly value: number }
+  | { readonly op: 'exists'; readonly value: boolean }
+  | { readonly op: 'prefix'; readonly value: string }
+);
+
+export type MeterFilter =
+  | MeterCondition
+  | { readonly all: readonly MeterFilter[] }
+  | { readonly any: readonly MeterFilter[] };
 
 export interface MeterGroup {
   /** Name of the group in answers and prices. */
@@ -17,10 +71,7 @@ export interface MeterGroup {
   readonly property: string;
 }
 
-export type Aggregation =
-  { readonly kind: 'count' } | { readonly kind: 'sum'; readonly valueProperty: string };
-
-/** What is measured; immutable but for name and description. */
+/** What is measured; immutable but for name, description and end. */
 export interface Meter {
   readonly id: string;
   /** Stands for the meter in rollups. */
@@ -37,5 +88,21 @@ export interface Meter {
   readonly groupBy: readonly MeterGroup[];
   /** Usage before this instant is not counted; null: all is. */
   readonly countsFrom: Date | null;
+  /** Usage from this instant on is not counted; null: the meter is not archived. */
+  readonly archivedAt: Date | null;
   readonly createdAt: Date;
+}
+
+/** The path of the one property that the aggregation reads; null when it reads none, or computes. */
+export function propertyOf(aggregation: Aggregation): string | null {
+  if (aggregation.kind === 'unique_count') {
+    return aggregation.property;
+  }
+  const value = valueOf(aggregation);
+  return value?.kind === 'property' ? value.path : null;
+}
+
+/** The number that the aggregation reads of each event; null when it reads none. */
+export function valueOf(aggregation: Aggregation): MeterValue | null {
+  return 'value' in aggregation ? aggregation.value : null;
 }

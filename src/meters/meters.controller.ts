@@ -1,5 +1,6 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiConflictResponse } from '@nestjs/swagger';
+import { decimal, formatDecimal } from '../kernel/decimal.js';
 import { instantOf } from '../kernel/instant.js';
 import { RequireScope } from '../platform/access/scope.js';
 import {
@@ -10,7 +11,9 @@ import {
   toPageResponse,
 } from '../platform/http/page.js';
 import { CreateMeterDto, MeterResponse, UpdateMeterDto } from './create-meter.dto.js';
-import { type Aggregation, type Meter } from './meter.js';
+import { toFilter } from './filter-rules.js';
+import { type MeterFilterDto } from './meter-filter.dto.js';
+import { type Aggregation, type Meter, type MeterValue, propertyOf, valueOf } from './meter.js';
 import { MetersReader } from './meters.reader.js';
 import { MetersService, type NewMeter } from './meters.service.js';
 
@@ -62,20 +65,37 @@ function toInput(body: CreateMeterDto): NewMeter {
     unit: body.unit ?? 'unit',
     eventType: body.event_type,
     aggregation: toAggregation(body),
-    filters: (body.filters ?? []).map(({ property, op, value }) => ({ property, op, value })),
+    filters: (body.filters ?? []).map(toFilter),
     groupBy: groups.toSorted((left, right) => (left.key < right.key ? -1 : 1)),
     countsFrom: typeof body.counts_from === 'string' ? instantOf(body.counts_from) : null,
+    archivedAt: null,
   };
 }
 
 function toAggregation(body: CreateMeterDto): Aggregation {
-  return body.aggregation === 'sum' && body.value_property !== undefined
-    ? { kind: 'sum', valueProperty: body.value_property }
-    : { kind: 'count' };
+  const { aggregation: kind, value_property: path = '', value: text } = body;
+  const value: MeterValue =
+    text === undefined ? { kind: 'property', path } : { kind: 'expression', text };
+  switch (kind) {
+    case 'count':
+      return { kind };
+    case 'unique_count':
+      return { kind, property: path };
+    case 'percentile':
+      return { kind, value, percentile: formatDecimal(decimal(String(body.percentile))) };
+    case 'sum':
+    case 'min':
+    case 'max':
+    case 'avg':
+    case 'latest':
+    case 'time_weighted_sum':
+      return { kind, value };
+  }
 }
 
 function toResponse(meter: Meter): MeterResponse {
   const { aggregation } = meter;
+  const value = valueOf(aggregation);
   return {
     id: meter.id,
     key: meter.key,
@@ -84,10 +104,13 @@ function toResponse(meter: Meter): MeterResponse {
     unit: meter.unit,
     event_type: meter.eventType,
     aggregation: aggregation.kind,
-    value_property: aggregation.kind === 'sum' ? aggregation.valueProperty : null,
-    filters: [...meter.filters],
+    value_property: propertyOf(aggregation),
+    value: value?.kind === 'expression' ? value.text : null,
+    percentile: aggregation.kind === 'percentile' ? aggregation.percentile : null,
+    filters: [...meter.filters] as MeterFilterDto[],
     group_by: Object.fromEntries(meter.groupBy.map(({ key, property }) => [key, property])),
     counts_from: meter.countsFrom?.toISOString() ?? null,
+    archived_at: meter.archivedAt?.toISOString() ?? null,
     created_at: meter.createdAt.toISOString(),
   };
 }

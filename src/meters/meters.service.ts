@@ -27,4 +27,18 @@ export class MetersService {
     }
     return meter;
   }
+
+  /**
+   * Ends a meter: usage from this instant on is not its. To be called by who counts for it, since what
+   * was counted of a later time must go; the first instant stays.
+   *
+   * @throws DomainError not_found
+   */
+  async archive(id: string, at: Date): Promise<Meter> {
+    const meter = await this.store.archive(id, at);
+    if (meter === null) {
+      throw notFound('meter', id);
+    }
+    return meter;
+  }
 }

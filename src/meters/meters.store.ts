@@ -4,7 +4,15 @@ import { conflict } from '../kernel/errors.js';
 import { Database } from '../platform/database/database.js';
 import { violates } from '../platform/database/pg-errors.js';
 import { type Page, toPage } from '../platform/http/page.js';
-import { type Aggregation, type Meter, type MeterFilter, type MeterGroup } from './meter.js';
+import {
+  type Aggregation,
+  type Meter,
+  type MeterFilter,
+  type MeterGroup,
+  type MeterValue,
+  propertyOf,
+  valueOf,
+} from './meter.js';
 
 interface MeterRow {
   readonly id: string;
@@ -14,16 +22,20 @@ interface MeterRow {
   readonly description: string;
   readonly unit: string;
   readonly event_type: string;
-  readonly aggregation: string;
+  readonly aggregation: Aggregation['kind'];
   readonly value_property: string | null;
+  readonly value_expression: string | null;
+  readonly percentile: string | null;
   readonly filters: MeterFilter[];
   readonly group_by: MeterGroup[];
   readonly counts_from: Date | null;
+  readonly archived_at: Date | null;
   readonly created_at: Date;
 }
 
 const COLUMNS = `id, number, key, name, description, unit, event_type, aggregation, value_property,
-  filters, group_by, nullif(counts_from, '-infinity') AS counts_from, created_at`;
+  value_expression, percentile, filters, group_by,
+  nullif(counts_from, '-infinity') AS counts_from, archived_at, created_at`;
 
 @Injectable()
 export class MetersStore {
@@ -31,11 +43,14 @@ export class MetersStore {
 
   async insert(meter: Omit<Meter, 'number'>): Promise<Meter> {
     const { aggregation } = meter;
+    const value = valueOf(aggregation);
     try {
       const rows = await this.database.query<MeterRow>(
         `INSERT INTO meters (id, key, name, description, unit, event_type, aggregation,
-           value_property, filters, group_by, counts_from, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11::timestamptz, '-infinity'), $12)
+           value_property, value_expression, percentile, filters, group_by, counts_from, archived_at,
+           created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+           coalesce($13::timestamptz, '-infinity'), $14, $15)
          RETURNING ${COLUMNS}`,
         [
           meter.id,
@@ -45,10 +60,13 @@ export class MetersStore {
           meter.unit,
           meter.eventType,
           aggregation.kind,
-          aggregation.kind === 'sum' ? aggregation.valueProperty : null,
+          propertyOf(aggregation),
+          value?.kind === 'expression' ? value.text : null,
+          aggregation.kind === 'percentile' ? aggregation.percentile : null,
           JSON.stringify(meter.filters),
           JSON.stringify(meter.groupBy),
           meter.countsFrom,
+          meter.archivedAt,
           meter.createdAt,
         ],
       );
@@ -109,13 +127,40 @@ export class MetersStore {
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
+
+  /** Ends a meter, unless it has ended; null when there is no such meter. */
+  async archive(id: string, at: Date): Promise<Meter | null> {
+    const rows = await this.database.query<MeterRow>(
+      `UPDATE meters SET archived_at = coalesce(archived_at, $2) WHERE id = $1 RETURNING ${COLUMNS}`,
+      [id, at],
+    );
+    return rows[0] === undefined ? null : fromRow(rows[0]);
+  }
+}
+
+function toAggregation(row: MeterRow): Aggregation {
+  const value: MeterValue =
+    row.value_expression === null
+      ? { kind: 'property', path: row.value_property ?? '' }
+      : { kind: 'expression', text: row.value_expression };
+  switch (row.aggregation) {
+    case 'count':
+      return { kind: 'count' };
+    case 'unique_count':
+      return { kind: 'unique_count', property: row.value_property ?? '' };
+    case 'percentile':
+      return { kind: 'percentile', value, percentile: row.percentile ?? '' };
+    case 'sum':
+    case 'min':
+    case 'max':
+    case 'avg':
+    case 'latest':
+    case 'time_weighted_sum':
+      return { kind: row.aggregation, value };
+  }
 }
 
 function fromRow(row: MeterRow): Meter {
-  const aggregation: Aggregation =
-    row.value_property === null
-      ? { kind: 'count' }
-      : { kind: 'sum', valueProperty: row.value_property };
   return {
     id: row.id,
     number: row.number,
@@ -124,10 +169,11 @@ function fromRow(row: MeterRow): Meter {
     description: row.description,
     unit: row.unit,
     eventType: row.event_type,
-    aggregation,
+    aggregation: toAggregation(row),
     filters: row.filters,
     groupBy: row.group_by,
     countsFrom: row.counts_from,
+    archivedAt: row.archived_at,
     createdAt: row.created_at,
   };
 }

@@ -27,6 +27,9 @@ export interface Config {
     readonly maxQueueBytes: number;
     readonly maxWaitMs: number;
   };
+  readonly usage: {
+    readonly isCheckRepairing: boolean;
+  };
   readonly stripe: {
     readonly secretKey: string | undefined;
     readonly webhookSecrets: readonly string[];
@@ -57,6 +60,7 @@ export const SETTINGS = {
   INGEST_MAX_BODY_BYTES: '20971520',
   INGEST_MAX_QUEUE_BYTES: '67108864',
   INGEST_MAX_WAIT_MS: '10000',
+  USAGE_CHECK_REPAIR: 'false',
   STRIPE_SECRET_KEY: undefined,
   STRIPE_WEBHOOK_SECRETS: undefined,
   STRIPE_API_BASE: undefined,
@@ -164,6 +168,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS),
     bodyTimeoutMs: reader.whole('BODY_TIMEOUT_MS', 100, 3_600_000),
     ingest: readIngest(reader),
+    usage: {
+      isCheckRepairing: reader.oneOf('USAGE_CHECK_REPAIR', ['true', 'false']) === 'true',
+    },
     stripe: readStripe(reader),
     webhooks: { allowedCidrs, timeoutMs: reader.whole('WEBHOOK_TIMEOUT_MS', 100, 30_000) },
   };

@@ -4,7 +4,8 @@ import { type Meter } from '../meters/meter.js';
 import { MetersReader } from '../meters/meters.reader.js';
 import { Database } from '../platform/database/database.js';
 import { Metrics } from '../platform/http/metrics.js';
-import { type Batch, FoldStore } from './fold.store.js';
+import { type Batch, BatchesStore } from './batches.store.js';
+import { RollupStore } from './rollup.store.js';
 
 /** Batches that one fold looks at, and the events after which it stops: keeps transactions short. */
 const MAX_BATCHES = 200;
@@ -16,7 +17,8 @@ export class FoldService {
   private readonly folded;
 
   constructor(
-    private readonly store: FoldStore,
+    private readonly store: BatchesStore,
+    private readonly rollups: RollupStore,
     private readonly meters: MetersReader,
     private readonly database: Database,
     private readonly clock: Clock,
@@ -47,13 +49,14 @@ export class FoldService {
         return [];
       }
       await this.store.groupByHash();
+      // Before they are folded: what is made anew from folded batches has these with it.
+      await this.store.markFolded(claimed);
       const registered = await this.store.registeredMeters();
       for (const meter of await this.meters.all()) {
         if (registered.has(meter.number)) {
-          await this.store.foldMeter(meter, claimed);
+          await this.rollups.fold(meter, claimed);
         }
       }
-      await this.store.markFolded(claimed);
       return claimed;
     });
     this.folded.inc(batches.reduce((sum, batch) => sum + batch.eventCount, 0));
@@ -67,6 +70,7 @@ export class FoldService {
    */
   async backfillOnce(): Promise<number> {
     return await this.database.transaction(async () => {
+      await this.store.holdMeters('shared');
       const backfill = await this.store.claimBackfill();
       if (backfill === null) {
         return 0;
@@ -78,8 +82,8 @@ export class FoldService {
         return 1;
       }
       await this.store.groupByHash();
-      await this.store.foldMeter(await this.meter(backfill.meter), history);
       await this.store.recordBackfill(backfill.meter, last.id);
+      await this.rollups.fold(await this.meter(backfill.meter), history);
       return history.length;
     });
   }

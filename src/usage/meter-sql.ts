@@ -2,9 +2,10 @@
  * The one place where a meter's definition becomes SQL. Paths and values are parameters, never
  * text of the statement. Everything is over a table or alias named `events`.
  */
-import { MAX_INTEGER_DIGITS, MAX_QUANTITY_SCALE } from '../kernel/decimal.js';
-import { type Meter, type MeterFilter } from '../meters/meter.js';
-import { parsePropertyPath } from '../kernel/property-path.js';
+import { type Meter } from '../meters/meter.js';
+import { compileFilter } from './filter-sql.js';
+import { type Bind, once, property } from './property-sql.js';
+import { compileValue, type ValueSql } from './value-sql.js';
 
 /** Collects parameters and answers their places in the statement. */
 export class Parameters {
@@ -17,13 +18,10 @@ export class Parameters {
   }
 }
 
-export interface MeterSql {
+/** The definition as SQL expressions, each made when it is first read. */
+export interface MeterSql extends ValueSql {
   /** Boolean: whether the event is this meter's. */
   readonly matches: string;
-  /** numeric: what the event adds; NULL when it has no usable value. A count adds nothing. */
-  readonly value: string;
-  /** jsonb: the property that `value` reads, as it stands. */
-  readonly rawValue: string;
   /** text each: the values of the event's group, in the order of the meter's keys. */
   readonly groups: readonly string[];
 }
@@ -31,26 +29,47 @@ export interface MeterSql {
 /** Longer values of a group are cut and told apart by a hash, since an index has to hold them. */
 const MAX_GROUP_BYTES = 256;
 
-/** A decimal of numeric(38, 12) in a string, as some gateways send numbers; \\d would be any script's digits under ICU. */
-const DECIMAL_TEXT = `^-?[0-9]{1,${MAX_INTEGER_DIGITS}}([.][0-9]{1,${MAX_QUANTITY_SCALE}})?$`;
-
-/** The definition as SQL expressions. */
+/**
+ * The definition as SQL expressions. Reading one adds its parameters, once, and PostgreSQL wants to
+ * see every parameter: so a statement must hold what it reads, and need not hold the rest.
+ */
 export function compileMeter(meter: Meter, parameters: Parameters): MeterSql {
-  const conditions = [
-    `events.type = ${parameters.add(meter.eventType)}`,
-    ...(meter.countsFrom === null ? [] : [`events.time >= ${parameters.add(meter.countsFrom)}`]),
-    ...meter.filters.map((filter) => compileFilter(filter, parameters)),
-  ];
-  const { aggregation } = meter;
-  const rawValue =
-    aggregation.kind === 'sum' ? property(aggregation.valueProperty, parameters) : 'NULL::jsonb';
-  const groups = meter.groupBy.map((group) => `${property(group.property, parameters)} #>> '{}'`);
+  const bind: Bind = (value) => parameters.add(value);
+  const { value, text, rawValue, reason } = compileValue(meter.aggregation, bind);
+  const matches = once(() => conditionsOf(meter, bind).join(' AND '));
+  const groups = once(() =>
+    meter.groupBy.map((group) => `${property(group.property, bind)} #>> '{}'`),
+  );
+  const parts = { matches, groups, value, text, rawValue, reason };
   return {
-    matches: conditions.join(' AND '),
-    value: aggregation.kind === 'sum' ? usableNumber(rawValue) : '0::numeric',
-    rawValue,
-    groups,
+    get matches() {
+      return parts.matches();
+    },
+    get groups() {
+      return parts.groups();
+    },
+    get value() {
+      return parts.value();
+    },
+    get text() {
+      return parts.text();
+    },
+    get rawValue() {
+      return parts.rawValue();
+    },
+    get reason() {
+      return parts.reason();
+    },
   };
+}
+
+function conditionsOf(meter: Meter, bind: Bind): string[] {
+  return [
+    `events.type = ${bind(meter.eventType)}`,
+    ...(meter.countsFrom === null ? [] : [`events.time >= ${bind(meter.countsFrom)}`]),
+    ...(meter.archivedAt === null ? [] : [`events.time < ${bind(meter.archivedAt)}`]),
+    ...meter.filters.map((filter) => compileFilter(filter, bind)),
+  ];
 }
 
 /** The array of a group's values, each short enough for an index. */
@@ -61,54 +80,4 @@ export function groupArray(values: readonly string[]): string {
 function bounded(text: string): string {
   return `CASE WHEN octet_length(${text}) > ${MAX_GROUP_BYTES}
     THEN left(${text}, 40) || '…' || md5(${text}) ELSE ${text} END`;
-}
-
-function property(path: string, parameters: Parameters): string {
-  const steps = parsePropertyPath(path);
-  if (steps === null) {
-    throw new Error(`A meter was stored with the path ${path}`);
-  }
-  return `(${['events.data', ...steps.map((step) => `${parameters.add(step)}::text`)].join(' -> ')})`;
-}
-
-function compileFilter(filter: MeterFilter, parameters: Parameters): string {
-  const value = property(filter.property, parameters);
-  const wanted = JSON.stringify(filter.value);
-  switch (filter.op) {
-    case 'eq':
-      return `coalesce(${value} = ${parameters.add(wanted)}::jsonb, false)`;
-    case 'ne':
-      return `${value} IS DISTINCT FROM ${parameters.add(wanted)}::jsonb`;
-    case 'lt':
-      return ordered(value, '<', parameters.add(wanted));
-    case 'lte':
-      return ordered(value, '<=', parameters.add(wanted));
-    case 'gt':
-      return ordered(value, '>', parameters.add(wanted));
-    case 'gte':
-      return ordered(value, '>=', parameters.add(wanted));
-  }
-}
-
-function ordered(value: string, operator: string, wanted: string): string {
-  return `coalesce(${anyNumber(value)} ${operator} ${wanted}::numeric, false)`;
-}
-
-/** The number that a jsonb value is, or stands for as text; NULL when it is none. */
-function anyNumber(value: string): string {
-  return `CASE jsonb_typeof(${value})
-    WHEN 'number' THEN ${value}::numeric
-    WHEN 'string' THEN CASE WHEN ${value} #>> '{}' ~ '${DECIMAL_TEXT}' THEN (${value} #>> '{}')::numeric END
-  END`;
-}
-
-/** The same within numeric(38, 12); NULL beyond, so that nothing is ever rounded. */
-function usableNumber(value: string): string {
-  const bound = `1e${MAX_INTEGER_DIGITS}`;
-  return `CASE jsonb_typeof(${value})
-    WHEN 'number' THEN CASE
-      WHEN abs(${value}::numeric) < ${bound} AND scale(trim_scale(${value}::numeric)) <= ${MAX_QUANTITY_SCALE}
-      THEN ${value}::numeric END
-    WHEN 'string' THEN CASE WHEN ${value} #>> '{}' ~ '${DECIMAL_TEXT}' THEN (${value} #>> '{}')::numeric END
-  END`;
 }

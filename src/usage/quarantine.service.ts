@@ -8,7 +8,7 @@ import { settledOtherwise } from '../events/put-aside.js';
 import { type UsageEvent } from '../events/usage-event.js';
 import { Clock } from '../kernel/clock.js';
 import { invalidField, notFound } from '../kernel/errors.js';
-import { type Meter } from '../meters/meter.js';
+import { type Meter, propertyOf } from '../meters/meter.js';
 import { MetersReader } from '../meters/meters.reader.js';
 import { parsePropertyPath } from '../kernel/property-path.js';
 import { Database } from '../platform/database/database.js';
@@ -94,11 +94,15 @@ export class QuarantineService {
   }
 
   private async amend(event: UsageEvent, amendment: Amendment, meter: Meter): Promise<UsageEvent> {
-    const { aggregation } = meter;
-    const property = aggregation.kind === 'sum' ? aggregation.valueProperty : '$';
+    const property = propertyOf(meter.aggregation);
+    if (property === null && amendment.field === 'value') {
+      const detail = `the meter '${meter.key}' computes its value; send the whole data`;
+      throw invalidField('value', 'no_place', detail);
+    }
     const next = amended(event, amendment, parsePropertyPath(property) ?? []);
     if (!(await this.store.isReadable(meter, next))) {
-      const detail = `the meter '${meter.key}' finds no number that it can add at ${property}`;
+      const where = property === null ? 'what it computes' : `what stands at ${property}`;
+      const detail = `the meter '${meter.key}' cannot count ${where}`;
       throw invalidField(amendment.field, 'not_readable', detail);
     }
     return next;

@@ -109,7 +109,7 @@ export class QuarantineStore {
     );
   }
 
-  /** Whether the meter finds a number in the event, or the event is none of the meter's. */
+  /** Whether the meter can count what it reads of the event, or the event is none of the meter's. */
   async isReadable(meter: Meter, event: UsageEvent): Promise<boolean> {
     const parameters = new Parameters();
     const sql = compileMeter(meter, parameters);
@@ -119,7 +119,7 @@ export class QuarantineStore {
       `${parameters.add(event.data)}::jsonb AS data`,
     ];
     const rows = await this.database.query<{ readable: boolean }>(
-      `SELECT NOT (${sql.matches}) OR (${sql.value}) IS NOT NULL AS readable
+      `SELECT NOT (${sql.matches}) OR (${sql.reason}) IS NULL AS readable
        FROM (SELECT ${columns.join(', ')}) AS events`,
       parameters.values,
     );

@@ -4,7 +4,12 @@ import { type RepairState, type Settlement } from '../events/put-aside.js';
 import { type Dialect, isObject, readUsageEvent, type UsageEvent } from '../events/usage-event.js';
 import { invalidField } from '../kernel/errors.js';
 
-export const QUARANTINE_REASONS = ['missing', 'not_a_number', 'out_of_range'] as const;
+export const QUARANTINE_REASONS = [
+  'missing',
+  'not_a_number',
+  'out_of_range',
+  'not_a_value',
+] as const;
 
 export type QuarantineReason = (typeof QUARANTINE_REASONS)[number];
 

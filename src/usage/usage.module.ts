@@ -2,30 +2,55 @@ import { Module } from '@nestjs/common';
 import { CustomersModule } from '../customers/customers.module.js';
 import { EventsModule } from '../events/events.module.js';
 import { MetersModule } from '../meters/meters.module.js';
+import { WebhooksModule } from '../webhooks/webhooks.module.js';
+import { BatchesStore } from './batches.store.js';
 import { FoldService } from './fold.service.js';
-import { FoldStore } from './fold.store.js';
 import { FoldWorker } from './fold.worker.js';
 import { QuarantineController } from './quarantine.controller.js';
 import { QuarantineService } from './quarantine.service.js';
 import { QuarantineStore } from './quarantine.store.js';
+import { RollupStore } from './rollup.store.js';
 import { UnattributedStore } from './unattributed.store.js';
 import { UncountedController } from './uncounted.controller.js';
 import { UsageController } from './usage.controller.js';
 import { UsageReader } from './usage.reader.js';
 import { UsageService } from './usage.service.js';
 import { UsageStore } from './usage.store.js';
+import { ArchivingService } from './upkeep/archiving.service.js';
+import { ChecksController } from './upkeep/checks.controller.js';
+import { ChecksService } from './upkeep/checks.service.js';
+import { ChecksStore } from './upkeep/checks.store.js';
+import { ChecksWorker } from './upkeep/checks.worker.js';
+import { RebuildsController } from './upkeep/rebuilds.controller.js';
+import { RebuildsService } from './upkeep/rebuilds.service.js';
+import { RebuildsStore } from './upkeep/rebuilds.store.js';
+import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
 
 @Module({
-  imports: [CustomersModule, EventsModule, MetersModule],
-  controllers: [UsageController, UncountedController, QuarantineController],
+  imports: [CustomersModule, EventsModule, MetersModule, WebhooksModule],
+  controllers: [
+    UsageController,
+    UncountedController,
+    QuarantineController,
+    RebuildsController,
+    ChecksController,
+  ],
   providers: [
-    FoldStore,
+    BatchesStore,
+    RollupStore,
     FoldService,
     FoldWorker,
     UsageStore,
     UnattributedStore,
     QuarantineStore,
     QuarantineService,
+    RebuildsStore,
+    RebuildsService,
+    RebuildsWorker,
+    ArchivingService,
+    ChecksStore,
+    ChecksService,
+    ChecksWorker,
     UsageReader,
     UsageService,
   ],

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { type Decimal, decimal } from '../kernel/decimal.js';
+import { Clock } from '../kernel/clock.js';
 import { type Interval } from '../kernel/interval.js';
 import { EventsReader } from '../events/events.reader.js';
 import { type Meter } from '../meters/meter.js';
-import { type UsageQuestion, type UsageRow, UsageStore } from './usage.store.js';
+import { type UsageQuestion } from './usage.sql.js';
+import { type UsageRow, UsageStore } from './usage.store.js';
 
 /** What other features may ask about usage. */
 @Injectable()
@@ -11,6 +13,7 @@ export class UsageReader {
   constructor(
     private readonly store: UsageStore,
     private readonly events: EventsReader,
+    private readonly clock: Clock,
   ) {}
 
   /** Exact quantities, by customer, bucket and group; nothing where nothing was used. */
@@ -30,7 +33,9 @@ export class UsageReader {
       whose: { kind: 'customer', customerId },
       buckets: [window],
       groupBy: [],
+      bySubject: false,
       groupFilter: {},
+      now: this.clock.now(),
     });
     return rows[0]?.quantity ?? decimal('0');
   }

@@ -1,13 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { CustomersReader } from '../customers/customers.reader.js';
 import { type Customer } from '../customers/customer.js';
+import { Clock } from '../kernel/clock.js';
 import { invalidField } from '../kernel/errors.js';
 import { type Interval } from '../kernel/interval.js';
 import { type Meter } from '../meters/meter.js';
 import { MetersReader } from '../meters/meters.reader.js';
 import { type BucketSize, bucketsOf, MAX_BUCKETS } from './buckets.js';
 import { UsageReader } from './usage.reader.js';
-import { type UsageRow, type Whose } from './usage.store.js';
+import { type Whose } from './usage.sql.js';
+import { type UsageRow } from './usage.store.js';
 
 /** A question as callers put it; names may be ids or keys. */
 export interface UsageRequest {
@@ -37,6 +39,7 @@ export class UsageService {
     private readonly reader: UsageReader,
     private readonly meters: MetersReader,
     private readonly customers: CustomersReader,
+    private readonly clock: Clock,
   ) {}
 
   /** Answers a question, after checking that what it names exists. */
@@ -58,7 +61,10 @@ export class UsageService {
     }
     const { groupBy, groupFilter } = request;
     const whose = whoseOf(customer, request.subject);
-    const rows = await this.reader.read({ meter, whose, buckets, groupBy, groupFilter });
+    const now = this.clock.now();
+    const bySubject = false;
+    const question = { meter, whose, buckets, bySubject, groupBy, groupFilter, now };
+    const rows = await this.reader.read(question);
     const ids = rows.flatMap((row) => (row.customerId === null ? [] : [row.customerId]));
     return { meter, timeZone, buckets, rows, customers: await this.customers.byIds(ids) };
   }

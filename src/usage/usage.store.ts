@@ -5,30 +5,30 @@
  * the rollups, or added here, by the same rule. Reads only.
  */
 import { Injectable } from '@nestjs/common';
-import { type Decimal, decimal } from '../kernel/decimal.js';
-import { type Interval } from '../kernel/interval.js';
+import { type Decimal, decimal, quotient } from '../kernel/decimal.js';
 import { type Meter } from '../meters/meter.js';
 import { Database } from '../platform/database/database.js';
-import { compileMeter, groupArray, type MeterSql, Parameters } from './meter-sql.js';
+import { levelsStatement, MICROS_PER_HOUR } from './levels.sql.js';
+import { compileMeter, type MeterSql, Parameters } from './meter-sql.js';
+import { storageOf } from './rollup.sql.js';
+import {
+  DIRTY,
+  groupCondition,
+  type PartColumns,
+  Parts,
+  pieces,
+  rowKeys,
+  type UsageBasis,
+  type UsageQuestion,
+} from './usage.sql.js';
 
-/** Whose usage: one customer's, every customer's (each on its own), or one subject's. */
-export type Whose =
-  | { readonly kind: 'customer'; readonly customerId: string }
-  | { readonly kind: 'customers' }
-  | { readonly kind: 'subject'; readonly subject: string };
-
-export interface UsageQuestion {
-  readonly meter: Meter;
-  readonly whose: Whose;
-  readonly buckets: readonly Interval[];
-  /** Keys of the meter's groups by which the answer is split. */
-  readonly groupBy: readonly string[];
-  /** Only events whose group has this value. */
-  readonly groupFilter: Readonly<Record<string, string>>;
-}
+/** Digits after the point of an average, and of a level over time: what numeric(38, 12) has. */
+const QUOTIENT_SCALE = 12;
 
 export interface UsageRow {
   readonly customerId: string | null;
+  /** Null unless the question is by subject. */
+  readonly subject: string | null;
   /** Place in the question's buckets. */
   readonly bucket: number;
   /** Values of the question's `groupBy`, in its order. */
@@ -38,10 +38,12 @@ export interface UsageRow {
 
 interface Row {
   readonly customer_id: string | null;
+  readonly subject: string | null;
   readonly bucket: string;
   readonly groups: (string | null)[];
-  readonly event_count: string;
-  readonly value_sum: string;
+  readonly value: string;
+  /** By what the value is divided, where the meter divides. */
+  readonly divisor: string | null;
 }
 
 @Injectable()
@@ -51,7 +53,12 @@ export class UsageStore {
   /** Exact quantities, by customer, bucket and group; nothing where nothing was used. */
   async read(question: UsageQuestion): Promise<UsageRow[]> {
     const isRolledUp = await this.isRolledUp(question.meter.number);
-    return await this.ask(question, isRolledUp ? inRollups : inEvents);
+    return await this.ask(question, { kind: isRolledUp ? 'rollups' : 'events' });
+  }
+
+  /** The same from raw events alone: for meters that are not stored, and to compare. */
+  async readFromEvents(question: UsageQuestion): Promise<UsageRow[]> {
+    return await this.ask(question, { kind: 'events' });
   }
 
   /**
@@ -59,24 +66,13 @@ export class UsageStore {
    * Subjects belong to whom they belong now.
    */
   async readAsOf(question: UsageQuestion, cutOffBatch: bigint): Promise<UsageRow[]> {
-    return await this.ask(question, (_, sql, parameters) => {
-      const isBefore = `events.batch_id <= ${parameters.add(cutOffBatch.toString())}`;
-      return [everything(sql, isBefore), allCorrections(sql, isBefore)];
-    });
+    return await this.ask(question, { kind: 'cut_off', batch: cutOffBatch });
   }
 
-  private async ask(question: UsageQuestion, partsOf: PartsOf): Promise<UsageRow[]> {
-    const parameters = new Parameters();
-    const sql = statement(question, partsOf, parameters);
-    const rows = await this.database.query<Row>(sql, parameters.values);
-    return rows.map((row) => ({
-      customerId: row.customer_id,
-      bucket: Number(row.bucket) - 1,
-      groups: row.groups,
-      quantity: decimal(
-        question.meter.aggregation.kind === 'count' ? row.event_count : row.value_sum,
-      ),
-    }));
+  private async ask(question: UsageQuestion, basis: UsageBasis): Promise<UsageRow[]> {
+    const { sql, parameters } = usageStatement(question, basis);
+    const rows = await this.database.query<Row>(sql, parameters);
+    return rows.map((row) => fromRow(question.meter, row));
   }
 
   /** Whether the meter's whole history is in the rollups. Once true it stays so. */
@@ -89,139 +85,155 @@ export class UsageStore {
   }
 }
 
-/** The queries whose rows, added up, are the answer. */
-type PartsOf = (meter: Meter, sql: MeterSql, parameters: Parameters) => readonly string[];
+/** The statement that answers a question, with rows as `fromRow` takes them. */
+function usageStatement(
+  question: UsageQuestion,
+  basis: UsageBasis,
+): { readonly sql: string; readonly parameters: readonly unknown[] } {
+  const parameters = new Parameters();
+  const compiled = compileMeter(question.meter, parameters);
+  const isLevels = storageOf(question.meter.aggregation) === 'levels';
+  const sql = isLevels
+    ? levelsStatement(question, basis, compiled, parameters)
+    : partsStatement(question, basis, compiled, parameters);
+  return { sql, parameters: parameters.values };
+}
 
-const inRollups: PartsOf = (meter, sql, parameters) => [
-  rollups(meter, parameters),
-  cutHours('head', sql),
-  cutHours('tail', sql),
-  pending(sql),
-  corrections(sql),
-];
-
-/** For a meter whose history is not in the rollups yet: all from raw events. */
-const inEvents: PartsOf = (_, sql) => [everything(sql), allCorrections(sql)];
-
-function statement(question: UsageQuestion, partsOf: PartsOf, parameters: Parameters): string {
+function partsStatement(
+  question: UsageQuestion,
+  basis: UsageBasis,
+  sql: MeterSql,
+  parameters: Parameters,
+): string {
   const { meter } = question;
-  const parts = partsOf(meter, compileMeter(meter, parameters), parameters);
-  const selected = question.groupBy.map((key) => `part.groups[${positionOf(meter, key)}]`);
-  const conditions = Object.entries(question.groupFilter).map(
-    ([key, value]) => `part.groups[${positionOf(meter, key)}] = ${parameters.add(value)}`,
-  );
-  const groups = selected.length === 0 ? `'{}'::text[]` : `ARRAY[${selected.join(', ')}]`;
-  return `WITH ${pieces(question, parameters)}
-    SELECT part.customer_id, part.bucket, ${groups} AS groups,
-      sum(part.event_count) AS event_count, sum(part.value_sum) AS value_sum
-    FROM (${parts.join('\nUNION ALL\n')}) AS part
-    ${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`}
-    GROUP BY 1, 2, 3
-    HAVING sum(part.event_count) > 0
-    ORDER BY 1, 2, 3`;
+  const storage = storageOf(meter.aggregation);
+  const parts = new Parts(meter, sql, columnsOf(meter, sql), parameters);
+  const ctes = pieces(question, parameters);
+  const queries = partsOf(parts, meter, basis, parameters).join('\nUNION ALL\n');
+  const condition = groupCondition(question, 'part.groups', parameters);
+  const keys = rowKeys(question, 'part', 'part.groups');
+  return `WITH ${ctes}${storage === 'extremes' ? `, ${DIRTY}` : ''}, part AS (${queries})
+    ${storage === 'sums' ? sumOf(keys, condition) : mergeOf(meter, keys, condition, parameters)}
+    ORDER BY 1, 2, 3, 4`;
 }
 
-function positionOf(meter: Meter, key: string): number {
-  return meter.groupBy.findIndex((group) => group.key === key) + 1;
+function partsOf(
+  parts: Parts,
+  meter: Meter,
+  basis: UsageBasis,
+  parameters: Parameters,
+): readonly string[] {
+  const storage = storageOf(meter.aggregation);
+  if (basis.kind === 'cut_off') {
+    return parts.everything(`events.batch_id <= ${parameters.add(basis.batch.toString())}`);
+  }
+  if (basis.kind === 'events' || storage === 'nothing') {
+    return parts.everything('true');
+  }
+  return storage === 'extremes' ? parts.merged() : parts.summed();
 }
 
-/** The spans of one subject in one bucket, and the whole hours within each. */
-function pieces({ whose, buckets }: UsageQuestion, parameters: Parameters): string {
-  const starts = parameters.add(buckets.map((bucket) => bucket.start));
-  const ends = parameters.add(buckets.map((bucket) => bucket.end));
-  return `bucket AS (
-      SELECT * FROM unnest(${starts}::timestamptz[], ${ends}::timestamptz[])
-        WITH ORDINALITY AS bucket (starts_at, ends_at, number)
-    ), owned AS (${ownedBy(whose, parameters)}
-    ), piece AS (
-      SELECT owned.subject, owned.customer_id, bucket.number AS bucket,
-        greatest(owned.starts_at, bucket.starts_at) AS starts_at,
-        least(owned.ends_at, bucket.ends_at) AS ends_at
-      FROM owned
-      JOIN bucket ON owned.starts_at < bucket.ends_at AND bucket.starts_at < owned.ends_at
-    ), span AS (
-      SELECT piece.*,
-        date_trunc('hour', piece.starts_at + interval '3599.999999 s', 'UTC') AS first_hour,
-        date_trunc('hour', piece.ends_at, 'UTC') AS last_hour
-      FROM piece
-    )`;
-}
-
-function ownedBy(whose: Whose, parameters: Parameters): string {
-  switch (whose.kind) {
-    case 'customer':
-      return `SELECT subject, customer_id, starts_at, ends_at FROM customer_subjects
-        WHERE customer_id = ${parameters.add(whose.customerId)}`;
-    case 'customers':
-      return `SELECT subject, customer_id, starts_at, ends_at FROM customer_subjects`;
-    case 'subject':
-      return `SELECT ${parameters.add(whose.subject)}::text AS subject, NULL::text AS customer_id,
-        '-infinity'::timestamptz AS starts_at, 'infinity'::timestamptz AS ends_at`;
+/** Sums add numbers up; the others count how often each value stands, so that corrections take it away. */
+function columnsOf(meter: Meter, sql: MeterSql): PartColumns {
+  const isLatest = meter.aggregation.kind === 'latest';
+  const value = meter.aggregation.kind === 'unique_count' ? sql.text : sql.value;
+  const time = isLatest ? 'events.time' : 'NULL::timestamptz';
+  const ofEvent = (sign: string): string =>
+    `${value} AS value, ${time} AS time, ${sign}1 AS weight`;
+  switch (storageOf(meter.aggregation)) {
+    case 'sums':
+      return {
+        ofEvent: (sign) =>
+          `${sign}(${value} IS NOT NULL)::integer AS event_count, ${sign}coalesce(${value}, 0) AS value_sum`,
+        ofRollup: 'rollup.event_count, rollup.value_sum',
+        table: 'usage_rollups',
+      };
+    case 'values':
+      return {
+        ofEvent,
+        ofRollup: 'rollup.value, NULL::timestamptz AS time, rollup.event_count AS weight',
+        table: 'usage_distinct_values',
+      };
+    case 'extremes':
+    case 'levels':
+    case 'nothing':
+      return {
+        ofEvent,
+        ofRollup: `rollup.value, ${isLatest ? 'rollup.last_time' : 'NULL::timestamptz'} AS time, 1 AS weight`,
+        table: 'usage_rollups',
+      };
   }
 }
 
-function rollups(meter: Meter, parameters: Parameters): string {
-  return `SELECT span.customer_id, span.bucket, rollup.groups, rollup.event_count, rollup.value_sum
-    FROM span
-    JOIN usage_rollups AS rollup ON rollup.subject = span.subject
-      AND rollup.meter = ${parameters.add(meter.number)}
-      AND rollup.hour >= span.first_hour AND rollup.hour < span.last_hour`;
+function sumOf(keys: string, condition: string): string {
+  return `SELECT ${keys}, sum(part.event_count) AS divisor, sum(part.value_sum) AS value
+    FROM part WHERE true${condition}
+    GROUP BY 1, 2, 3, 4
+    HAVING sum(part.event_count) > 0`;
 }
 
-const SIGNED = 'events.sign * ';
-
-function rawPart(from: string, sql: MeterSql, sign = ''): string {
-  return `SELECT span.customer_id, span.bucket, ${groupArray(sql.groups.map((group) => `(${group})`))} AS groups,
-      ${sign}(${sql.value} IS NOT NULL)::integer AS event_count, ${sign}coalesce(${sql.value}, 0) AS value_sum
-    FROM ${from} AND ${sql.matches}`;
+function mergeOf(meter: Meter, keys: string, condition: string, parameters: Parameters): string {
+  const standing = `SELECT ${keys}, part.value, part.time, sum(part.weight) AS weight
+    FROM part WHERE part.value IS NOT NULL${condition}
+    GROUP BY 1, 2, 3, 4, 5, 6
+    HAVING sum(part.weight) > 0`;
+  const { aggregation } = meter;
+  if (aggregation.kind === 'percentile') {
+    const row = 'PARTITION BY customer_id, subject, bucket, groups';
+    // Nearest rank, compared without dividing: numeric divides to a bounded number of digits.
+    return `SELECT customer_id, subject, bucket, groups, NULL AS divisor, min(value) AS value
+      FROM (SELECT *, sum(weight) OVER (${row} ORDER BY value) AS up_to, sum(weight) OVER (${row}) AS total
+            FROM (${standing}) AS standing) AS ranked
+      WHERE up_to * 100 >= total * ${parameters.add(aggregation.percentile)}::numeric
+      GROUP BY 1, 2, 3, 4`;
+  }
+  return `SELECT customer_id, subject, bucket, groups, NULL AS divisor, ${mergedValue(meter)} AS value
+    FROM (${standing}) AS standing
+    GROUP BY 1, 2, 3, 4`;
 }
 
-/** The part of an hour at a span's start (head) or end (tail), from raw events of whichever batch. */
-function cutHours(end: 'head' | 'tail', sql: MeterSql): string {
-  const [from, to] =
-    end === 'head'
-      ? ['span.starts_at', 'least(span.first_hour, span.ends_at)']
-      : ['greatest(span.first_hour, span.last_hour)', 'span.ends_at'];
-  return rawPart(
-    `span JOIN usage_events AS events
-     ON events.subject = span.subject AND events.time >= ${from} AND events.time < ${to}`,
-    sql,
-  );
+function mergedValue({ aggregation }: Meter): string {
+  switch (aggregation.kind) {
+    case 'min':
+    case 'max':
+      return `${aggregation.kind}(value)`;
+    case 'latest':
+      return '(array_agg(value ORDER BY time DESC, value DESC))[1]';
+    case 'unique_count':
+      return 'count(*)';
+    case 'count':
+    case 'sum':
+    case 'avg':
+    case 'percentile':
+    case 'time_weighted_sum':
+      throw new Error(`A ${aggregation.kind} is not merged`);
+  }
 }
 
-/** Whole hours, from batches that are not in the rollups yet. */
-function pending(sql: MeterSql): string {
-  return rawPart(
-    `ingest_batches AS batch
-     JOIN usage_events AS events ON events.batch_id = batch.id AND events.received_at = batch.received_at
-     JOIN span ON span.subject = events.subject
-       AND events.time >= span.first_hour AND events.time < span.last_hour
-     WHERE batch.fold IS NULL`,
-    sql,
-  );
+function fromRow(meter: Meter, row: Row): UsageRow {
+  return {
+    customerId: row.customer_id,
+    subject: row.subject,
+    bucket: Number(row.bucket) - 1,
+    groups: row.groups,
+    quantity: quantityOf(meter, row),
+  };
 }
 
-const WITHIN_SPAN = `events.subject = span.subject
-  AND events.time >= span.starts_at AND events.time < span.ends_at`;
-
-/** Corrections that the rollups do not have, or have in an hour that the window cuts. Index on subject and time. */
-function corrections(sql: MeterSql): string {
-  const isCut = '(events.time < span.first_hour OR events.time >= span.last_hour)';
-  return rawPart(
-    `span
-     JOIN usage_corrections AS events ON ${WITHIN_SPAN}
-     JOIN ingest_batches AS batch ON batch.id = events.batch_id
-     WHERE (batch.fold IS NULL OR ${isCut})`,
-    sql,
-    SIGNED,
-  );
-}
-
-function everything(sql: MeterSql, condition = 'true'): string {
-  return rawPart(`span JOIN usage_events AS events ON ${WITHIN_SPAN} AND ${condition}`, sql);
-}
-
-function allCorrections(sql: MeterSql, condition = 'true'): string {
-  const from = `span JOIN usage_corrections AS events ON ${WITHIN_SPAN} AND ${condition}`;
-  return rawPart(from, sql, SIGNED);
+function quantityOf({ aggregation }: Meter, { value, divisor }: Row): Decimal {
+  switch (aggregation.kind) {
+    case 'count':
+      return decimal(divisor ?? '0');
+    case 'avg':
+      return quotient(decimal(value), BigInt(divisor ?? '1'), QUOTIENT_SCALE);
+    case 'time_weighted_sum':
+      return quotient(decimal(value), MICROS_PER_HOUR, QUOTIENT_SCALE);
+    case 'sum':
+    case 'min':
+    case 'max':
+    case 'latest':
+    case 'unique_count':
+    case 'percentile':
+      return decimal(value);
+  }
 }

@@ -11,6 +11,7 @@ const MESSAGE_TYPES = {
   'source.gap_found': 'Fewer or more came of a source than it says that it sent.',
   'source.rejecting': 'The share of records of a source that are refused has reached its limit.',
   'source.silent': 'Nothing was stored from a source for longer than it is expected to send.',
+  'usage.check_failed': 'What meters had counted was not what the stored events come to.',
   'webhook.test': 'Somebody asked for a test of the endpoint.',
 } as const satisfies Record<string, string>;
 

@@ -12,6 +12,10 @@ const valid = {
 const filter = { property: '$.status', op: 'lt', value: 500 };
 const filtered = (...filters: unknown[]): object => ({ ...valid, filters });
 
+const sum = { ...valid, aggregation: 'sum', value_property: '$.bytes' };
+const unique = { ...valid, aggregation: 'unique_count', value_property: '$.user' };
+const computed = { ...valid, aggregation: 'sum' };
+
 describe('meters', () => {
   let service: TestService;
   let close: () => Promise<void>;
@@ -35,7 +39,7 @@ describe('meters', () => {
     ['event_type', { ...valid, event_type: '' }, 'is_text'],
     ['event_type', { ...valid, event_type: 'a\ud800' }, 'is_text'],
     ['event_type', { ...valid, event_type: ['api.request'] }, 'is_text'],
-    ['aggregation', { ...valid, aggregation: 'avg' }, 'is_in'],
+    ['aggregation', { ...valid, aggregation: 'median' }, 'is_in'],
     ['aggregation', { ...valid, aggregation: undefined }, 'is_in'],
     ['value_property', { ...valid, aggregation: 'sum' }, 'is_value_property'],
     ['value_property', { ...valid, value_property: '$.bytes' }, 'is_value_property'],
@@ -50,8 +54,46 @@ describe('meters', () => {
       { ...valid, aggregation: 'sum', value_property: "$['a\0b']" },
       'is_value_property',
     ],
+    ['value_property', { ...valid, aggregation: 'avg' }, 'is_value_property'],
+    ['value_property', { ...valid, aggregation: 'unique_count' }, 'is_value_property'],
+    ['value_property', { ...valid, aggregation: 'max', value_property: null }, 'is_value_property'],
+    ['value', { ...valid, value: 'a' }, 'is_value'],
+    ['value', { ...unique, value: 'a' }, 'is_value'],
+    ['value', { ...sum, value: 'a' }, 'is_value'],
+    ['value', { ...computed, value: 'a / 3' }, 'is_value'],
+    ['value', { ...computed, value: 'process.exit()' }, 'is_value'],
+    ['value', { ...computed, value: '1 + 1' }, 'is_value'],
+    ['value', { ...computed, value: '' }, 'is_value'],
+    ['value', { ...computed, value: 7 }, 'is_value'],
+    ['percentile', { ...sum, percentile: '95' }, 'is_percentile'],
+    ['percentile', { ...sum, aggregation: 'percentile' }, 'is_percentile'],
+    ...['0', '-1', '100.1', '1e1', 'p95', '', 0, 101, null, true].map(
+      (percentile): [string, object, string] => [
+        'percentile',
+        { ...sum, aggregation: 'percentile', percentile },
+        'is_percentile',
+      ],
+    ),
     ['filters', { ...valid, filters: 'none' }, 'is_array'],
-    ['filters', { ...valid, filters: Array.from({ length: 21 }, () => filter) }, 'array_max_size'],
+    [
+      'filters',
+      { ...valid, filters: Array.from({ length: 51 }, () => filter) },
+      'is_within_bounds',
+    ],
+    ['filters', filtered({ all: Array.from({ length: 51 }, () => filter) }), 'is_within_bounds'],
+    ['filters.0.all', filtered({ all: [] }), 'array_min_size'],
+    ['filters.0.any', filtered({ any: filter }), 'is_array'],
+    ['filters.0.any', filtered({ any: [filter], op: 'eq' }), 'stands_alone'],
+    ['filters.0.any.1.op', filtered({ any: [filter, { ...filter, op: 'is' }] }), 'is_in'],
+    [
+      'filters.1.all.0.any.0.value',
+      filtered(filter, { all: [{ any: [{ ...filter, op: 'in', value: [] }] }] }),
+      'is_filter_value',
+    ],
+    ['filters.0.all.0.extra', filtered({ all: [{ ...filter, extra: 1 }] }), 'unknown_field'],
+    ['filters.0.value', filtered({ ...filter, op: 'prefix', value: 7 }), 'is_filter_value'],
+    ['filters.0.value', filtered({ ...filter, op: 'exists', value: 'x' }), 'is_filter_value'],
+    ['filters.0.value', filtered({ ...filter, value: 1_234_567_890_123_456 }), 'is_filter_value'],
     ['filters.0.property', filtered({ ...filter, property: 'status' }), 'is_property_path'],
     ['filters.1.property', filtered(filter, { ...filter, property: '$.a..b' }), 'is_property_path'],
     ['filters.0.op', filtered({ ...filter, op: 'like' }), 'is_in'],
@@ -151,6 +193,30 @@ describe('meters', () => {
       status: 409,
       body: { code: 'key_taken' },
     });
+  });
+
+  it.each([
+    [{ aggregation: 'unique_count', value_property: '$.user' }, {}],
+    [{ aggregation: 'avg', value: '(a + 4 * default(b, 0)) / 1000' }, {}],
+    [{ aggregation: 'time_weighted_sum', value_property: '$.gb' }, {}],
+    [{ aggregation: 'percentile', value: 'a', percentile: '99.90' }, { percentile: '99.9' }],
+    [{ aggregation: 'percentile', value_property: '$.a', percentile: 50 }, { percentile: '50' }],
+    [
+      {
+        filters: [
+          { any: [filter, { all: [{ ...filter, op: 'in', value: [1, 'x', true] }] }] },
+          { property: '$.a', op: 'exists', value: true },
+        ],
+      },
+      {},
+    ],
+  ])('answers the definition %j as it was given', async (definition, normal) => {
+    const key = `m${String(JSON.stringify(definition).length)}`;
+    const given = { ...valid, ...definition, key };
+    const absent = { value: null, value_property: null, percentile: null, archived_at: null };
+    const created = await service.post(PATH, given);
+    expect(created).toMatchObject({ status: 201, body: { ...absent, ...given, ...normal } });
+    expect((await service.get(`${PATH}/${key}`)).body).toEqual(created.body);
   });
 
   it('changes name and description, and nothing else', async () => {

@@ -52,7 +52,8 @@ describe('a closed period whose events are corrected', () => {
     expect((await usage.quantityOf(meter, customer.id, NOVEMBER)).toFixed()).toBe('1');
     const [asBilled] = await usage.readAsOf(
       {
-        ...{ meter, buckets: [NOVEMBER], groupBy: [], groupFilter: {} },
+        ...{ meter, buckets: [NOVEMBER], groupBy: [], groupFilter: {}, bySubject: false },
+        now: NOVEMBER.end,
         whose: { kind: 'customer', customerId: customer.id },
       },
       BigInt(String(lines[0]?.['cut_off_batch'])),

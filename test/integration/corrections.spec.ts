@@ -19,7 +19,7 @@ describe('corrections', () => {
     metering = await startMetering();
     ({ id: customerId } = await metering.customers.create(factory.customer(), ['key-1', 'key-2']));
     meter = await metering.meters.create(
-      factory.meter({ aggregation: { kind: 'sum', valueProperty: '$.v' } }),
+      factory.meter({ aggregation: { kind: 'sum', value: { kind: 'property', path: '$.v' } } }),
     );
   });
 
@@ -150,7 +150,7 @@ describe('corrections', () => {
     }
     const before = await quantity();
     const late = await metering.meters.create(
-      factory.meter({ aggregation: { kind: 'sum', valueProperty: '$.v' } }),
+      factory.meter({ aggregation: { kind: 'sum', value: { kind: 'property', path: '$.v' } } }),
     );
     const voids = { areDone: false };
     const seen: number[] = [];

@@ -20,8 +20,10 @@ describe('quarantine', () => {
   beforeAll(async () => {
     metering = await startMetering();
     ({ id: customerId } = await metering.customers.create(factory.customer(), ['key-1']));
-    const sum = async (valueProperty: string): Promise<Meter> =>
-      await metering.meters.create(factory.meter({ aggregation: { kind: 'sum', valueProperty } }));
+    const sum = async (path: string): Promise<Meter> =>
+      await metering.meters.create(
+        factory.meter({ aggregation: { kind: 'sum', value: { kind: 'property', path } } }),
+      );
     bytes = await sum('$.bytes');
     seconds = await sum('$.time.s');
   });
@@ -138,12 +140,49 @@ describe('quarantine', () => {
     await metering.quarantine.repair(await idOf('history'), repair, BY);
     await fold();
     const late = await metering.meters.create(
-      factory.meter({ aggregation: { kind: 'sum', valueProperty: '$.late' } }),
+      factory.meter({ aggregation: { kind: 'sum', value: { kind: 'property', path: '$.late' } } }),
     );
     await fold();
     expect(await valuesOf('history', late)).toMatchObject([
       { value: '"y"', reason: 'not_a_number', settlement: { state: 'open' } },
     ]);
+  });
+
+  it('puts aside what a meter with groups, an expression or unique values cannot read', async () => {
+    const groupBy = [{ key: 'region', property: '$.region' }];
+    const [computed, unique] = await Promise.all([
+      metering.meters.create(
+        factory.meter({
+          ...{ groupBy, eventType: 'computed' },
+          aggregation: { kind: 'sum', value: { kind: 'expression', text: 'a * default(b, 2)' } },
+        }),
+      ),
+      metering.meters.create(
+        factory.meter({
+          ...{ groupBy, eventType: 'computed' },
+          aggregation: { kind: 'unique_count', property: '$.user' },
+        }),
+      ),
+    ]);
+    const data = { a: 'many', user: ['u'], region: 'eu' };
+    await metering.send(factory.event({ source: 'computed', id: 'a', type: 'computed', data }));
+    await fold();
+    const request = { source: 'computed', reason: null, state: null };
+    const { items } = await metering.quarantine.list({ ...request, meter: computed.id }, 9, null);
+    expect(items).toMatchObject([
+      { reason: 'not_a_number', value: '{"$.a": "many", "$.b": null}' },
+    ]);
+    expect(await valuesOf('computed', unique)).toMatchObject([
+      { reason: 'not_a_value', value: '["u"]' },
+    ]);
+    const id = items[0]?.id ?? '';
+    await expect(
+      metering.quarantine.repair(id, { field: 'value', given: 4 }, BY),
+    ).rejects.toMatchObject({ errors: [{ field: 'value', code: 'no_place' }] });
+    const given = { a: 4, user: 'u' };
+    await metering.quarantine.repair(id, { field: 'data', given }, BY);
+    expect(await used(computed)).toBe(8);
+    expect(await stateOf('computed', unique)).toBe('repaired');
   });
 
   it('stays open when a repair dies in the middle', async () => {

@@ -24,7 +24,7 @@ describe('repairs', () => {
     metering = await startMetering();
     ({ id: customerId } = await metering.customers.create(factory.customer(), ['key-1']));
     meter = await metering.meters.create(
-      factory.meter({ aggregation: { kind: 'sum', valueProperty: '$.v' } }),
+      factory.meter({ aggregation: { kind: 'sum', value: { kind: 'property', path: '$.v' } } }),
     );
   });
 

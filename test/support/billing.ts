@@ -72,7 +72,7 @@ export async function startBilling(now: string): Promise<TestBilling> {
     factory.meter({
       key: 'used',
       name: 'Used',
-      aggregation: { kind: 'sum', valueProperty: '$.v' },
+      aggregation: { kind: 'sum', value: { kind: 'property', path: '$.v' } },
     }),
   );
   return {

@@ -25,6 +25,7 @@ export const factory = {
     filters: [],
     groupBy: [],
     countsFrom: null,
+    archivedAt: null,
     ...overrides,
   }),
   event: (overrides: Record<string, unknown> = {}): Record<string, unknown> => ({

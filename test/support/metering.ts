@@ -16,10 +16,19 @@ import { MetersReader } from '../../src/meters/meters.reader.js';
 import { MetersService } from '../../src/meters/meters.service.js';
 import { MetersStore } from '../../src/meters/meters.store.js';
 import { FoldService } from '../../src/usage/fold.service.js';
-import { FoldStore } from '../../src/usage/fold.store.js';
+import { BatchesStore } from '../../src/usage/batches.store.js';
+import { RollupStore } from '../../src/usage/rollup.store.js';
 import { QuarantineService } from '../../src/usage/quarantine.service.js';
 import { QuarantineStore } from '../../src/usage/quarantine.store.js';
+import { EndpointsStore } from '../../src/webhooks/endpoints/endpoints.store.js';
+import { MessagesStore } from '../../src/webhooks/messages.store.js';
+import { WebhooksService } from '../../src/webhooks/webhooks.service.js';
 import { UnattributedStore } from '../../src/usage/unattributed.store.js';
+import { ArchivingService } from '../../src/usage/upkeep/archiving.service.js';
+import { ChecksService } from '../../src/usage/upkeep/checks.service.js';
+import { ChecksStore } from '../../src/usage/upkeep/checks.store.js';
+import { RebuildsService } from '../../src/usage/upkeep/rebuilds.service.js';
+import { RebuildsStore } from '../../src/usage/upkeep/rebuilds.store.js';
 import { UsageReader } from '../../src/usage/usage.reader.js';
 import { UsageStore } from '../../src/usage/usage.store.js';
 import { silentLog, testConfig } from './config.js';
@@ -39,6 +48,10 @@ export interface Metering {
   readonly repairs: RepairsService;
   readonly fold: FoldService;
   readonly usage: UsageReader;
+  readonly usageStore: UsageStore;
+  readonly rebuilds: RebuildsService;
+  readonly archiving: ArchivingService;
+  readonly checks: ChecksService;
   readonly unattributed: UnattributedStore;
   readonly quarantine: QuarantineService;
   /** Sends events as a client would. */
@@ -65,18 +78,47 @@ export async function startMetering(
   const corrections = new CorrectionsService(new CorrectionsStore(database), database, clock);
   const eventsReader = new EventsReader(eventsStore, putAside, queue, database);
   const metersReader = new MetersReader(metersStore);
+  const meters = new MetersService(metersStore, clock);
+  const batches = new BatchesStore(database);
+  const rollups = new RollupStore(database);
+  const usageStore = new UsageStore(database);
+  const webhooks = new WebhooksService(
+    new MessagesStore(database),
+    new EndpointsStore(database),
+    database,
+    clock,
+  );
   return {
     db,
     clock,
     metrics,
     customers: new CustomersService(customersStore, database, clock),
-    meters: new MetersService(metersStore, clock),
+    meters,
     events,
     eventsReader,
     corrections,
     repairs: new RepairsService(putAside, corrections, queue, database, clock, config),
-    fold: new FoldService(new FoldStore(database), metersReader, database, clock, metrics),
-    usage: new UsageReader(new UsageStore(database), eventsReader),
+    fold: new FoldService(batches, rollups, metersReader, database, clock, metrics),
+    usage: new UsageReader(usageStore, eventsReader, clock),
+    usageStore,
+    rebuilds: new RebuildsService(
+      new RebuildsStore(database),
+      batches,
+      rollups,
+      metersReader,
+      database,
+      clock,
+    ),
+    archiving: new ArchivingService(batches, rollups, metersReader, meters, database, clock),
+    checks: new ChecksService(
+      new ChecksStore(database),
+      batches,
+      rollups,
+      metersReader,
+      webhooks,
+      database,
+      clock,
+    ),
     unattributed: new UnattributedStore(database),
     quarantine: new QuarantineService(
       new QuarantineStore(database),

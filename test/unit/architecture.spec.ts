@@ -18,7 +18,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = (() => {
     events: ground,
     webhooks: ground,
     stripe: ground,
-    usage: [...ground, 'events', 'meters', 'customers'],
+    usage: [...ground, 'events', 'meters', 'customers', 'webhooks'],
     pricing: [...ground, 'meters'],
     sources: [...ground, 'events', 'webhooks'],
     thresholds: [...ground, 'usage', 'pricing', 'customers', 'meters', 'webhooks'],

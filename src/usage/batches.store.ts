@@ -1,0 +1,194 @@
+/*
+ * What metering works through: batches that are not folded yet, and the history of new meters. Owns
+ * usage_backfills and the column ingest_batches.fold. A batch's mark and what all meters count of it
+ * are one transaction, so that an event is in the figures or in a pending batch and never in both or
+ * neither.
+ */
+import { Injectable } from '@nestjs/common';
+import { Database } from '../platform/database/database.js';
+
+/**
+ * Whoever counts for a meter holds it shared. Registering a meter takes it exclusively for an instant,
+ * so that each batch is either in the meter's history or folded for it live; archiving and rebuilding
+ * take it exclusively, so that nobody adds to what they make anew.
+ */
+const METERS_LOCK = 7_263_004;
+
+export interface Batch {
+  readonly id: string;
+  readonly receivedAt: Date;
+  readonly eventCount: number;
+  /** Its rows are corrections, each with a sign, and not events. */
+  readonly isCorrection: boolean;
+}
+
+export interface Backfill {
+  readonly meter: number;
+  readonly throughFold: string;
+  readonly doneThroughBatch: string;
+}
+
+export interface MeterHistory {
+  /** Null while it is being brought in. */
+  readonly finishedAt: Date | null;
+  /** Of a history that is being brought in; both 0 when it is finished. */
+  readonly doneEvents: bigint;
+  readonly wholeEvents: bigint;
+}
+
+interface BatchRow {
+  readonly id: string;
+  readonly received_at: Date;
+  readonly event_count: number;
+  readonly is_correction: boolean;
+}
+
+const BATCH_COLUMNS = 'id, received_at, event_count, is_correction';
+
+@Injectable()
+export class BatchesStore {
+  constructor(private readonly database: Database) {}
+
+  async holdMeters(mode: 'shared' | 'exclusive'): Promise<void> {
+    const suffix = mode === 'shared' ? '_shared' : '';
+    await this.database.query(`SELECT pg_advisory_xact_lock${suffix}($1)`, [METERS_LOCK]);
+  }
+
+  /**
+   * Makes PostgreSQL group by hashing until the transaction ends. It knows nothing of batches that
+   * are seconds old, expects a handful of events, and would sort them all, which takes twice as long.
+   */
+  async groupByHash(): Promise<void> {
+    await this.database.query('SET LOCAL enable_sort = off');
+  }
+
+  /** How many batches are not folded yet. Partial index. */
+  async countPending(): Promise<number> {
+    const rows = await this.database.query<{ count: string }>(
+      'SELECT count(*) FROM ingest_batches WHERE fold IS NULL',
+    );
+    return Number(rows[0]?.count ?? 0);
+  }
+
+  /** The oldest pending batches that nobody else folds, locked until the transaction ends. */
+  async claimPending(limit: number): Promise<Batch[]> {
+    const rows = await this.database.query<BatchRow>(
+      `SELECT ${BATCH_COLUMNS} FROM ingest_batches
+       WHERE fold IS NULL
+       ORDER BY id
+       LIMIT $1
+       FOR UPDATE SKIP LOCKED`,
+      [limit],
+    );
+    return rows.map(fromRow);
+  }
+
+  /** Marks batches as folded, with a number of their own for this fold. */
+  async markFolded(batches: readonly Batch[]): Promise<void> {
+    await this.database.query(
+      `UPDATE ingest_batches SET fold = next.fold
+       FROM (SELECT nextval('usage_folds') AS fold) AS next
+       WHERE id = ANY ($1::bigint[])`,
+      [batches.map((batch) => batch.id)],
+    );
+  }
+
+  /** The numbers of the meters that batches are folded for. */
+  async registeredMeters(): Promise<ReadonlySet<number>> {
+    const rows = await this.database.query<{ meter: number }>('SELECT meter FROM usage_backfills');
+    return new Set(rows.map((row) => row.meter));
+  }
+
+  /** From now on batches are folded for this meter; what was folded before is its history. Needs the lock. */
+  async registerMeter(meter: number): Promise<void> {
+    await this.database.query(
+      `INSERT INTO usage_backfills (meter, through_fold, done_through_batch)
+       SELECT $1, CASE WHEN is_called THEN last_value ELSE 0 END, 0 FROM usage_folds
+       ON CONFLICT (meter) DO NOTHING`,
+      [meter],
+    );
+  }
+
+  /** How far the history of a meter is in its figures, in events; null until the meter is registered. */
+  async findHistory(meter: number): Promise<MeterHistory | null> {
+    const rows = await this.database.query<{
+      finished_at: Date | null;
+      done: string | null;
+      whole: string | null;
+    }>(
+      `SELECT finished_at,
+         CASE WHEN finished_at IS NULL THEN (SELECT sum(event_count) FROM ingest_batches
+           WHERE fold <= through_fold AND id <= done_through_batch) END AS done,
+         CASE WHEN finished_at IS NULL THEN (SELECT sum(event_count) FROM ingest_batches
+           WHERE fold <= through_fold) END AS whole
+       FROM usage_backfills WHERE meter = $1`,
+      [meter],
+    );
+    const row = rows[0];
+    return row === undefined
+      ? null
+      : {
+          finishedAt: row.finished_at,
+          doneEvents: BigInt(row.done ?? 0),
+          wholeEvents: BigInt(row.whole ?? 0),
+        };
+  }
+
+  /** A history that is not in the rollups yet, locked until the transaction ends. */
+  async claimBackfill(): Promise<Backfill | null> {
+    const rows = await this.database.query<{
+      meter: number;
+      through_fold: string;
+      done_through_batch: string;
+    }>(
+      `SELECT meter, through_fold, done_through_batch FROM usage_backfills
+       WHERE finished_at IS NULL
+       ORDER BY meter
+       LIMIT 1
+       FOR UPDATE SKIP LOCKED`,
+    );
+    const row = rows[0];
+    return row === undefined
+      ? null
+      : {
+          meter: row.meter,
+          throughFold: row.through_fold,
+          doneThroughBatch: row.done_through_batch,
+        };
+  }
+
+  /** The next batches of a history, in order. */
+  async listHistory(backfill: Backfill, limit: number): Promise<Batch[]> {
+    const rows = await this.database.query<BatchRow>(
+      `SELECT ${BATCH_COLUMNS} FROM ingest_batches
+       WHERE id > $1 AND fold <= $2
+       ORDER BY id
+       LIMIT $3`,
+      [backfill.doneThroughBatch, backfill.throughFold, limit],
+    );
+    return rows.map(fromRow);
+  }
+
+  async recordBackfill(meter: number, doneThroughBatch: string): Promise<void> {
+    await this.database.query(
+      'UPDATE usage_backfills SET done_through_batch = $2 WHERE meter = $1',
+      [meter, doneThroughBatch],
+    );
+  }
+
+  async finishBackfill(meter: number, now: Date): Promise<void> {
+    await this.database.query('UPDATE usage_backfills SET finished_at = $2 WHERE meter = $1', [
+      meter,
+      now,
+    ]);
+  }
+}
+
+function fromRow(row: BatchRow): Batch {
+  return {
+    id: row.id,
+    receivedAt: row.received_at,
+    eventCount: row.event_count,
+    isCorrection: row.is_correction,
+  };
+}

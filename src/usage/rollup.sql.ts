@@ -1,0 +1,317 @@
+/*
+ * What rollups hold of a meter, as SQL: pure. Whoever writes or checks a rollup (fold, backfill,
+ * rebuild, self-check) summarises rows of events by the same expressions, so that all of them agree.
+ */
+import { type Interval } from '../kernel/interval.js';
+import { type Aggregation, type Meter } from '../meters/meter.js';
+import { compileMeter, groupArray, type MeterSql, type Parameters } from './meter-sql.js';
+
+/**
+ * How a meter is kept by the hour:
+ * - `sums` add up, also with a minus sign: an event more or less is a number more or less;
+ * - `extremes` merge (the least, the greatest, the latest), but an event less needs the hour's events;
+ * - `levels` merge when what comes is later than what is there, else they need the hour's events;
+ * - `values` are the distinct values, each with how many events have it: they add up;
+ * - `nothing`: reads take the events themselves.
+ */
+export type Storage = 'sums' | 'extremes' | 'levels' | 'values' | 'nothing';
+
+export function storageOf({ kind }: Aggregation): Storage {
+  switch (kind) {
+    case 'count':
+    case 'sum':
+    case 'avg':
+      return 'sums';
+    case 'min':
+    case 'max':
+    case 'latest':
+      return 'extremes';
+    case 'time_weighted_sum':
+      return 'levels';
+    case 'unique_count':
+      return 'values';
+    case 'percentile':
+      return 'nothing';
+  }
+}
+
+/** Where a meter's figures are; null when it has none. */
+export function tableOf(meter: Meter): string | null {
+  switch (storageOf(meter.aggregation)) {
+    case 'sums':
+    case 'extremes':
+    case 'levels':
+      return 'usage_rollups';
+    case 'values':
+      return 'usage_distinct_values';
+    case 'nothing':
+      return null;
+  }
+}
+
+/** The hour of an event, by arithmetic: date_trunc with a zone takes three times as long. */
+export const HOUR = `date_bin('1 hour', events.time, '2000-01-01T00:00:00Z')`;
+
+const EVENT_COLUMNS = 'batch_id, received_at, source, id, type, subject, time, data';
+
+/** Events and corrections as one: in two statements they would be written in two orders, and deadlock. */
+export const SIGNED_EVENTS = `(
+  SELECT ${EVENT_COLUMNS}, 1::smallint AS sign FROM usage_events
+  UNION ALL
+  SELECT ${EVENT_COLUMNS}, sign FROM usage_corrections)`;
+
+/** Which rows are summarised. */
+export interface Rows {
+  /** FROM clause in which the events are called `events`. */
+  readonly from: string;
+  readonly where: string;
+  /** Whether rows have a sign; without corrections none is looked at. */
+  readonly isSigned: boolean;
+}
+
+export interface Summary {
+  /** A statement's WITH list; `summary` has a row for each subject, hour and group, with COLUMNS. */
+  readonly ctes: string;
+  /** A scalar: how many values of events the meter cannot read. */
+  readonly unreadable: string;
+}
+
+/** What a summary has besides `subject`, `hour` and `groups`. */
+export const SUMMARY_COLUMNS =
+  'event_count, value_sum, value, first_time, last_time, level_sum, is_corrected';
+
+/**
+ * Summarises rows for a meter whose figures are in usage_rollups.
+ *
+ * `value_sum` is of sums; `value` the extreme or the last level; `last_time` the time of what is
+ * latest; `first_time` and `level_sum` are of levels: the sum of level times microseconds from the
+ * first to the last event of the hour. `is_corrected` where a correction has taken something away.
+ */
+export function summarize(meter: Meter, rows: Rows, parameters: Parameters): Summary {
+  const sql = compileMeter(meter, parameters);
+  switch (storageOf(meter.aggregation)) {
+    case 'sums':
+      return sums(meter, sql, rows);
+    case 'extremes':
+    case 'levels':
+      return merged(meter, sql, rows);
+    case 'values':
+    case 'nothing':
+      throw new Error(`A ${meter.aggregation.kind} has no figures by the hour`);
+  }
+}
+
+/** The same for a unique count: a row for each subject, hour, group and value, with `event_count`. */
+export function summarizeValues(meter: Meter, rows: Rows, parameters: Parameters): Summary {
+  const sql = compileMeter(meter, parameters);
+  const keys = keysOf(sql);
+  return {
+    ctes: `read AS MATERIALIZED (${read(sql, rows, `, ${sql.text} AS value${sign(rows)}`)}
+    ), summary AS (
+      SELECT ${keyColumns(sql)}, value, ${rows.isSigned ? 'sum(sign)' : 'count(*)'} AS event_count
+      FROM read WHERE value IS NOT NULL
+      GROUP BY ${keys}, value
+    )`,
+    unreadable: unreadableOf(rows),
+  };
+}
+
+/** How many values a meter without figures cannot read. */
+export function unreadableValues(meter: Meter, rows: Rows, parameters: Parameters): Summary {
+  const sql = compileMeter(meter, parameters);
+  return {
+    ctes: `read AS (${read(sql, rows, `, ${sql.value} AS value${sign(rows)}`)})`,
+    unreadable: unreadableOf(rows),
+  };
+}
+
+const names = (sql: MeterSql): string[] => sql.groups.map((_, index) => `group_${index + 1}`);
+
+const keysOf = (sql: MeterSql): string => ['subject', 'hour', ...names(sql)].join(', ');
+
+const keyColumns = (sql: MeterSql): string => `subject, hour, ${groupArray(names(sql))} AS groups`;
+
+const sign = (rows: Rows): string => (rows.isSigned ? ', events.sign' : '');
+
+const unreadableOf = (rows: Rows): string =>
+  `(SELECT count(*) FROM read WHERE value IS NULL${rows.isSigned ? ' AND sign = 1' : ''})`;
+
+/** OFFSET 0 keeps PostgreSQL from reading a value twice, once to test it and once to add it. */
+function read(sql: MeterSql, rows: Rows, columns: string): string {
+  const groups = sql.groups.map((group, index) => `, ${group} AS group_${index + 1}`).join('');
+  return `SELECT events.subject, ${HOUR} AS hour${groups}${columns}
+    FROM ${rows.from} WHERE ${rows.where} AND ${sql.matches} OFFSET 0`;
+}
+
+/** A count reads no value and sums none: that halves its cost. */
+function sums(meter: Meter, sql: MeterSql, rows: Rows): Summary {
+  const isCount = meter.aggregation.kind === 'count';
+  const value = isCount ? '' : `, ${sql.value} AS value`;
+  const figures = rows.isSigned ? signedSums(isCount) : plainSums(isCount);
+  return {
+    ctes: `counted AS (
+      SELECT ${keysOf(sql)}, ${figures}
+      FROM (${read(sql, rows, `${value}${sign(rows)}`)}) AS read
+      GROUP BY ${keysOf(sql)}
+    ), summary AS (
+      SELECT ${keyColumns(sql)}, event_count, value_sum, NULL::numeric AS value,
+        NULL::timestamptz AS first_time, NULL::timestamptz AS last_time,
+        NULL::numeric AS level_sum, false AS is_corrected
+      FROM counted WHERE event_count <> 0 OR value_sum <> 0
+    )`,
+    unreadable: '(SELECT coalesce(sum(unreadable), 0) FROM counted)',
+  };
+}
+
+function plainSums(isCount: boolean): string {
+  return isCount
+    ? 'count(*) AS event_count, 0::numeric AS value_sum, 0 AS unreadable'
+    : `count(value) AS event_count, coalesce(sum(value), 0) AS value_sum,
+       count(*) - count(value) AS unreadable`;
+}
+
+function signedSums(isCount: boolean): string {
+  return isCount
+    ? 'sum(sign) AS event_count, 0::numeric AS value_sum, 0 AS unreadable'
+    : `coalesce(sum(sign) FILTER (WHERE value IS NOT NULL), 0) AS event_count,
+       coalesce(sum(sign * value), 0) AS value_sum,
+       count(*) FILTER (WHERE value IS NULL AND sign = 1) AS unreadable`;
+}
+
+/**
+ * Of the same time and value as many count as were not taken back. So no event needs to be known by
+ * its identity: of equal times the greatest value holds, whichever event it came from.
+ */
+function merged(meter: Meter, sql: MeterSql, rows: Rows): Summary {
+  const keys = keysOf(sql);
+  const weight = rows.isSigned ? 'sum(sign)' : 'count(*)';
+  const isCorrected = rows.isSigned ? 'bool_or(sign < 0)' : 'false';
+  return {
+    ctes: `read AS MATERIALIZED (${read(sql, rows, `, events.time, ${sql.value} AS value${sign(rows)}`)}
+    ), net AS (
+      SELECT ${keys}, time, value, ${weight} AS weight, ${isCorrected} AS is_corrected
+      FROM read WHERE value IS NOT NULL
+      GROUP BY ${keys}, time, value
+    ), ${meter.aggregation.kind === 'time_weighted_sum' ? levels(keys) : ''}
+    summary AS (
+      SELECT ${keyColumns(sql)},
+        coalesce(sum(weight) FILTER (WHERE weight > 0), 0) AS event_count, 0::numeric AS value_sum,
+        ${mergedFigures(meter.aggregation)}, bool_or(is_corrected) AS is_corrected
+      FROM ${meter.aggregation.kind === 'time_weighted_sum' ? 'timed' : 'net'}
+      GROUP BY ${keys}
+    )`,
+    unreadable: unreadableOf(rows),
+  };
+}
+
+/** Until when each level holds within the hour; those that were taken back are a partition of their own. */
+function levels(keys: string): string {
+  return `held AS (
+      SELECT ${keys}, time, max(value) FILTER (WHERE weight > 0) AS value,
+        coalesce(sum(weight) FILTER (WHERE weight > 0), 0) AS weight,
+        bool_or(is_corrected) AS is_corrected
+      FROM net GROUP BY ${keys}, time
+    ), timed AS (
+      SELECT held.*, lead(time) OVER (PARTITION BY ${keys}, weight > 0 ORDER BY time) AS until
+      FROM held
+    ),`;
+}
+
+const LATEST = '(array_agg(value ORDER BY time DESC, value DESC) FILTER (WHERE weight > 0))[1]';
+
+function mergedFigures({ kind }: Aggregation): string {
+  const last = 'max(time) FILTER (WHERE weight > 0) AS last_time';
+  switch (kind) {
+    case 'min':
+    case 'max':
+      return `${kind}(value) FILTER (WHERE weight > 0) AS value, NULL::timestamptz AS first_time,
+        NULL::timestamptz AS last_time, NULL::numeric AS level_sum`;
+    case 'latest':
+      return `${LATEST} AS value, NULL::timestamptz AS first_time, ${last}, NULL::numeric AS level_sum`;
+    case 'time_weighted_sum':
+      return `${LATEST} AS value, min(time) FILTER (WHERE weight > 0) AS first_time, ${last},
+        CASE WHEN bool_or(weight > 0)
+          THEN coalesce(sum(value * ${micros('until - time')}) FILTER (WHERE weight > 0), 0) END AS level_sum`;
+    case 'count':
+    case 'sum':
+    case 'avg':
+    case 'unique_count':
+    case 'percentile':
+      throw new Error(`A ${kind} is not merged`);
+  }
+}
+
+/** numeric: the microseconds of an interval, exactly. */
+export function micros(interval: string): string {
+  return `(extract(epoch FROM ${interval}) * 1000000)`;
+}
+
+/**
+ * How a summary is added to the rollup that is there, and when that is possible: what a correction
+ * has touched, and a level that comes late, need the events of the hour.
+ */
+export function mergeOf({ kind }: Aggregation): { readonly set: string; readonly where: string } {
+  const untouched = 'NOT rollup.is_corrected AND NOT excluded.is_corrected';
+  const count = 'event_count = rollup.event_count + excluded.event_count';
+  switch (kind) {
+    case 'count':
+    case 'sum':
+    case 'avg':
+      return { set: `${count}, value_sum = rollup.value_sum + excluded.value_sum`, where: 'true' };
+    case 'min':
+      return { set: `${count}, value = least(rollup.value, excluded.value)`, where: untouched };
+    case 'max':
+      return { set: `${count}, value = greatest(rollup.value, excluded.value)`, where: untouched };
+    case 'latest':
+      return {
+        set: `${count}, last_time = greatest(rollup.last_time, excluded.last_time),
+          value = CASE WHEN (excluded.last_time, excluded.value) > (rollup.last_time, rollup.value)
+            THEN excluded.value ELSE rollup.value END`,
+        where: untouched,
+      };
+    case 'time_weighted_sum':
+      return {
+        set: `${count}, value = excluded.value, last_time = excluded.last_time,
+          level_sum = rollup.level_sum + excluded.level_sum
+            + rollup.value * ${micros('excluded.first_time - rollup.last_time')}`,
+        where: `${untouched} AND excluded.first_time > rollup.last_time`,
+      };
+    case 'unique_count':
+    case 'percentile':
+      throw new Error(`A ${kind} has no figures by the hour`);
+  }
+}
+
+/** The events of whole hours that are in the meter's figures, or should be. */
+export function foldedRows(
+  meter: Meter,
+  hours: Interval,
+  subjects: readonly string[] | null,
+  parameters: Parameters,
+): Rows {
+  const scope = subjects === null ? '' : `AND events.subject = ANY (${parameters.add(subjects)})`;
+  return {
+    from: `${SIGNED_EVENTS} AS events ${folded(meter, parameters)}`,
+    where: `events.time >= ${parameters.add(hours.start)} AND events.time < ${parameters.add(hours.end)} ${scope}`,
+    isSigned: true,
+  };
+}
+
+/** The same of the hours in a CTE with `subject` and `hour`. Index on subject and time. */
+export function foldedRowsIn(cte: string, meter: Meter, parameters: Parameters): Rows {
+  return {
+    from: `${cte} JOIN ${SIGNED_EVENTS} AS events ON events.subject = ${cte}.subject
+        AND events.time >= ${cte}.hour AND events.time < ${cte}.hour + interval '1 hour'
+      ${folded(meter, parameters)}`,
+    where: 'true',
+    isSigned: true,
+  };
+}
+
+/** The batches that the meter has counted, of those of `events`. */
+function folded(meter: Meter, parameters: Parameters): string {
+  return `JOIN usage_backfills AS backfill ON backfill.meter = ${parameters.add(meter.number)}
+    JOIN ingest_batches AS batch ON batch.id = events.batch_id AND batch.fold IS NOT NULL
+      AND (backfill.finished_at IS NOT NULL OR batch.fold > backfill.through_fold
+        OR batch.id <= backfill.done_through_batch)`;
+}

@@ -1,0 +1,126 @@
+/*
+ * Checks what meters have counted against stored events, every night and when somebody asks. A
+ * difference would be a fault of ours (or of who wrote into the tables): it is reported and, told to,
+ * made anew.
+ */
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
+import { newId } from '../../kernel/ids.js';
+import { type Meter } from '../../meters/meter.js';
+import { MetersReader } from '../../meters/meters.reader.js';
+import { Database } from '../../platform/database/database.js';
+import { type Page } from '../../platform/http/page.js';
+import { WebhooksService } from '../../webhooks/webhooks.service.js';
+import { BatchesStore } from '../batches.store.js';
+import { RollupStore } from '../rollup.store.js';
+import { tableOf } from '../rollup.sql.js';
+import { ChecksStore, type SubjectHour } from './checks.store.js';
+import { wholeHours } from './rebuild.js';
+import { type Difference, MAX_DIFFERENCES, nightOf, type UsageCheck } from './usage-check.js';
+
+/** Of rollups, distinct values and events each: some seconds of reading. */
+const SAMPLE = 500;
+
+@Injectable()
+export class ChecksService {
+  constructor(
+    private readonly store: ChecksStore,
+    private readonly batches: BatchesStore,
+    private readonly rollups: RollupStore,
+    private readonly meters: MetersReader,
+    private readonly webhooks: WebhooksService,
+    private readonly database: Database,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * The check of this night, once for all replicas.
+   *
+   * @returns 1 when it was done here, else 0
+   */
+  async checkNight(isRepairing: boolean): Promise<number> {
+    const night = nightOf(this.clock.now());
+    if (night === null) {
+      return 0;
+    }
+    return await this.database.transaction(async () => {
+      if (!(await this.store.claimNight(night))) {
+        return 0;
+      }
+      await this.check(night, isRepairing);
+      return 1;
+    });
+  }
+
+  /** A check now; with `isRepairing` what differs is made anew. */
+  async checkNow(isRepairing: boolean): Promise<UsageCheck> {
+    return await this.database.transaction(async () => await this.check(null, isRepairing));
+  }
+
+  async list(limit: number, before: string | null): Promise<Page<UsageCheck>> {
+    return await this.store.list(limit, before);
+  }
+
+  private async check(night: string | null, isRepairing: boolean): Promise<UsageCheck> {
+    const hours = await this.store.sample(SAMPLE);
+    const meters = await this.comparable();
+    const differences: Difference[] = [];
+    for (const meter of meters) {
+      const found = await this.store.compare(meter, hours);
+      differences.push(...found);
+      if (isRepairing && found.length > 0) {
+        await this.repair(meter, found);
+      }
+    }
+    const check: UsageCheck = {
+      id: newId('chk'),
+      night,
+      checkedAt: this.clock.now(),
+      meterCount: meters.length,
+      hourCount: hours.length,
+      differenceCount: differences.length,
+      differences: differences.slice(0, MAX_DIFFERENCES),
+      isRepaired: isRepairing && differences.length > 0,
+    };
+    await this.store.insert(check);
+    if (differences.length > 0) {
+      await this.tell(check);
+    }
+    return check;
+  }
+
+  /** Those that keep figures; of a new meter's history it is not known yet what should be there. */
+  private async comparable(): Promise<Meter[]> {
+    const comparable: Meter[] = [];
+    for (const meter of await this.meters.all()) {
+      const history = await this.batches.findHistory(meter.number);
+      if (tableOf(meter) !== null && history !== null && history.finishedAt !== null) {
+        comparable.push(meter);
+      }
+    }
+    return comparable;
+  }
+
+  private async repair(meter: Meter, differences: readonly SubjectHour[]): Promise<void> {
+    await this.batches.holdMeters('exclusive');
+    for (const { subject, hour } of differences) {
+      const start = new Date(hour);
+      const end = new Date(start.getTime() + 1);
+      await this.rollups.rebuild(meter, wholeHours({ start, end }), [subject]);
+    }
+  }
+
+  private async tell(check: UsageCheck): Promise<void> {
+    await this.webhooks.publish({
+      type: 'usage.check_failed',
+      data: {
+        check: check.id,
+        hour_count: check.hourCount,
+        difference_count: check.differenceCount,
+        differences: check.differences.slice(0, 10),
+        is_repaired: check.isRepaired,
+      },
+      occurredAt: check.checkedAt,
+    });
+  }
+}

@@ -1,0 +1,179 @@
+/* Owns usage_checks; finds hours to check, and compares what is kept of them with their events. */
+import { Injectable } from '@nestjs/common';
+import { type Meter } from '../../meters/meter.js';
+import { Database } from '../../platform/database/database.js';
+import { type Page, toPage } from '../../platform/http/page.js';
+import { Parameters } from '../meter-sql.js';
+import { foldedRowsIn, storageOf, summarize, summarizeValues } from '../rollup.sql.js';
+import { type Difference, type Figures, MAX_DIFFERENCES, type UsageCheck } from './usage-check.js';
+
+/** One subject's hour. */
+export interface SubjectHour {
+  readonly subject: string;
+  /** ISO 8601. */
+  readonly hour: string;
+}
+
+interface DifferenceRow {
+  readonly subject: string;
+  readonly hour: string;
+  readonly groups: (string | null)[];
+  readonly kept: Figures | null;
+  readonly counted: Figures | null;
+}
+
+interface Row {
+  readonly id: string;
+  readonly night: string | null;
+  readonly checked_at: Date;
+  readonly meter_count: number;
+  readonly hour_count: number;
+  readonly difference_count: number;
+  readonly differences: Difference[];
+  readonly is_repaired: boolean;
+}
+
+const COLUMNS = `id, night::text AS night, checked_at, meter_count, hour_count, difference_count,
+  differences, is_repaired`;
+const TIME = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
+
+@Injectable()
+export class ChecksStore {
+  constructor(private readonly database: Database) {}
+
+  /** Whether this night is still to be checked; whoever gets true has it until the transaction ends. */
+  async claimNight(night: string): Promise<boolean> {
+    const rows = await this.database.query<{ is_free: boolean }>(
+      `SELECT pg_try_advisory_xact_lock(hashtext('usage_checks'))
+         AND NOT EXISTS (SELECT FROM usage_checks WHERE night = $1::date) AS is_free`,
+      [night],
+    );
+    return rows[0]?.is_free === true;
+  }
+
+  /**
+   * Hours at random: of what is kept, and of events, so that hours of which nothing is kept are found,
+   * too. Reads pages at random, as few as hold that many rows.
+   */
+  async sample(count: number): Promise<SubjectHour[]> {
+    return await this.database.query<SubjectHour>(
+      `SELECT DISTINCT subject, to_char(hour AT TIME ZONE 'UTC', ${TIME}) AS hour FROM (
+         (${sampleOf('usage_rollups', 'hour')})
+         UNION ALL
+         (${sampleOf('usage_distinct_values', 'hour')})
+         UNION ALL
+         (${sampleOf('usage_events', `date_bin('1 hour', time, '2000-01-01T00:00:00Z')`)})
+       ) AS sampled`,
+      [count],
+    );
+  }
+
+  /** What differs, of those hours, between what a meter keeps and what its folded events come to. One snapshot. */
+  async compare(meter: Meter, hours: readonly SubjectHour[]): Promise<Difference[]> {
+    const parameters = new Parameters();
+    const rows = await this.database.query<DifferenceRow>(
+      compareStatement(meter, hours, parameters),
+      parameters.values,
+    );
+    return rows.map((row) => ({ meter: meter.key, ...row }));
+  }
+
+  async insert(check: UsageCheck): Promise<void> {
+    await this.database.query(
+      `INSERT INTO usage_checks (id, night, checked_at, meter_count, hour_count, difference_count,
+         differences, is_repaired)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      [
+        check.id,
+        check.night,
+        check.checkedAt,
+        check.meterCount,
+        check.hourCount,
+        check.differenceCount,
+        JSON.stringify(check.differences.slice(0, MAX_DIFFERENCES)),
+        check.isRepaired,
+      ],
+    );
+  }
+
+  /** Newest first. */
+  async list(limit: number, before: string | null): Promise<Page<UsageCheck>> {
+    const rows = await this.database.query<Row>(
+      `SELECT ${COLUMNS} FROM usage_checks
+       WHERE $2::text IS NULL OR id < $2
+       ORDER BY id DESC
+       LIMIT $1 + 1`,
+      [limit, before],
+    );
+    return toPage(rows, limit, (row) => [row.id], fromRow);
+  }
+}
+
+/** Some rows of a table: pages at random, more of them the fewer rows the table has. */
+function sampleOf(table: string, hour: string): string {
+  return `SELECT subject, ${hour} AS hour FROM ${table}
+    TABLESAMPLE SYSTEM ((
+      SELECT least(100, greatest(0.001, 400.0 * $1::integer / greatest(1, sum(reltuples))))::real
+      FROM pg_class WHERE oid = '${table}'::regclass
+        OR oid IN (SELECT relid FROM pg_partition_tree('${table}') WHERE isleaf)
+    )) LIMIT $1`;
+}
+
+function compareStatement(
+  meter: Meter,
+  hours: readonly SubjectHour[],
+  parameters: Parameters,
+): string {
+  const isValues = storageOf(meter.aggregation) === 'values';
+  const subjects = parameters.add(hours.map(({ subject }) => subject));
+  const starts = parameters.add(hours.map(({ hour }) => hour));
+  const rows = foldedRowsIn('chosen', meter, parameters);
+  const { ctes } = isValues
+    ? summarizeValues(meter, rows, parameters)
+    : summarize(meter, rows, parameters);
+  const keys = isValues ? 'subject, hour, groups, value' : 'subject, hour, groups';
+  const table = isValues ? 'usage_distinct_values' : 'usage_rollups';
+  return `WITH chosen AS (
+      SELECT subject, hour FROM unnest(${subjects}::text[], ${starts}::timestamptz[]) AS chosen (subject, hour)
+    ), ${ctes}, kept AS (
+      SELECT stored.* FROM chosen JOIN ${table} AS stored USING (subject, hour)
+      WHERE stored.meter = ${parameters.add(meter.number)}
+    )
+    SELECT subject, to_char(hour AT TIME ZONE 'UTC', ${TIME}) AS hour, groups,
+      CASE WHEN kept.event_count <> 0 THEN ${figures('kept', isValues)} END AS kept,
+      CASE WHEN summary.event_count <> 0 THEN ${figures('summary', isValues)} END AS counted
+    FROM kept FULL JOIN summary USING (${keys})
+    WHERE CASE WHEN kept.event_count <> 0 THEN ${figures('kept', isValues)} END
+      IS DISTINCT FROM CASE WHEN summary.event_count <> 0 THEN ${figures('summary', isValues)} END`;
+}
+
+/** jsonb: numbers as text without trailing zeros, and times in UTC, so that equal ones look alike. */
+function figures(row: string, isValues: boolean): string {
+  const number = (column: string): string => `'${column}', trim_scale(${row}.${column})::text`;
+  const time = (column: string): string =>
+    `'${column}', to_char(${row}.${column} AT TIME ZONE 'UTC', ${TIME})`;
+  const count = `'event_count', ${row}.event_count::bigint::text`;
+  return isValues
+    ? `jsonb_build_object('value', value, ${count})`
+    : `jsonb_strip_nulls(jsonb_build_object(${[
+        count,
+        number('value_sum'),
+        number('value'),
+        time('first_time'),
+        time('last_time'),
+        number('level_sum'),
+      ].join(', ')}))`;
+}
+
+function fromRow(row: Row): UsageCheck {
+  return {
+    id: row.id,
+    night: row.night,
+    checkedAt: row.checked_at,
+    meterCount: row.meter_count,
+    hourCount: row.hour_count,
+    differenceCount: row.difference_count,
+    differences: row.differences,
+    isRepaired: row.is_repaired,
+  };
+}

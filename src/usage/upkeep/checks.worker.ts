@@ -1,0 +1,30 @@
+/* Looks whether this night's check is due; which replica does it is decided in the database. */
+import { Inject, Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { CONFIG, type Config } from '../../platform/config.js';
+import { Outage } from '../../platform/database/outage.js';
+import { Poller } from '../../platform/jobs/poller.js';
+import { ChecksService } from './checks.service.js';
+
+/** A night is hours long, and most looks ask one small table. */
+const TICK_MS = 60_000;
+
+@Injectable()
+export class ChecksWorker extends Poller {
+  constructor(
+    @Inject(CONFIG) private readonly settings: Config,
+    outage: Outage,
+    private readonly checks: ChecksService,
+  ) {
+    super('usage_check', settings, outage);
+  }
+
+  @Interval(TICK_MS)
+  tick(): void {
+    this.look();
+  }
+
+  protected override async runOnce(): Promise<number> {
+    return await this.checks.checkNight(this.settings.usage.isCheckRepairing);
+  }
+}

@@ -1,0 +1,60 @@
+/* A rebuild of what a meter has counted, and how large its steps are: pure. */
+import { type Interval } from '../../kernel/interval.js';
+
+const HOUR_MS = 3_600_000;
+/** Events of one step: no fold can run meanwhile, and this takes some tenths of a second. */
+const EVENTS_PER_STEP = 200_000n;
+/** A month without events is read in milliseconds. */
+const MAX_STEP_HOURS = 744;
+/** Longer than usage may reach back, so that one can rebuild everything; keeps arithmetic finite. */
+export const MAX_REBUILD_YEARS = 200;
+
+export interface Rebuild {
+  readonly id: string;
+  readonly meterId: string;
+  /** Whole hours. */
+  readonly window: Interval;
+  /** Null: all. */
+  readonly subjects: readonly string[] | null;
+  /** What lies before is done. */
+  readonly doneTo: Date;
+  readonly stepHours: number;
+  readonly eventCount: bigint;
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+  readonly createdAt: Date;
+  readonly createdBy: string;
+}
+
+/** The whole hours that a window touches. */
+export function wholeHours({ start, end }: Interval): Interval {
+  return {
+    start: new Date(Math.floor(start.getTime() / HOUR_MS) * HOUR_MS),
+    end: new Date(Math.ceil(end.getTime() / HOUR_MS) * HOUR_MS),
+  };
+}
+
+/** What is rebuilt next; null when everything is. */
+export function nextStep(rebuild: Rebuild): Interval | null {
+  const { doneTo, window, stepHours } = rebuild;
+  if (doneTo >= window.end) {
+    return null;
+  }
+  const end = new Date(Math.min(doneTo.getTime() + stepHours * HOUR_MS, window.end.getTime()));
+  return { start: doneTo, end };
+}
+
+/** How many hours the step after one should have, which held so many events: at most eight times as many. */
+export function stepAfter(hours: number, events: bigint): number {
+  const fitting =
+    events === 0n ? BigInt(MAX_STEP_HOURS) : (BigInt(hours) * EVENTS_PER_STEP) / events;
+  const grown = BigInt(hours) * 8n;
+  const bounded = fitting < grown ? fitting : grown;
+  return Math.max(1, Math.min(MAX_STEP_HOURS, Number(bounded)));
+}
+
+/** From 0 to 1: the share of the window that is done. */
+export function shareDone({ window, doneTo }: Rebuild): number {
+  const whole = window.end.getTime() - window.start.getTime();
+  return whole === 0 ? 1 : (doneTo.getTime() - window.start.getTime()) / whole;
+}

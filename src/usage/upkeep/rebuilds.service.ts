@@ -1,0 +1,128 @@
+/*
+ * Makes what a meter has counted anew from stored events, hour by hour, while events come and are
+ * folded. Reads are exact at every moment: a step is one transaction, and nobody folds meanwhile.
+ */
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
+import { conflict, invalidField, notFound } from '../../kernel/errors.js';
+import { newId } from '../../kernel/ids.js';
+import { type Interval } from '../../kernel/interval.js';
+import { type Meter } from '../../meters/meter.js';
+import { MetersReader } from '../../meters/meters.reader.js';
+import { Database } from '../../platform/database/database.js';
+import { type Page } from '../../platform/http/page.js';
+import { BatchesStore } from '../batches.store.js';
+import { RollupStore } from '../rollup.store.js';
+import { MAX_REBUILD_YEARS, nextStep, type Rebuild, stepAfter, wholeHours } from './rebuild.js';
+import { RebuildsStore } from './rebuilds.store.js';
+
+const FIRST_STEP_HOURS = 1;
+const YEAR_MS = 31_557_600_000;
+
+export interface RebuildRequest {
+  readonly meter: string;
+  readonly window: Interval;
+  readonly subjects: readonly string[] | null;
+}
+
+@Injectable()
+export class RebuildsService {
+  constructor(
+    private readonly store: RebuildsStore,
+    private readonly batches: BatchesStore,
+    private readonly rollups: RollupStore,
+    private readonly meters: MetersReader,
+    private readonly database: Database,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Asks for a rebuild of the hours that the window touches; a worker does it.
+   *
+   * @throws DomainError not_found; invalid; conflict `history_incomplete` while the meter is new
+   */
+  async request({ meter, window, subjects }: RebuildRequest, by: string): Promise<Rebuild> {
+    const { id: meterId, number } = await this.meters.get(meter);
+    if (!(window.start < window.end)) {
+      throw invalidField('to', 'is_after', 'must be after from');
+    }
+    if (window.end.getTime() - window.start.getTime() > MAX_REBUILD_YEARS * YEAR_MS) {
+      throw invalidField('to', 'too_long', `must be within ${MAX_REBUILD_YEARS} years of from`);
+    }
+    const history = await this.batches.findHistory(number);
+    if (history === null || history.finishedAt === null) {
+      const detail = `The meter '${meter}' is still being brought up to date from its history, which makes it anew anyway.`;
+      throw conflict('history_incomplete', detail);
+    }
+    const hours = wholeHours(window);
+    const rebuild: Rebuild = {
+      id: newId('reb'),
+      meterId,
+      window: hours,
+      subjects,
+      doneTo: hours.start,
+      stepHours: FIRST_STEP_HOURS,
+      eventCount: 0n,
+      startedAt: null,
+      finishedAt: null,
+      createdAt: this.clock.now(),
+      createdBy: by,
+    };
+    await this.store.insert(rebuild);
+    return rebuild;
+  }
+
+  /** One rebuild of a meter; throws not_found. */
+  async get(meter: string, id: string): Promise<Rebuild> {
+    const { id: meterId } = await this.meters.get(meter);
+    const rebuild = await this.store.find(id);
+    if (rebuild?.meterId !== meterId) {
+      throw notFound('rebuild', id);
+    }
+    return rebuild;
+  }
+
+  async list(meter: string, limit: number, before: string | null): Promise<Page<Rebuild>> {
+    const { id } = await this.meters.get(meter);
+    return await this.store.list(id, limit, before);
+  }
+
+  /**
+   * Does one step of the oldest rebuild.
+   *
+   * @returns 1, or 0 when there is none
+   */
+  async stepOnce(): Promise<number> {
+    return await this.database.transaction(async () => {
+      const rebuild = await this.store.claim();
+      const meter = rebuild === null ? null : await this.meters.find(rebuild.meterId);
+      if (rebuild === null || meter === null) {
+        return 0;
+      }
+      if (rebuild.startedAt === null) {
+        await this.start(rebuild, meter);
+        return 1;
+      }
+      const step = nextStep(rebuild);
+      if (step === null) {
+        await this.store.finish(rebuild.id, this.clock.now());
+        return 1;
+      }
+      await this.batches.holdMeters('exclusive');
+      const events = await this.rollups.rebuild(meter, step, rebuild.subjects);
+      const hours = stepAfter(rebuild.stepHours, events);
+      await this.store.recordStep(rebuild.id, step.end, hours, events);
+      return 1;
+    });
+  }
+
+  private async start(rebuild: Rebuild, meter: Meter): Promise<void> {
+    const reach = await this.store.reach(meter.number);
+    const { start, end } = reach === null ? rebuild.window : wholeHours(reach);
+    const from = new Date(Math.max(start.getTime(), rebuild.window.start.getTime()));
+    const to = new Date(Math.min(end.getTime(), rebuild.window.end.getTime()));
+    const window =
+      reach === null || to < from ? { start: from, end: from } : { start: from, end: to };
+    await this.store.start(rebuild.id, window, this.clock.now());
+  }
+}

@@ -1,0 +1,128 @@
+/* Owns usage_rebuilds. A step and what it rebuilt commit together, so that a killed worker repeats one step. */
+import { Injectable } from '@nestjs/common';
+import { type Interval } from '../../kernel/interval.js';
+import { Database } from '../../platform/database/database.js';
+import { type Page, toPage } from '../../platform/http/page.js';
+import { type Rebuild } from './rebuild.js';
+
+interface Row {
+  readonly id: string;
+  readonly meter_id: string;
+  readonly starts_at: Date;
+  readonly ends_at: Date;
+  readonly subjects: string[] | null;
+  readonly done_to: Date;
+  readonly step_hours: number;
+  readonly event_count: string;
+  readonly started_at: Date | null;
+  readonly finished_at: Date | null;
+  readonly created_at: Date;
+  readonly created_by: string;
+}
+
+@Injectable()
+export class RebuildsStore {
+  constructor(private readonly database: Database) {}
+
+  async insert(rebuild: Rebuild): Promise<void> {
+    await this.database.query(
+      `INSERT INTO usage_rebuilds (id, meter_id, starts_at, ends_at, subjects, done_to, step_hours,
+         event_count, created_at, created_by)
+       VALUES ($1, $2, $3, $4, $5, $3, $6, 0, $7, $8)`,
+      [
+        rebuild.id,
+        rebuild.meterId,
+        rebuild.window.start,
+        rebuild.window.end,
+        rebuild.subjects,
+        rebuild.stepHours,
+        rebuild.createdAt,
+        rebuild.createdBy,
+      ],
+    );
+  }
+
+  /** The oldest that is not done, locked until the transaction ends; null when there is none, or others have all. */
+  async claim(): Promise<Rebuild | null> {
+    const rows = await this.database.query<Row>(
+      `SELECT * FROM usage_rebuilds WHERE finished_at IS NULL
+       ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED`,
+    );
+    return rows[0] === undefined ? null : fromRow(rows[0]);
+  }
+
+  /** Begins it, over the hours in which there is anything; the window may be empty. */
+  async start(id: string, { start, end }: Interval, now: Date): Promise<void> {
+    await this.database.query(
+      `UPDATE usage_rebuilds SET starts_at = $2, ends_at = $3, done_to = $2, started_at = $4 WHERE id = $1`,
+      [id, start, end, now],
+    );
+  }
+
+  async recordStep(id: string, doneTo: Date, stepHours: number, events: bigint): Promise<void> {
+    await this.database.query(
+      `UPDATE usage_rebuilds
+       SET done_to = $2, step_hours = $3, event_count = event_count + $4
+       WHERE id = $1`,
+      [id, doneTo, stepHours, events.toString()],
+    );
+  }
+
+  async finish(id: string, now: Date): Promise<void> {
+    await this.database.query('UPDATE usage_rebuilds SET finished_at = $2 WHERE id = $1', [
+      id,
+      now,
+    ]);
+  }
+
+  async find(id: string): Promise<Rebuild | null> {
+    const rows = await this.database.query<Row>('SELECT * FROM usage_rebuilds WHERE id = $1', [id]);
+    return rows[0] === undefined ? null : fromRow(rows[0]);
+  }
+
+  /** Newest first. */
+  async list(meterId: string, limit: number, before: string | null): Promise<Page<Rebuild>> {
+    const rows = await this.database.query<Row>(
+      `SELECT * FROM usage_rebuilds
+       WHERE meter_id = $1 AND ($3::text IS NULL OR id < $3)
+       ORDER BY id DESC
+       LIMIT $2 + 1`,
+      [meterId, limit, before],
+    );
+    return toPage(rows, limit, (row) => [row.id], fromRow);
+  }
+
+  /**
+   * From the first to the last time of anything stored, or counted by the meter; null when there is
+   * nothing. Reads all events once.
+   */
+  async reach(meter: number): Promise<Interval | null> {
+    const rows = await this.database.query<{ first: Date | null; last: Date | null }>(
+      `SELECT min(least(first_time, first_hour)) AS first, max(greatest(last_time, last_hour)) AS last
+       FROM (SELECT min(time) AS first_time, max(time) AS last_time FROM usage_events) AS stored,
+         (SELECT min(hour) AS first_hour, max(hour) AS last_hour FROM usage_rollups WHERE meter = $1) AS counted`,
+      [meter],
+    );
+    const { first = null, last = null } = rows[0] ?? {};
+    // The last instant is in the window, whatever of it a Date cannot hold.
+    return first === null || last === null
+      ? null
+      : { start: first, end: new Date(last.getTime() + 1) };
+  }
+}
+
+function fromRow(row: Row): Rebuild {
+  return {
+    id: row.id,
+    meterId: row.meter_id,
+    window: { start: row.starts_at, end: row.ends_at },
+    subjects: row.subjects,
+    doneTo: row.done_to,
+    stepHours: row.step_hours,
+    eventCount: BigInt(row.event_count),
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+  };
+}

@@ -1,0 +1,41 @@
+/* A check of what meters have counted, made anew from events: pure. */
+
+/** One figure of one hour that is not what the events say. */
+export interface Difference {
+  /** Key of the meter. */
+  readonly meter: string;
+  readonly subject: string;
+  /** ISO 8601. */
+  readonly hour: string;
+  readonly groups: readonly (string | null)[];
+  /** What is kept, and what the events come to; null: nothing. */
+  readonly kept: Figures | null;
+  readonly counted: Figures | null;
+}
+
+/** Decimals and times as text. */
+export type Figures = Readonly<Record<string, string | null>>;
+
+export interface UsageCheck {
+  readonly id: string;
+  /** The date of the night it belongs to; null when somebody asked for it. */
+  readonly night: string | null;
+  readonly checkedAt: Date;
+  readonly meterCount: number;
+  readonly hourCount: number;
+  readonly differenceCount: number;
+  /** The first MAX_DIFFERENCES. */
+  readonly differences: readonly Difference[];
+  /** Whether what differed was made anew. */
+  readonly isRepaired: boolean;
+}
+
+export const MAX_DIFFERENCES = 100;
+
+/** When nobody bills, mostly: periods close after midnight. */
+const NIGHT_HOUR_UTC = 3;
+
+/** The date of the night whose check is due; null before its hour. */
+export function nightOf(now: Date): string | null {
+  return now.getUTCHours() < NIGHT_HOUR_UTC ? null : now.toISOString().slice(0, 10);
+}

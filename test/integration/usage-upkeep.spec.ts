@@ -1,0 +1,218 @@
+/*
+ * Aim: what meters have counted can be made anew at any moment, checked, and ended, and reads stay exact.
+ * Method: tables are damaged by hand, as no fold would; raw events say what is right.
+ */
+import { type Interval } from '../../src/kernel/interval.js';
+import { type Aggregation, type Meter } from '../../src/meters/meter.js';
+import { factory } from '../support/factory.js';
+import { type Metering, startMetering } from '../support/metering.js';
+
+const NOW = new Date('2026-11-09T13:00:00Z');
+const DAY: Interval = {
+  start: new Date('2026-11-09T00:00:00Z'),
+  end: new Date('2026-11-10T00:00:00Z'),
+};
+const VALUE = { kind: 'property', path: '$.v' } as const;
+const AGGREGATIONS: readonly Aggregation[] = [
+  { kind: 'sum', value: VALUE },
+  { kind: 'max', value: VALUE },
+  { kind: 'time_weighted_sum', value: VALUE },
+  { kind: 'unique_count', property: '$.v' },
+  { kind: 'percentile', value: VALUE, percentile: '50' },
+];
+
+describe('upkeep of usage', () => {
+  let metering: Metering;
+  let customer: string;
+  let meters: Meter[];
+
+  beforeEach(async () => {
+    metering = await startMetering(NOW.toISOString());
+    const created = await metering.customers.create(factory.customer(), ['s1', 's2']);
+    customer = created.id;
+    meters = [];
+    for (const aggregation of AGGREGATIONS) {
+      meters.push(await metering.meters.create(factory.meter({ aggregation })));
+    }
+    await metering.send(
+      ['08:10', '08:20', '09:30', '11:45'].flatMap((time, index) =>
+        ['s1', 's2'].map((subject) =>
+          factory.event({ subject, time: `2026-11-09T${time}:00Z`, data: { v: index * 3 + 1 } }),
+        ),
+      ),
+    );
+    await drain();
+  });
+
+  afterEach(async () => {
+    await metering.close();
+  });
+
+  const drain = async (): Promise<void> => {
+    let done: number;
+    do {
+      done = (await metering.fold.foldOnce()) + (await metering.fold.backfillOnce());
+    } while (done > 0);
+  };
+
+  const read = async (meter: Meter, isRaw = false): Promise<string | undefined> => {
+    const question = {
+      ...{ meter, buckets: [DAY], bySubject: false, groupBy: [], groupFilter: {}, now: NOW },
+      whose: { kind: 'customer', customerId: customer } as const,
+    };
+    const [row] = await (isRaw
+      ? metering.usageStore.readFromEvents(question)
+      : metering.usage.read(question));
+    return row?.quantity.toFixed();
+  };
+
+  const readAll = async (isRaw = false): Promise<(string | undefined)[]> => {
+    const answers: (string | undefined)[] = [];
+    for (const meter of meters) {
+      answers.push(await read(meter, isRaw));
+    }
+    return answers;
+  };
+
+  const run = async (sql: string): Promise<void> => {
+    await metering.db.database.query(sql);
+  };
+
+  const damage = async (): Promise<void> => {
+    await run(`UPDATE usage_rollups SET event_count = event_count + 5, value_sum = value_sum + 5,
+      value = value + 5, level_sum = level_sum + 5 WHERE subject = 's1'`);
+    await run(`DELETE FROM usage_rollups WHERE subject = 's2' AND hour < '2026-11-09T09:00:00Z'`);
+    await run(`DELETE FROM usage_distinct_values WHERE value = '4'`);
+    await run(`INSERT INTO usage_rollups (subject, meter, hour, groups, event_count, value_sum, value)
+      SELECT 's2', number, '2026-11-09T05:00:00Z', '{}', 1, 7, 7 FROM meters
+      WHERE aggregation IN ('sum', 'max')`);
+  };
+
+  it('makes everything anew that was damaged, while events come and are folded', async () => {
+    const right = await readAll(true);
+    expect(await readAll()).toEqual(right);
+    await damage();
+    expect(await readAll()).not.toEqual(right);
+    const ids: string[] = [];
+    for (const { key } of meters) {
+      const rebuild = await metering.rebuilds.request(
+        { meter: key, window: DAY, subjects: null },
+        'k',
+      );
+      ids.push(rebuild.id);
+    }
+    const rebuilding = new AbortController();
+    const sending = (async () => {
+      for (let index = 0; !rebuilding.signal.aborted; index += 1) {
+        const time = `2026-11-09T${index % 2 === 0 ? '08' : '12'}:${String(index % 60).padStart(2, '0')}:30Z`;
+        await metering.send([factory.event({ subject: 's1', time, data: { v: index } })]);
+        await metering.fold.foldOnce();
+      }
+    })();
+    const steps = async (): Promise<void> => {
+      while ((await metering.rebuilds.stepOnce()) > 0) {
+        // Until nothing is left.
+      }
+    };
+    await Promise.all([steps(), steps()]);
+    rebuilding.abort();
+    await sending;
+    expect(await readAll()).toEqual(await readAll(true));
+    await drain();
+    expect(await readAll()).toEqual(await readAll(true));
+    const rebuild = await metering.rebuilds.get(meters[0]?.key ?? '', ids[0] ?? '');
+    expect(rebuild.finishedAt).not.toBeNull();
+    expect(rebuild.eventCount).toBeGreaterThanOrEqual(8n);
+  });
+
+  it('makes only the hours and subjects anew that were asked for', async () => {
+    const [sum] = meters as [Meter];
+    await damage();
+    const hour = { start: new Date('2026-11-09T08:15:00Z'), end: new Date('2026-11-09T08:16:00Z') };
+    await metering.rebuilds.request({ meter: sum.key, window: hour, subjects: ['s1'] }, 'k');
+    while ((await metering.rebuilds.stepOnce()) > 0) {
+      // Until it is done.
+    }
+    const rows = await metering.db.database.query(
+      `SELECT subject, extract(hour FROM hour AT TIME ZONE 'UTC')::integer AS hour, value_sum
+       FROM usage_rollups WHERE meter = $1 ORDER BY 1, 2`,
+      [sum.number],
+    );
+    expect(rows).toEqual([
+      { subject: 's1', hour: 8, value_sum: '5' },
+      { subject: 's1', hour: 9, value_sum: '12' },
+      { subject: 's1', hour: 11, value_sum: '15' },
+      { subject: 's2', hour: 5, value_sum: '7' },
+      { subject: 's2', hour: 9, value_sum: '7' },
+      { subject: 's2', hour: 11, value_sum: '10' },
+    ]);
+  });
+
+  it('finds what differs, says what it should be, and makes it anew only when told to', async () => {
+    const right = await readAll(true);
+    expect(await metering.checks.checkNow(false)).toMatchObject({
+      ...{ meterCount: 4, differenceCount: 0, isRepaired: false },
+    });
+    await damage();
+    const found = await metering.checks.checkNow(false);
+    expect(found.differenceCount).toBeGreaterThan(8);
+    expect(found.differences).toContainEqual({
+      meter: meters[0]?.key,
+      subject: 's1',
+      hour: '2026-11-09T08:00:00.000000Z',
+      groups: [],
+      kept: { event_count: '7', value_sum: '10', value: undefined, level_sum: undefined },
+      counted: { event_count: '2', value_sum: '5' },
+    });
+    expect(await readAll()).not.toEqual(right);
+    expect(await metering.checks.checkNow(true)).toMatchObject({ isRepaired: true });
+    expect(await readAll()).toEqual(right);
+    expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
+    const messages = await metering.db.database.query<{ type: string }>(
+      'SELECT type FROM webhook_messages',
+    );
+    expect(messages.map(({ type }) => type)).toEqual(['usage.check_failed', 'usage.check_failed']);
+  });
+
+  it('checks each night once, whoever looks', async () => {
+    metering.clock.set('2026-11-10T02:59:59Z');
+    expect(await metering.checks.checkNight(false)).toBe(0);
+    metering.clock.set('2026-11-10T03:00:00Z');
+    const done = await Promise.all(
+      [1, 2, 3].map(async () => await metering.checks.checkNight(false)),
+    );
+    expect(done.reduce((sum, count) => sum + count, 0)).toBe(1);
+    expect(await metering.checks.checkNight(false)).toBe(0);
+    metering.clock.set('2026-11-11T09:00:00Z');
+    expect(await metering.checks.checkNight(false)).toBe(1);
+    const { items } = await metering.checks.list(10, null);
+    expect(items.map(({ night }) => night)).toEqual(['2026-11-11', '2026-11-10']);
+  });
+
+  it('ends a meter at a moment: what is of a later time goes, what comes late still counts', async () => {
+    const [sum] = meters as [Meter];
+    const [event, late] = [
+      factory.event({ subject: 's1', time: '2026-11-09T13:00:00Z', data: { v: 100 } }),
+      factory.event({ subject: 's1', time: '2026-11-09T12:59:59.999Z', data: { v: 1000 } }),
+    ];
+    await metering.send([event]);
+    await drain();
+    expect(await read(sum)).toBe('144');
+    const archived = await metering.archiving.archive(sum.key);
+    expect(archived.archivedAt).toEqual(NOW);
+    expect(await read(archived)).toBe('44');
+    await metering.send([late]);
+    expect(await read(archived)).toBe('1044');
+    await drain();
+    expect(await read(archived)).toBe('1044');
+    metering.clock.advance(1_000);
+    expect((await metering.archiving.archive(sum.id)).archivedAt).toEqual(NOW);
+  });
+
+  it('refuses a rebuild while the history of a new meter is brought in', async () => {
+    const meter = await metering.meters.create(factory.meter());
+    await expect(
+      metering.rebuilds.request({ meter: meter.key, window: DAY, subjects: null }, 'k'),
+    ).rejects.toMatchObject({ code: 'history_incomplete' });
+  });
+});
