@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { Body, Controller, Get, Header, Headers, HttpCode, Post, Query, Res } from '@nestjs/common';
+import { Controller, Get, Header, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import {
   ApiBody,
@@ -12,11 +12,12 @@ import {
 import { type FastifyReply } from 'fastify';
 import { parse, stringify } from 'lossless-json';
 import { instantOf } from '../kernel/instant.js';
+import { type AuthenticatedRequest } from '../platform/access/api-key.guard.js';
 import { NaturallyIdempotent } from '../platform/access/idempotency.interceptor.js';
 import { RequireScope } from '../platform/access/scope.js';
+import { DirectRoute } from '../platform/http/direct-route.js';
 import { ApiPage, readCursor, toPageResponse } from '../platform/http/page.js';
 import { LINE_TYPES, RAW_OR_LINES } from '../platform/http/raw-body.js';
-import { type RequestHeaders } from './binary-event.js';
 import { type EventFilter } from './events.store.js';
 import { EventsReader } from './events.reader.js';
 import { EventsService, type Receipts } from './events.service.js';
@@ -49,6 +50,7 @@ export class EventsController {
   @Post()
   @HttpCode(200)
   @RequireScope('ingest')
+  @DirectRoute()
   @RouteConfig(RAW_OR_LINES)
   @NaturallyIdempotent()
   @ApiConsumes(...JSON_TYPES, ...LINE_TYPES)
@@ -66,14 +68,14 @@ export class EventsController {
       'Not all events could be stored in time; send the request again, what was stored counts once (`unavailable`).',
   })
   async ingest(
-    @Body() body: Buffer | Readable | undefined,
-    @Headers() headers: RequestHeaders,
+    @Req() request: AuthenticatedRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<IngestResponse> {
+    const body = request.body as Buffer | Readable | undefined;
     return toIngestResponse(
       body instanceof Readable
         ? await this.ingestLines(body, reply)
-        : await this.events.ingest(body ?? Buffer.alloc(0), headers),
+        : await this.events.ingest(body ?? Buffer.alloc(0), request.headers),
     );
   }
 

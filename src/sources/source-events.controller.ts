@@ -1,5 +1,7 @@
-import { Body, Controller, Headers, HttpCode, Param, Post } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiOkResponse } from '@nestjs/swagger';
+import { Controller, HttpCode, Post, Req } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiOkResponse, ApiParam } from '@nestjs/swagger';
+import { type AuthenticatedRequest } from '../platform/access/api-key.guard.js';
+import { DirectRoute } from '../platform/http/direct-route.js';
 import { RECORD_TYPES, type RecordReceipt } from './read-records.js';
 import { ReceivedRecordsResponse } from './source.dto.js';
 import { SourceIngestService } from './source-ingest.service.js';
@@ -16,7 +18,9 @@ export class SourceEventsController {
    */
   @Post()
   @HttpCode(200)
+  @DirectRoute()
   @TakesRecords()
+  @ApiParam({ name: 'key', type: String })
   @ApiConsumes(...RECORD_TYPES)
   @ApiBody({
     description: 'A record, an array of them, or one on each line, as the format has it.',
@@ -29,13 +33,12 @@ export class SourceEventsController {
     },
   })
   @ApiOkResponse({ type: ReceivedRecordsResponse })
-  async send(
-    @Param('key') key: string,
-    @Body() body: Buffer | undefined,
-    @Headers('content-type') contentType: string | undefined,
-  ): Promise<ReceivedRecordsResponse | object> {
-    const { receipts, reply } = await this.records.receive(key, body ?? Buffer.alloc(0), {
-      contentType: contentType ?? '',
+  async send(@Req() request: AuthenticatedRequest): Promise<ReceivedRecordsResponse | object> {
+    const { key } = request.params as { key: string };
+    const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
+    const contentType = request.headers['content-type'] ?? '';
+    const { receipts, reply } = await this.records.receive(key, body, {
+      contentType,
       requestKey: null,
     });
     return reply ?? toResponse(receipts);

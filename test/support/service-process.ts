@@ -34,8 +34,8 @@ export interface TestService {
   kill(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-/** As `npm start` does; src/README.md says why. */
-const NODE_ARGUMENTS = ['--max-semi-space-size=32'];
+/** As `npm start` does; src/platform/README.md says why. */
+const NODE_ARGUMENTS = ['--max-semi-space-size=32', '--max-old-space-size=1024'];
 
 /** Starts the built service with these settings only, and waits for nothing. */
 export function spawnService(

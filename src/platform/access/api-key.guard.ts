@@ -17,6 +17,9 @@ export interface AuthenticatedRequest extends FastifyRequest {
   apiKey?: ApiKey;
 }
 
+/** A method of a controller, whose decorators say who may call it. */
+type Method = ReturnType<ExecutionContext['getHandler']>;
+
 /** Lets a request through whose key has the route's scope, and is bound to no other source. */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
@@ -27,15 +30,25 @@ export class ApiKeyGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
+    await this.admit(request, context.getHandler(), context.getClass());
+    return true;
+  }
+
+  /**
+   * Lets a request to a method of a controller through, and tells it the key.
+   *
+   * @throws DomainError `unauthorized` or `forbidden`
+   */
+  async admit(request: AuthenticatedRequest, method: Method, controller: Type): Promise<void> {
     const scope = this.reflector.getAllAndOverride<Scope | typeof PUBLIC | undefined>(
       REQUIRED_SCOPE,
-      [context.getHandler(), context.getClass()],
+      [method, controller],
     );
     if (scope === PUBLIC) {
-      return true;
+      return;
     }
-    const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    const { tokens, sourceId } = await this.read(request, context);
+    const { tokens, sourceId } = await this.read(request, method);
     const key = await this.authenticate(tokens);
     if (scope === undefined || !allows(key.scopes, scope)) {
       throw new DomainError(
@@ -52,13 +65,12 @@ export class ApiKeyGuard implements CanActivate {
       );
     }
     request.apiKey = key;
-    return true;
   }
 
-  private async read(request: FastifyRequest, context: ExecutionContext): Promise<Credentials> {
+  private async read(request: FastifyRequest, method: Method): Promise<Credentials> {
     const reader = this.reflector.get<Type<CredentialsReader> | undefined>(
       CREDENTIALS_READER,
-      context.getHandler(),
+      method,
     );
     return reader === undefined
       ? { tokens: bearerTokens(request.headers.authorization), sourceId: null }

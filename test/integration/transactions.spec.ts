@@ -1,0 +1,88 @@
+/*
+ * Aim: a transaction is ambient for its own steps and nobody else's, while others begin and end around it.
+ * Method: many steps of several transactions, and of none, take turns at every query; the storage behind
+ * it is switched off whenever the last transaction ends, so the rounds differ in how many overlap.
+ */
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+
+const STEPS = 4;
+const ROUNDS = 20;
+
+describe('transactions', () => {
+  let db: TestDatabase;
+
+  beforeAll(async () => {
+    db = await createTestDatabase();
+  });
+
+  afterAll(async () => {
+    await db.drop();
+  });
+
+  const number = async (): Promise<string> => {
+    const rows = await db.database.query<{ id: string }>('SELECT pg_current_xact_id()::text AS id');
+    return rows[0]?.id ?? '';
+  };
+
+  /** The numbers of the transactions that each step was part of. */
+  const steps = async (): Promise<Set<string>> => {
+    const seen = new Set<string>();
+    for (let step = 0; step < STEPS; step += 1) {
+      seen.add(await number());
+      await Promise.resolve();
+    }
+    return seen;
+  };
+
+  const inside = async (isFailing: boolean): Promise<Set<string>> =>
+    await db.database.transaction(async () => {
+      const seen = await steps();
+      db.database.assertTransaction();
+      const nested = await db.database.transaction(number);
+      seen.add(nested);
+      if (isFailing) {
+        throw new Error([...seen].join());
+      }
+      return seen;
+    });
+
+  const outside = async (): Promise<Set<string>> => {
+    const seen = await steps();
+    db.database.assertNoTransaction();
+    return seen;
+  };
+
+  it('holds all steps of its own and none of others, however many overlap', async () => {
+    const numbers = new Set<string>();
+    let expected = 0;
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const overlapping = round % 5;
+      const [alone, failed, ...together] = await Promise.all([
+        outside(),
+        inside(true).catch((error: unknown) => new Set(String(error).match(/\d+/g))),
+        ...Array.from({ length: overlapping }, async () => await inside(false)),
+      ]);
+      expect(alone.size).toBe(STEPS);
+      for (const seen of [failed, ...together]) {
+        expect(seen.size).toBe(1);
+      }
+      for (const id of [alone, failed, ...together].flatMap((seen) => [...seen])) {
+        numbers.add(id);
+      }
+      expected += STEPS + 1 + overlapping;
+      db.database.assertNoTransaction();
+    }
+    expect(numbers.size).toBe(expected);
+  });
+
+  it('holds what a snapshot behind a lock does while others end', async () => {
+    const [behind, alone] = await Promise.all([
+      db.database.snapshotBehindLock(1, steps),
+      outside(),
+      inside(false),
+      inside(true).catch(() => undefined),
+    ]);
+    expect(behind.size).toBe(1);
+    expect(alone.size).toBe(STEPS);
+  });
+});
