@@ -48,8 +48,12 @@ class LogImport {
     const { skipped, inFlight } = this.options;
     try {
       for await (const batch of cutBatches(lines, new Occurrences(), skipped)) {
+        const isFirst = this.firstLine === null;
         this.begin(batch);
-        if (this.underWay.size >= inFlight) {
+        if (isFirst) {
+          // Alone: when it shows that the log is of another format, nothing of the rest has been sent.
+          await Promise.all(this.underWay);
+        } else if (this.underWay.size >= inFlight) {
           await Promise.race(this.underWay);
         }
         this.throwFault();

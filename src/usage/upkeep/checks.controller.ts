@@ -18,7 +18,7 @@ export class ChecksController {
   /** Compare a sample of what meters have counted with the stored events, now; takes some seconds. */
   @Post()
   @RequireScope('configure')
-  async create(@Body() body: CheckUsageDto): Promise<UsageCheckResponse> {
+  async check(@Body() body: CheckUsageDto): Promise<UsageCheckResponse> {
     return toResponse(await this.checks.checkNow(body.repair === true));
   }
 
@@ -26,7 +26,7 @@ export class ChecksController {
   @Get()
   @RequireScope('read')
   @ApiPage(UsageCheckResponse)
-  async list(@Query() query: PageQuery): Promise<PageResponse<UsageCheckResponse>> {
+  async listChecks(@Query() query: PageQuery): Promise<PageResponse<UsageCheckResponse>> {
     const before = readCursor(query.cursor, 1)?.[0] ?? null;
     return toPageResponse(await this.checks.list(query.limit, before), toResponse);
   }
