@@ -27,7 +27,7 @@ export class RebuildsController {
   @ApiConflictResponse({
     description: 'The history of the meter is still being brought in (`history_incomplete`).',
   })
-  async create(
+  async createRebuild(
     @Param('id') meter: string,
     @Body() body: RebuildUsageDto,
     @CallerKeyId() by: string,
@@ -41,7 +41,7 @@ export class RebuildsController {
   @Get()
   @RequireScope('read')
   @ApiPage(RebuildResponse)
-  async list(
+  async listRebuilds(
     @Param('id') meter: string,
     @Query() query: PageQuery,
   ): Promise<PageResponse<RebuildResponse>> {
@@ -53,7 +53,10 @@ export class RebuildsController {
   /** One rebuild, with how far it is. */
   @Get(':rebuild')
   @RequireScope('read')
-  async get(@Param('id') meter: string, @Param('rebuild') id: string): Promise<RebuildResponse> {
+  async getRebuild(
+    @Param('id') meter: string,
+    @Param('rebuild') id: string,
+  ): Promise<RebuildResponse> {
     return toResponse(await this.rebuilds.get(meter, id), meter);
   }
 }
