@@ -21,6 +21,8 @@ import { ChecksController } from './upkeep/checks.controller.js';
 import { ChecksService } from './upkeep/checks.service.js';
 import { ChecksStore } from './upkeep/checks.store.js';
 import { ChecksWorker } from './upkeep/checks.worker.js';
+import { HistoryService } from './upkeep/history.service.js';
+import { MeterStateController } from './upkeep/meter-state.controller.js';
 import { RebuildsController } from './upkeep/rebuilds.controller.js';
 import { RebuildsService } from './upkeep/rebuilds.service.js';
 import { RebuildsStore } from './upkeep/rebuilds.store.js';
@@ -34,6 +36,7 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     QuarantineController,
     RebuildsController,
     ChecksController,
+    MeterStateController,
   ],
   providers: [
     BatchesStore,
@@ -48,6 +51,7 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     RebuildsService,
     RebuildsWorker,
     ArchivingService,
+    HistoryService,
     ChecksStore,
     ChecksService,
     ChecksWorker,
