@@ -16,6 +16,9 @@ import { UsageController } from './usage.controller.js';
 import { UsageReader } from './usage.reader.js';
 import { UsageService } from './usage.service.js';
 import { UsageStore } from './usage.store.js';
+import { PreviewStore } from './previews/preview.store.js';
+import { PreviewsController } from './previews/previews.controller.js';
+import { PreviewsService } from './previews/previews.service.js';
 import { ArchivingService } from './upkeep/archiving.service.js';
 import { ChecksController } from './upkeep/checks.controller.js';
 import { ChecksService } from './upkeep/checks.service.js';
@@ -37,6 +40,7 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     RebuildsController,
     ChecksController,
     MeterStateController,
+    PreviewsController,
   ],
   providers: [
     BatchesStore,
@@ -52,6 +56,8 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     RebuildsWorker,
     ArchivingService,
     HistoryService,
+    PreviewStore,
+    PreviewsService,
     ChecksStore,
     ChecksService,
     ChecksWorker,
