@@ -41,6 +41,8 @@ const EVERYBODY = [...OWNED, ...UNOWNED];
 const WINDOWS: readonly Interval[] = [
   { start: new Date('2026-11-09T00:00:00Z'), end: new Date('2026-11-10T00:00:00Z') },
   { start: new Date('2026-11-09T09:20:00Z'), end: new Date('2026-11-09T10:45:00.5Z') },
+  // Hardly any event is in it, but levels are.
+  { start: new Date('2026-11-09T10:15:00Z'), end: new Date('2026-11-09T10:15:00.5Z') },
 ];
 const VALUE = { kind: 'property', path: '$.v' } as const;
 const BELOW_500: readonly MeterFilter[] = [{ property: '$.status', op: 'lt', value: 500 }];
