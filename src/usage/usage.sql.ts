@@ -8,11 +8,12 @@ import { type Meter } from '../meters/meter.js';
 import { groupArray, type MeterSql, type Parameters } from './meter-sql.js';
 import { SIGNED_EVENTS } from './rollup.sql.js';
 
-/** Whose usage: one customer's, every customer's (each on its own), or one subject's. */
+/** Whose usage: one customer's, every customer's (each on its own), one subject's, or what nobody owns as one. */
 export type Whose =
   | { readonly kind: 'customer'; readonly customerId: string }
   | { readonly kind: 'customers' }
-  | { readonly kind: 'subject'; readonly subject: string };
+  | { readonly kind: 'subject'; readonly subject: string }
+  | { readonly kind: 'nobody' };
 
 export interface UsageQuestion {
   readonly meter: Meter;
@@ -39,13 +40,13 @@ export type UsageBasis =
 
 /** The spans of each subject in each bucket, and the whole hours within each. */
 export function pieces(question: UsageQuestion, parameters: Parameters): string {
-  const { whose, buckets } = question;
+  const { buckets } = question;
   const starts = parameters.add(buckets.map((bucket) => bucket.start));
   const ends = parameters.add(buckets.map((bucket) => bucket.end));
   return `bucket AS (
       SELECT * FROM unnest(${starts}::timestamptz[], ${ends}::timestamptz[])
         WITH ORDINALITY AS bucket (starts_at, ends_at, number)
-    ), owned AS (${ownedBy(whose, parameters)}
+    ), owned AS (${ownedBy(question, parameters)}
     ), piece AS (
       SELECT owned.subject, owned.customer_id, bucket.number AS bucket,
         greatest(owned.starts_at, bucket.starts_at) AS starts_at,
@@ -60,7 +61,8 @@ export function pieces(question: UsageQuestion, parameters: Parameters): string 
     )`;
 }
 
-function ownedBy(whose: Whose, parameters: Parameters): string {
+function ownedBy(question: UsageQuestion, parameters: Parameters): string {
+  const { whose } = question;
   switch (whose.kind) {
     case 'customer':
       return `SELECT subject, customer_id, starts_at, ends_at FROM customer_subjects
@@ -70,7 +72,34 @@ function ownedBy(whose: Whose, parameters: Parameters): string {
     case 'subject':
       return `SELECT ${parameters.add(whose.subject)}::text AS subject, NULL::text AS customer_id,
         '-infinity'::timestamptz AS starts_at, 'infinity'::timestamptz AS ends_at`;
+    case 'nobody':
+      return `SELECT gap.subject, NULL::text AS customer_id, gap.starts_at, gap.ends_at
+        FROM ${unownedSpans(subjectsOf(question, parameters))} AS gap`;
   }
+}
+
+/** The subjects that can have any usage in the answer; a level may be from long before the window. */
+function subjectsOf({ meter, buckets }: UsageQuestion, parameters: Parameters): string {
+  const instant = (edge: 'start' | 'end'): string =>
+    `(SELECT ${edge === 'start' ? 'min' : 'max'}(edge)
+      FROM unnest(${parameters.add(buckets.map((bucket) => bucket[edge]))}::timestamptz[]) AS edge)`;
+  const from =
+    meter.aggregation.kind === 'time_weighted_sum' ? '' : `AND events.time >= ${instant('start')}`;
+  return `(SELECT DISTINCT events.subject FROM ${SIGNED_EVENTS} AS events
+    WHERE events.type = ${parameters.add(meter.eventType)} AND events.time < ${instant('end')} ${from})`;
+}
+
+/** A sub-select: the spans (`subject`, `starts_at`, `ends_at`) in which nobody owns the subjects of `from`. */
+export function unownedSpans(from: string): string {
+  return `(
+    SELECT one.subject, lower(gap.span) AS starts_at, upper(gap.span) AS ends_at
+    FROM ${from} AS one (subject)
+    CROSS JOIN LATERAL (
+      SELECT coalesce(range_agg(tstzrange(starts_at, ends_at)), '{}') AS spans
+      FROM customer_subjects WHERE customer_subjects.subject = one.subject
+    ) AS owned
+    CROSS JOIN LATERAL unnest(
+      tstzmultirange(tstzrange('-infinity', 'infinity')) - owned.spans) AS gap (span))`;
 }
 
 /** The columns that say which row of the answer a part belongs to; `from` has a customer and a bucket. */

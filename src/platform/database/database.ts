@@ -73,6 +73,17 @@ export class Database {
     return await this.retrying(async () => await this.withSnapshot(lock, run));
   }
 
+  /** Runs the steps in one REPEATABLE READ transaction that writes nothing: all of them see the same. */
+  async snapshot<Result>(run: () => Promise<Result>): Promise<Result> {
+    if (this.current.getStore() !== undefined) {
+      throw new Error('A snapshot cannot be taken inside another transaction');
+    }
+    return await this.dataSource.transaction('REPEATABLE READ', async (manager) => {
+      await manager.query('SET TRANSACTION READ ONLY');
+      return await this.within(manager, run);
+    });
+  }
+
   /** Throws when a transaction is under way: calls to the outside must never be made in one. */
   assertNoTransaction(): void {
     if (this.current.getStore() !== undefined) {

@@ -6,6 +6,7 @@ export const PgCode = {
   serializationFailure: '40001',
   deadlockDetected: '40P01',
   lockNotAvailable: '55P03',
+  queryCanceled: '57014',
 } as const;
 
 interface PgError {
