@@ -4,6 +4,8 @@ import { EventsModule } from '../events/events.module.js';
 import { MetersModule } from '../meters/meters.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { BatchesStore } from './batches.store.js';
+import { ExportController } from './export/export.controller.js';
+import { ExportService } from './export/export.service.js';
 import { FoldService } from './fold.service.js';
 import { FoldWorker } from './fold.worker.js';
 import { QuarantineController } from './quarantine.controller.js';
@@ -34,6 +36,7 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     QuarantineController,
     RebuildsController,
     ChecksController,
+    ExportController,
   ],
   providers: [
     BatchesStore,
@@ -53,6 +56,7 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     ChecksWorker,
     UsageReader,
     UsageService,
+    ExportService,
   ],
   exports: [UsageReader],
 })

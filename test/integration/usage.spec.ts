@@ -190,7 +190,7 @@ describe('usage', () => {
       meter,
       whose: { kind: 'customer', customerId: customers[customer] ?? '' },
       buckets,
-      bySubject: false,
+      by: 'customer',
       groupBy: meter.groupBy.map(({ key }) => key),
       groupFilter: {},
       now: NOW,
