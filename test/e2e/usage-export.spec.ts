@@ -115,6 +115,9 @@ describe('GET /api/v1/usage/export', () => {
     });
     asked.end();
     const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    // Both tell of a reset; tests look at how the answer ended.
+    asked.on('error', () => undefined);
+    answer.on('error', () => undefined);
     return answer;
   };
   const sessions = async (): Promise<{ pid: number }[]> =>
@@ -137,12 +140,10 @@ describe('GET /api/v1/usage/export', () => {
       return found.length === 1 ? found : null;
     });
     await db.database.query('SELECT pg_terminate_backend($1)', [session?.pid]);
-    const read = async (): Promise<void> => {
-      for await (const _ of answer) {
-        // Only how it ends matters.
-      }
-    };
-    await expect(read()).rejects.toMatchObject({ code: 'ECONNRESET' });
+    const closed = new Promise((resolve) => answer.once('close', resolve));
+    answer.resume();
+    await closed;
+    expect(answer.complete).toBe(false);
     expect((await ask(WINDOW)).status).toBe(200);
   });
 });
