@@ -25,7 +25,7 @@ export const API_SECTIONS: readonly ApiSection[] = [
   {
     name: 'Meters',
     description: 'What is counted, and how much there is of it.',
-    paths: ['/api/v1/meters'],
+    paths: ['/api/v1/meters', '/api/v1/usage'],
   },
   {
     name: 'Plans',

@@ -160,32 +160,36 @@ describe('an export of usage', () => {
 
   it('holds its snapshot for no longer than it may', async () => {
     const { database } = metering.db;
-    const held = database.longSnapshot({ maxMs: 300, signal: NEVER }, async () =>
-      database.query('SELECT pg_sleep(50)'),
+    const held = database.longSnapshot(
+      { maxMs: 300, signal: NEVER },
+      async () => await database.query('SELECT pg_sleep(50)'),
     );
     await expect(held).rejects.toThrow(/timeout/i);
   });
 
   it('can write nothing', async () => {
     const { database } = metering.db;
-    const writing = database.snapshot(async () => database.query('DELETE FROM customer_subjects'));
+    const writing = database.snapshot(
+      async () => await database.query('DELETE FROM customer_subjects'),
+    );
     await expect(writing).rejects.toThrow('read-only');
   });
 
   it('refuses more at once than the pool can spare, and runs again when one is over', async () => {
     const gates = Array.from({ length: MAX_AT_ONCE }, () => gate());
     const begun = Array.from({ length: MAX_AT_ONCE }, () => gate());
-    const running = gates.map(async (held, index) =>
-      exports.run(
-        { ...REQUEST, by: 'total' },
-        sinkOf(async () => {
-          begun[index]?.resolve(null);
-          await held.promise;
-        }),
-        NEVER,
-      ),
+    const running = gates.map(
+      async (held, index) =>
+        await exports.run(
+          { ...REQUEST, by: 'total' },
+          sinkOf(async () => {
+            begun[index]?.resolve(null);
+            await held.promise;
+          }),
+          NEVER,
+        ),
     );
-    await Promise.all(begun.map(async ({ promise }) => promise));
+    await Promise.all(begun.map(async ({ promise }) => await promise));
     await expect(read({})).rejects.toMatchObject({ kind: 'unavailable' });
     gates.forEach(({ resolve }) => {
       resolve(null);
