@@ -51,8 +51,7 @@ export function levelsStatement(
     JOIN held ON held.subject = piece.subject
       AND held.starts_at < piece.ends_at AND held.held_until > piece.starts_at
     WHERE true${groupCondition(question, 'held.groups', parameters)}
-    GROUP BY 1, 2, 3, 4
-    ORDER BY 1, 2, 3, 4`;
+    GROUP BY 1, 2, 3, 4`;
 }
 
 function rolledUp(question: UsageQuestion, sql: MeterSql, parameters: Parameters): string {

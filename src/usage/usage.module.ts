@@ -4,6 +4,8 @@ import { EventsModule } from '../events/events.module.js';
 import { MetersModule } from '../meters/meters.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { BatchesStore } from './batches.store.js';
+import { ExportController } from './export/export.controller.js';
+import { ExportService } from './export/export.service.js';
 import { FoldService } from './fold.service.js';
 import { FoldWorker } from './fold.worker.js';
 import { QuarantineController } from './quarantine.controller.js';
@@ -41,6 +43,7 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     ChecksController,
     MeterStateController,
     PreviewsController,
+    ExportController,
   ],
   providers: [
     BatchesStore,
@@ -63,6 +66,7 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     ChecksWorker,
     UsageReader,
     UsageService,
+    ExportService,
   ],
   exports: [UsageReader],
 })

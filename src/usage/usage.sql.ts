@@ -5,7 +5,7 @@
  */
 import { type Interval } from '../kernel/interval.js';
 import { type Meter } from '../meters/meter.js';
-import { groupArray, type MeterSql, type Parameters } from './meter-sql.js';
+import { boundedText, groupArray, type MeterSql, type Parameters } from './meter-sql.js';
 import { SIGNED_EVENTS } from './rollup.sql.js';
 
 /** Whose usage: one customer's, every customer's (each on its own), one subject's, or what nobody owns as one. */
@@ -15,16 +15,23 @@ export type Whose =
   | { readonly kind: 'subject'; readonly subject: string }
   | { readonly kind: 'nobody' };
 
+export type GroupFilter = Readonly<Record<string, readonly (string | null)[]>>;
+
+/** Whose a row of an answer is: a customer's, a subject's, or that of all together. */
+export const USAGE_SPLITS = ['customer', 'subject', 'total'] as const;
+
+export type UsageSplit = (typeof USAGE_SPLITS)[number];
+
 export interface UsageQuestion {
   readonly meter: Meter;
   readonly whose: Whose;
   readonly buckets: readonly Interval[];
-  /** Whether each subject is a row of its own. */
-  readonly bySubject: boolean;
+  /** `subject`: in each owner's span; `total`: over all events together, never a sum of others' figures. */
+  readonly by: UsageSplit;
   /** Keys of the meter's groups by which the answer is split. */
   readonly groupBy: readonly string[];
-  /** Only events whose group has this value. */
-  readonly groupFilter: Readonly<Record<string, string>>;
+  /** Only events whose group has one of these values; null: has none. */
+  readonly groupFilter: GroupFilter;
   /** Levels hold until then at most: what has not happened yet is not counted. */
   readonly now: Date;
 }
@@ -104,10 +111,12 @@ export function unownedSpans(from: string): string {
 
 /** The columns that say which row of the answer a part belongs to; `from` has a customer and a bucket. */
 export function rowKeys(question: UsageQuestion, from: string, groups: string): string {
-  const { meter, groupBy, bySubject } = question;
+  const { meter, groupBy, by } = question;
   const selected = groupBy.map((key) => `${groups}[${positionOf(meter, key)}]`);
-  return `${from}.customer_id, ${bySubject ? `${from}.subject` : 'NULL::text'} AS subject,
-    ${from}.bucket, ${selected.length === 0 ? `'{}'::text[]` : `ARRAY[${selected.join(', ')}]`} AS groups`;
+  const customer = by === 'total' ? 'NULL::text' : `${from}.customer_id`;
+  const subject = by === 'subject' ? `${from}.subject` : 'NULL::text';
+  return `${customer} AS customer_id, ${subject} AS subject, ${from}.bucket,
+     ${selected.length === 0 ? `'{}'::text[]` : `ARRAY[${selected.join(', ')}]`} AS groups`;
 }
 
 /** The condition that the question puts on groups, with AND before it. */
@@ -117,7 +126,13 @@ export function groupCondition(
   parameters: Parameters,
 ): string {
   return Object.entries(groupFilter)
-    .map(([key, value]) => ` AND ${groups}[${positionOf(meter, key)}] = ${parameters.add(value)}`)
+    .map(([key, values]) => {
+      const group = `${groups}[${positionOf(meter, key)}]`;
+      const texts = parameters.add(values.filter((value) => value !== null));
+      const isOneOf = `${group} = ANY (ARRAY(
+        SELECT ${boundedText('text')} FROM unnest(${texts}::text[]) AS text))`;
+      return ` AND (${isOneOf}${values.includes(null) ? ` OR ${group} IS NULL` : ''})`;
+    })
     .join('');
 }
 

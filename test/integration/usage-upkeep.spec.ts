@@ -57,7 +57,7 @@ describe('upkeep of usage', () => {
 
   const read = async (meter: Meter, isRaw = false): Promise<string | undefined> => {
     const question = {
-      ...{ meter, buckets: [DAY], bySubject: false, groupBy: [], groupFilter: {}, now: NOW },
+      ...{ meter, buckets: [DAY], by: 'customer' as const, groupBy: [], groupFilter: {}, now: NOW },
       whose: { kind: 'customer', customerId: customer } as const,
     };
     const [row] = await (isRaw

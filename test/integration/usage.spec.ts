@@ -36,6 +36,8 @@ const OWNED: readonly Ownership[] = [
   { subject: 's3', customer: 'b', from: HANDED_OVER_AT, to: null },
   { subject: 's5', customer: 'b', from: HANDED_OVER_AT, to: null },
 ];
+/** Stands for all customers together. */
+const EVERYBODY = 'everybody';
 const ALWAYS = { start: new Date(0), end: new Date('2100-01-01') };
 
 /** What belongs to nobody: how many, the first and last time, and the types, by subject. */
@@ -80,7 +82,7 @@ function expected(
   window: Interval,
   events: Sent[],
 ): Record<string, string> {
-  const owned = OWNED.filter((span) => span.customer === customer);
+  const owned = OWNED.filter((span) => customer === EVERYBODY || span.customer === customer);
   // A level is counted up to the moment of reading.
   const isCut = meter.aggregation.kind === 'time_weighted_sum' && window.end > NOW;
   const end = isCut ? NOW : window.end;
@@ -188,9 +190,12 @@ describe('usage', () => {
   ): Promise<Record<string, string>[]> => {
     const question: UsageQuestion = {
       meter,
-      whose: { kind: 'customer', customerId: customers[customer] ?? '' },
+      whose:
+        customer === EVERYBODY
+          ? { kind: 'customers' }
+          : { kind: 'customer', customerId: customers[customer] ?? '' },
       buckets,
-      bySubject: false,
+      by: customer === EVERYBODY ? 'total' : 'customer',
       groupBy: meter.groupBy.map(({ key }) => key),
       groupFilter: {},
       now: NOW,
@@ -212,7 +217,7 @@ describe('usage', () => {
 
   const readsExactly = async (buckets: readonly Interval[]): Promise<void> => {
     for (const meter of meters) {
-      for (const customer of ['a', 'b']) {
+      for (const customer of ['a', 'b', EVERYBODY]) {
         const counted = buckets.map((bucket) => expected(meter, customer, bucket, standing()));
         const answer = await read(meter, customer, buckets);
         expect({ kind: meter.aggregation.kind, answer }).toEqual({

@@ -3,10 +3,11 @@
  * cut-off, so that a preview is what closing at that moment would have written.
  */
 import { Injectable } from '@nestjs/common';
-import { decimal, formatDecimal } from '../../kernel/decimal.js';
+import { type Decimal, decimal, formatDecimal } from '../../kernel/decimal.js';
 import { type MinorUnits } from '../../kernel/money.js';
+import { type Meter } from '../../meters/meter.js';
 import { MetersReader } from '../../meters/meters.reader.js';
-import { type PerUnitPrice, type Plan, type Price } from '../../pricing/plan.js';
+import { type Plan, type Price } from '../../pricing/plan.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
 import { rate, type RatingStep } from '../../pricing/rate.js';
 import { UsageReader } from '../../usage/usage.reader.js';
@@ -28,6 +29,13 @@ export interface RatedPeriod {
   readonly currency: string;
   /** One for each price, in the plan's order, those of zero too. */
   readonly lines: readonly RatedLine[];
+  /** What was used of the meters that prices name and of those that were asked for besides, by id. */
+  readonly measured: ReadonlyMap<string, MeasuredMeter>;
+}
+
+export interface MeasuredMeter {
+  readonly meter: Meter;
+  readonly quantity: Decimal;
 }
 
 @Injectable()
@@ -38,49 +46,66 @@ export class RatingService {
     private readonly usage: UsageReader,
   ) {}
 
-  /** Rates every price of the period's plan version. A flat fee is due in full, however short the period. */
-  async ratePeriod(period: BillingPeriod): Promise<RatedPeriod> {
+  /**
+   * Rates every price of the period's plan version. A flat fee is due in full, however short the period.
+   *
+   * @param others meters that are measured besides, in the same question
+   */
+  async ratePeriod(period: BillingPeriod, others: readonly Meter[] = []): Promise<RatedPeriod> {
     const plan = await this.plans.get(period.subscription.planId);
     const { currency, prices } = await this.plans.version(period.planVersionId);
-    const lines: RatedLine[] = [];
-    for (const price of prices) {
-      const { charge, what } = await this.chargeOf(price, plan, period);
+    const measured = await this.measure(period, prices, others);
+    const days = describeWindow(period.window, period.subscription.timeZone);
+    const lines = prices.map((price): RatedLine => {
+      const { charge, what } = chargeOf(price, plan, measured);
       const quantity = charge.kind === 'usage' ? charge.quantity : NOTHING;
-      const days = describeWindow(period.window, period.subscription.timeZone);
-      lines.push({
+      return {
         ...rate(price, quantity, currency),
         price,
         charge,
         description: `${what} (${days})`,
-      });
-    }
-    return { plan, currency, lines };
+      };
+    });
+    return { plan, currency, lines, measured };
   }
 
-  private async chargeOf(
-    price: Price,
-    plan: Plan,
-    period: BillingPeriod,
-  ): Promise<{ charge: Charge; what: string }> {
-    switch (price.kind) {
-      case 'flat':
-        return { charge: { kind: 'flat' }, what: `${plan.name}: ${price.key}` };
-      case 'usage':
-        return await this.usageCharge(price, period);
-    }
-  }
-
-  private async usageCharge(
-    price: PerUnitPrice,
-    period: BillingPeriod,
-  ): Promise<{ charge: Charge; what: string }> {
-    const meter = await this.meters.get(price.meterId);
-    const quantity = await this.usage.quantityOf(
-      meter,
-      period.subscription.customerId,
-      period.window,
+  private async measure(
+    { subscription, window }: BillingPeriod,
+    prices: readonly Price[],
+    others: readonly Meter[],
+  ): Promise<ReadonlyMap<string, MeasuredMeter>> {
+    const priced = await this.meters.byIds(metersOf(prices));
+    const meters = [
+      ...new Map([...priced, ...others.map((meter) => [meter.id, meter] as const)]).values(),
+    ];
+    const quantities = await this.usage.quantitiesOf(meters, subscription.customerId, window);
+    return new Map(
+      meters.map((meter) => [meter.id, { meter, quantity: quantities.get(meter.id) ?? NOTHING }]),
     );
-    const what = `${meter.name}: ${formatDecimal(quantity)} × ${formatDecimal(price.unitPrice)}`;
-    return { charge: { kind: 'usage', quantity }, what };
+  }
+}
+
+/** The ids of the meters that prices name. */
+export function metersOf(prices: readonly Price[]): string[] {
+  return prices.flatMap((price) => (price.kind === 'usage' ? [price.meterId] : []));
+}
+
+function chargeOf(
+  price: Price,
+  plan: Plan,
+  measured: ReadonlyMap<string, MeasuredMeter>,
+): { charge: Charge; what: string } {
+  switch (price.kind) {
+    case 'flat':
+      return { charge: { kind: 'flat' }, what: `${plan.name}: ${price.key}` };
+    case 'usage': {
+      const found = measured.get(price.meterId);
+      if (found === undefined) {
+        throw new Error(`The price '${price.key}' names a meter that is not there`);
+      }
+      const { meter, quantity } = found;
+      const what = `${meter.name}: ${formatDecimal(quantity)} × ${formatDecimal(price.unitPrice)}`;
+      return { charge: { kind: 'usage', quantity }, what };
+    }
   }
 }
