@@ -134,7 +134,8 @@ const keysOf = (sql: MeterSql): string => ['subject', 'hour', ...names(sql)].joi
 /** The keys of what was read. Groups are cut before anything is grouped by them: two may be equal then. */
 const readKeys = (sql: MeterSql): string =>
   [
-    ...['subject', 'hour'],
+    'subject',
+    'hour',
     ...names(sql).map((name) => `${boundedText(`read_${name}`)} AS ${name}`),
   ].join(', ');
 
