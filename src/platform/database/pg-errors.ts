@@ -73,6 +73,11 @@ export function isUnusable(error: unknown): boolean {
   return isDatabaseAway(error) || /^(?:28|3D)...$|^ENOTFOUND$|^EAI_AGAIN$/.test(code);
 }
 
+/** Whether a statement was ended before it was done: it took too long, or somebody told it to. */
+export function isCanceled(error: unknown): boolean {
+  return pgError(error)?.code === PgCode.queryCanceled;
+}
+
 /** Whether the same transaction may succeed when it is run again at once. */
 export function isRetryable(error: unknown): boolean {
   const code = pgError(error)?.code;

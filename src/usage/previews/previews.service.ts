@@ -80,7 +80,13 @@ export class PreviewsService {
       this.config.usage.previewTimeoutMs,
       async (limit) => {
         const ask = async (whose: Whose): Promise<BothSides> => {
-          const rest = { buckets: [window], by: 'customer' as const, groupBy: [], groupFilter: {}, now };
+          const rest = {
+            buckets: [window],
+            by: 'customer' as const,
+            groupBy: [],
+            groupFilter: {},
+            now,
+          };
           return await this.bothSides(limit, { ...rest, meter, whose }, compared);
         };
         await limit();
