@@ -74,7 +74,8 @@ const sent = fc.record({
 const counted = (meter: Pick<Meter, 'aggregation' | 'filters'>): OracleMeter => ({
   kind: meter.aggregation.kind,
   ...(meter.aggregation.kind === 'percentile' ? { percentile: meter.aggregation.percentile } : {}),
-  isGrouped: false,
+  groupOf: () => '',
+  numberOf: ({ data }) => numberOf(data.v),
   matches: ({ type, data }) =>
     type === 'api.request' && (meter.filters.length === 0 || data.status < 500),
 });

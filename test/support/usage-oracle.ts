@@ -152,7 +152,8 @@ function divided(dividend: Big, divisor: Big): Big {
 
 /** Microseconds since 1970; a double holds them until the year 2255. */
 function microsOf(time: string): number {
-  return Date.parse(time) * 1_000 + Number(time.slice(-4, -1));
+  const [, fraction = ''] = /\.(\d+)Z$/.exec(time) ?? [];
+  return Date.parse(time) * 1_000 + Number(fraction.padEnd(6, '0').slice(3, 6));
 }
 
 /** Level times hours, series by series, over the spans that are owned within the window. */
