@@ -142,7 +142,6 @@ describe('hostile HTTP', () => {
     ['/compat/lago/api/v1/events', JSON_TYPE],
     ['/v1/billing/meter_events', 'Content-Type: application/x-www-form-urlencoded'],
     ['/api/v1/sources/json/counts', JSON_TYPE],
-    ['/api/v1/nothing', JSON_TYPE],
   ])('ends a body to %s that drips, and says so', async (path, type) => {
     const socket = await dial(service);
     const answer = answerOf(socket);
