@@ -31,7 +31,7 @@ export function admitFirst(
     });
   } else if (handler !== null) {
     const guard = app.get(ApiKeyGuard, { strict: false });
-    addHook(route, async (request) => {
+    addHook(route, async (request: FastifyRequest) => {
       await guard.admit(request, handler.method, handler.controller);
     });
   }
