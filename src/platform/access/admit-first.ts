@@ -42,5 +42,5 @@ function addHook(
   hook: onRequestHookHandler | onRequestAsyncHookHandler,
 ): void {
   const before = route.onRequest ?? [];
-  route.onRequest = [...(Array.isArray(before) ? before : [before]), hook as onRequestHookHandler];
+  route.onRequest = [...(Array.isArray(before) ? before : [before]), hook];
 }
