@@ -155,6 +155,14 @@ describe('numbers of records', () => {
     });
     await service.kill('SIGKILL');
     expect(await torn).toBeNull();
+    // PostgreSQL would note them still, since it does not see that nobody waits for its answer.
+    await eventually(async () => {
+      const { rows } = await holder.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return rows.length === 0;
+    });
     await holder.query('COMMIT');
     await holder.end();
     service = await startService(db.url);
