@@ -20,6 +20,8 @@ export interface Config {
   readonly role: Role;
   readonly logLevel: string;
   readonly bodyTimeoutMs: number;
+  /** What the bodies of all requests with a key may hold together. */
+  readonly maxBodiesBytes: number;
   readonly ingest: {
     readonly maxAgeSeconds: number;
     readonly maxAheadSeconds: number;
@@ -55,6 +57,8 @@ export const SETTINGS = {
   LOG_LEVEL: 'info',
   // 20 MB at 1.4 Mbit/s; what takes longer is better sent as lines, which are not held in memory.
   BODY_TIMEOUT_MS: '120000',
+  // Twice the queue of ingest: requests hold their bodies while their events wait in it.
+  MAX_BODIES_BYTES: '134217728',
   // Gateways that buffer through an outage send late; Stripe's meters take 35 days as well.
   INGEST_MAX_AGE_SECONDS: '3024000',
   INGEST_MAX_AHEAD_SECONDS: '300',
@@ -170,6 +174,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     role: reader.oneOf<Role>('METERLINE_ROLE', ['all', 'api', 'worker']),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS),
     bodyTimeoutMs: reader.whole('BODY_TIMEOUT_MS', 100, 3_600_000),
+    maxBodiesBytes: reader.whole('MAX_BODIES_BYTES', 1_048_576, 2 ** 36),
     ingest: readIngest(reader),
     usage: {
       isCheckRepairing: reader.oneOf('USAGE_CHECK_REPAIR', ['true', 'false']) === 'true',
@@ -178,6 +183,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     stripe: readStripe(reader),
     webhooks: { allowedCidrs, timeoutMs: reader.whole('WEBHOOK_TIMEOUT_MS', 100, 30_000) },
   };
+  reader.check(
+    'MAX_BODIES_BYTES',
+    config.maxBodiesBytes >= config.ingest.maxBodyBytes,
+    'must be at least INGEST_MAX_BODY_BYTES, or the largest requests could never be read',
+  );
   if (reader.faults.length > 0) {
     throw new ConfigError(reader.faults);
   }
