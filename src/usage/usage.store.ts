@@ -12,14 +12,18 @@ import { levelsStatement, MICROS_PER_HOUR } from './levels.sql.js';
 import { compileMeter, type MeterSql, Parameters } from './meter-sql.js';
 import { storageOf } from './rollup.sql.js';
 import {
+  Buckets,
   DIRTY,
   groupCondition,
+  mayBeWhole,
   type PartColumns,
   Parts,
-  pieces,
   rowKeys,
+  spans,
+  STATE,
   type UsageBasis,
   type UsageQuestion,
+  WITH_STATE,
 } from './usage.sql.js';
 
 /** Digits after the point of an average, and of a level over time: what numeric(38, 12) has. */
@@ -46,14 +50,25 @@ interface Row {
   readonly divisor: string | null;
 }
 
+/** What WITH_STATE answers. */
+type StatedRow =
+  | ({ readonly is_partial: boolean } & Row)
+  | { readonly is_partial: boolean; readonly bucket: null };
+
 @Injectable()
 export class UsageStore {
+  /** Meters whose whole history is in the rollups, as far as this process has seen. */
+  private readonly rolledUp = new Set<number>();
+
   constructor(private readonly database: Database) {}
 
   /** Exact quantities, by customer, bucket and group; nothing where nothing was used. */
   async read(question: UsageQuestion): Promise<UsageRow[]> {
-    const isRolledUp = await this.isRolledUp(question.meter.number);
-    return await this.ask(question, { kind: isRolledUp ? 'rollups' : 'events' });
+    if (!(await this.isRolledUp(question.meter.number))) {
+      return await this.ask(question, { kind: 'events' });
+    }
+    const whole = mayBeAlone(question) ? await this.askRollupsAlone(question) : null;
+    return whole ?? (await this.ask(question, { kind: 'rollups' }));
   }
 
   /** The same from raw events alone: for meters that are not stored, and to compare. */
@@ -75,15 +90,33 @@ export class UsageStore {
     return rows.map((row) => fromRow(question.meter, row));
   }
 
+  /** Null when rollups alone do not have all of it: something is not folded yet, or an hour is cut. */
+  private async askRollupsAlone(question: UsageQuestion): Promise<UsageRow[] | null> {
+    const { sql, parameters } = usageStatement(question, { kind: 'rollups_alone' });
+    const rows = await this.database.query<StatedRow>(sql, parameters);
+    return rows[0]?.is_partial === true
+      ? null
+      : rows.flatMap((row) => (row.bucket === null ? [] : [fromRow(question.meter, row)]));
+  }
+
   /** Whether the meter's whole history is in the rollups. Once true it stays so. */
   private async isRolledUp(meter: number): Promise<boolean> {
+    if (this.rolledUp.has(meter)) {
+      return true;
+    }
     const rows = await this.database.query(
       'SELECT 1 FROM usage_backfills WHERE meter = $1 AND finished_at IS NOT NULL',
       [meter],
     );
+    if (rows.length > 0) {
+      this.rolledUp.add(meter);
+    }
     return rows.length > 0;
   }
 }
+
+const mayBeAlone = (question: UsageQuestion): boolean =>
+  storageOf(question.meter.aggregation) !== 'nothing' && mayBeWhole(question);
 
 /** The statement that answers a question, with rows as `fromRow` takes them. */
 function usageStatement(
@@ -107,13 +140,20 @@ function partsStatement(
 ): string {
   const { meter } = question;
   const storage = storageOf(meter.aggregation);
-  const parts = new Parts(meter, sql, columnsOf(meter, sql), parameters);
-  const ctes = pieces(question, parameters);
+  const buckets = new Buckets(question.buckets, parameters);
+  const parts = new Parts(meter, sql, columnsOf(meter, sql), buckets, parameters);
+  const ctes = spans(question.whose, buckets, parameters);
   const queries = partsOf(parts, meter, basis, parameters).join('\nUNION ALL\n');
   const condition = groupCondition(question, 'part.groups', parameters);
   const keys = rowKeys(question, 'part', 'part.groups');
+  const answer =
+    storage === 'sums' ? sumOf(keys, condition) : mergeOf(meter, keys, condition, parameters);
+  if (basis.kind === 'rollups_alone') {
+    return `WITH ${ctes}, ${STATE}, part AS (${queries}), answer AS (${answer} ORDER BY 1, 2, 3, 4)
+      ${WITH_STATE}`;
+  }
   return `WITH ${ctes}${storage === 'extremes' ? `, ${DIRTY}` : ''}, part AS (${queries})
-    ${storage === 'sums' ? sumOf(keys, condition) : mergeOf(meter, keys, condition, parameters)}
+    ${answer}
     ORDER BY 1, 2, 3, 4`;
 }
 
@@ -130,21 +170,24 @@ function partsOf(
   if (basis.kind === 'events' || storage === 'nothing') {
     return parts.everything('true');
   }
+  if (basis.kind === 'rollups_alone') {
+    return parts.wholeHours();
+  }
   return storage === 'extremes' ? parts.merged() : parts.summed();
 }
 
 /** Sums add numbers up; the others count how often each value stands, so that corrections take it away. */
 function columnsOf(meter: Meter, sql: MeterSql): PartColumns {
   const isLatest = meter.aggregation.kind === 'latest';
-  const value = meter.aggregation.kind === 'unique_count' ? sql.text : sql.value;
+  const value = (): string => (meter.aggregation.kind === 'unique_count' ? sql.text : sql.value);
   const time = isLatest ? 'events.time' : 'NULL::timestamptz';
   const ofEvent = (sign: string): string =>
-    `${value} AS value, ${time} AS time, ${sign}1 AS weight`;
+    `${value()} AS value, ${time} AS time, ${sign}1 AS weight`;
   switch (storageOf(meter.aggregation)) {
     case 'sums':
       return {
         ofEvent: (sign) =>
-          `${sign}(${value} IS NOT NULL)::integer AS event_count, ${sign}coalesce(${value}, 0) AS value_sum`,
+          `${sign}(${value()} IS NOT NULL)::integer AS event_count, ${sign}coalesce(${value()}, 0) AS value_sum`,
         ofRollup: 'rollup.event_count, rollup.value_sum',
         table: 'usage_rollups',
       };
