@@ -7,6 +7,7 @@ import { groupArray, type MeterSql, type Parameters } from './meter-sql.js';
 import { HOUR, micros, SIGNED_EVENTS } from './rollup.sql.js';
 import {
   Buckets,
+  eventsOfHour,
   groupCondition,
   rowKeys,
   spans,
@@ -134,8 +135,7 @@ function loose(buckets: Buckets, sql: MeterSql): string {
       UNION
       ${pending('usage_corrections', sql)}
     ), ${points(
-      `loose JOIN ${SIGNED_EVENTS} AS events ON events.subject = loose.subject
-         AND events.time >= loose.hour AND events.time < loose.hour + interval '1 hour'`,
+      `loose CROSS JOIN LATERAL ${eventsOfHour(SIGNED_EVENTS, 'loose')} AS events`,
       sql,
     )}`;
 }

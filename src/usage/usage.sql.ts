@@ -237,8 +237,7 @@ export class Parts {
         `span JOIN dirty ON dirty.subject = span.subject
            AND dirty.hour >= span.first_hour AND dirty.hour < span.last_hour
            ${this.buckets.areWhole('dirty.hour')}
-         JOIN ${SIGNED_EVENTS} AS events ON events.subject = dirty.subject
-           AND events.time >= dirty.hour AND events.time < dirty.hour + interval '1 hour'
+         CROSS JOIN LATERAL ${eventsOfHour(SIGNED_EVENTS, 'dirty')} AS events
          WHERE true`,
         SIGNED,
       ),
@@ -277,8 +276,7 @@ export class Parts {
 
   /** From events of whichever batch. Index on subject and time. */
   private cutHours(): string {
-    const from = `cut JOIN usage_events AS events
-      ON events.subject = cut.subject AND events.time >= cut.starts_at AND events.time < cut.ends_at
+    const from = `cut CROSS JOIN LATERAL ${eventsWithin('usage_events', 'cut', ['cut.starts_at', 'cut.ends_at'])} AS events
       WHERE true`;
     return this.raw(from, '', 'cut');
   }
@@ -311,6 +309,20 @@ export class Parts {
       SIGNED,
     );
   }
+}
+
+/**
+ * The events of a subject from a time until another, for LATERAL. OFFSET 0 makes PostgreSQL go through
+ * the index on subject and time for each: it takes some for many, and would sort all events for them.
+ */
+function eventsWithin(table: string, of: string, [from, until]: readonly [string, string]): string {
+  return `(SELECT * FROM ${table} AS stored
+    WHERE stored.subject = ${of}.subject AND stored.time >= ${from} AND stored.time < ${until} OFFSET 0)`;
+}
+
+/** The same for the column `hour` of a row. */
+export function eventsOfHour(table: string, of: string): string {
+  return eventsWithin(table, of, [`${of}.hour`, `${of}.hour + interval '1 hour'`]);
 }
 
 const isClean = (hour: string): string =>
