@@ -7,6 +7,7 @@ import { groupArray, type MeterSql, type Parameters } from './meter-sql.js';
 import { HOUR, micros, SIGNED_EVENTS } from './rollup.sql.js';
 import {
   Buckets,
+  type Compiled,
   eventsOfHour,
   groupCondition,
   rowKeys,
@@ -54,7 +55,7 @@ export function levelsStatement(
       WHERE starts_at < ${now}${isAlone ? ' AND NOT (SELECT is_partial FROM state)' : ''}
     ), reach AS (
       SELECT subject, min(starts_at) AS starts_at, max(ends_at) AS ends_at FROM past GROUP BY subject
-    ), ${segments(question, basis, buckets, sql, parameters)}
+    ), ${segments(basis, { meter: question.meter, buckets, sql }, parameters)}
     , held AS (
       SELECT subject, groups, value, level_sum, starts_at, ends_at AS held_from,
         coalesce(lead(starts_at) OVER (PARTITION BY subject, groups ORDER BY starts_at), 'infinity') AS held_until
@@ -71,18 +72,16 @@ export function levelsStatement(
 
 /** CTEs up to `segment`. */
 function segments(
-  question: UsageQuestion,
   basis: UsageBasis,
-  buckets: Buckets,
-  sql: MeterSql,
+  { meter, buckets, sql }: Compiled,
   parameters: Parameters,
 ): string {
   switch (basis.kind) {
     case 'rollups_alone':
-      return `${SEGMENT} (${rolledUp(question.meter, '', parameters)})`;
+      return `${SEGMENT} (${rolledUp(meter, '', parameters)})`;
     case 'rollups':
       return `${loose(buckets, sql)}, ${SEGMENT} (
-        ${rolledUp(question.meter, IS_NOT_LOOSE, parameters)}
+        ${rolledUp(meter, IS_NOT_LOOSE, parameters)}
         UNION ALL
         SELECT subject, groups, time, time, 0, value FROM point
       )`;

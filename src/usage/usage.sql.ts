@@ -198,15 +198,28 @@ export interface PartColumns {
 
 const SIGNED = 'events.sign * ';
 
+/** What a question is about, as SQL. */
+export interface Compiled {
+  readonly meter: Meter;
+  readonly sql: MeterSql;
+  readonly buckets: Buckets;
+}
+
 /** The queries whose rows together are what an answer is made of. */
 export class Parts {
+  private readonly meter: Meter;
+  private readonly sql: MeterSql;
+  private readonly buckets: Buckets;
+
   constructor(
-    private readonly meter: Meter,
-    private readonly sql: MeterSql,
+    { meter, sql, buckets }: Compiled,
     private readonly columns: PartColumns,
-    private readonly buckets: Buckets,
     private readonly parameters: Parameters,
-  ) {}
+  ) {
+    this.meter = meter;
+    this.sql = sql;
+    this.buckets = buckets;
+  }
 
   /** Whole hours, when nothing else is needed; the CTE `state` knows. */
   wholeHours(): string[] {

@@ -141,7 +141,7 @@ function partsStatement(
   const { meter } = question;
   const storage = storageOf(meter.aggregation);
   const buckets = new Buckets(question.buckets, parameters);
-  const parts = new Parts(meter, sql, columnsOf(meter, sql), buckets, parameters);
+  const parts = new Parts({ meter, sql, buckets }, columnsOf(meter, sql), parameters);
   const ctes = spans(question.whose, buckets, parameters);
   const queries = partsOf(parts, meter, basis, parameters).join('\nUNION ALL\n');
   const condition = groupCondition(question, 'part.groups', parameters);

@@ -52,9 +52,9 @@ export async function watchFolds(databaseUrl: string): Promise<{ stop(): Promise
     from = reached > from ? reached : from;
     return pending === undefined;
   };
-  let isStopping = false;
+  const stopping = new AbortController();
   const watching = (async () => {
-    while (!((await look()) && isStopping)) {
+    while (!((await look()) && stopping.signal.aborted)) {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   })();
@@ -62,7 +62,7 @@ export async function watchFolds(databaseUrl: string): Promise<{ stop(): Promise
   watching.catch(() => undefined);
   return {
     stop: async () => {
-      isStopping = true;
+      stopping.abort();
       try {
         await watching;
       } finally {

@@ -48,7 +48,7 @@ export async function ask(
   });
   const startedAt = performance.now();
   const body = (await new Api(service.url, service.key).get(
-    `/api/v1/meters/${meter.key}/usage?${query}`,
+    `/api/v1/meters/${meter.key}/usage?${query.toString()}`,
   )) as UsageBody;
   const ms = performance.now() - startedAt;
   const answer = body.data.map((row) =>

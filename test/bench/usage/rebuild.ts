@@ -31,12 +31,12 @@ export async function measureRebuild(
     bench.say(`rebuild, round ${round}`);
     const seconds = await rebuild(service, month);
     const before = await ingest(bench, service);
-    let isOver = false;
+    const over = new AbortController();
     const rebuilt = rebuild(service, month).then(() => {
-      isOver = true;
+      over.abort();
     });
     const beside: number[] = [];
-    while (!isOver) {
+    while (!over.signal.aborted) {
       beside.push(await ingest(bench, service));
     }
     await rebuilt;
