@@ -2,14 +2,21 @@
  * How much a level comes to over time, as SQL: pure. A level holds from its event to the next one of
  * the same subject and group, so an answer needs the order of events and not only their number.
  */
+import { type Meter } from '../meters/meter.js';
 import { groupArray, type MeterSql, type Parameters } from './meter-sql.js';
 import { HOUR, micros, SIGNED_EVENTS } from './rollup.sql.js';
 import {
+  Buckets,
+  type Compiled,
+  eventsOfHour,
   groupCondition,
-  pieces,
+  levelsEnd,
   rowKeys,
+  spans,
+  STATE,
   type UsageBasis,
   type UsageQuestion,
+  WITH_STATE,
 } from './usage.sql.js';
 
 /** Microseconds in an hour: what the sum of level times microseconds is divided by. */
@@ -29,68 +36,107 @@ export function levelsStatement(
   sql: MeterSql,
   parameters: Parameters,
 ): string {
-  const now = parameters.add(endOf(question));
-  const keys = rowKeys(question, 'piece', 'held.groups');
-  return `WITH ${pieces(question, parameters)}, past AS (
-      SELECT subject, customer_id, bucket, starts_at, least(ends_at, ${now}) AS ends_at
-      FROM piece WHERE starts_at < ${now}
+  const now = parameters.add(levelsEnd(question));
+  const buckets = new Buckets(question.buckets, parameters);
+  const first = buckets.of('greatest(held.starts_at, past.starts_at)');
+  const last = buckets.of(`least(held.held_until, past.ends_at) - interval '1 microsecond'`);
+  const end = `least(part.ends_at, part.held_until, ${buckets.endOf('part.bucket')})`;
+  const start = `greatest(part.starts_at, part.held_from, ${buckets.startOf('part.bucket')})`;
+  const isAlone = basis.kind === 'rollups_alone';
+  const answer = `SELECT ${rowKeys(question, 'part', 'part.groups')}, NULL AS divisor, sum(
+        CASE WHEN part.bucket = part.first_bucket THEN part.level_sum ELSE 0 END
+        + part.value * greatest(0, ${micros(`${end} - ${start}`)})) AS value
+    FROM part
+    WHERE true${groupCondition(question, 'part.groups', parameters)}
+    GROUP BY 1, 2, 3, 4`;
+  return `WITH ${spans(question, buckets, parameters)}, ${isAlone ? `${STATE}, ` : ''}past AS (
+      SELECT subject, customer_id, starts_at, least(ends_at, ${now}) AS ends_at
+      FROM owned
+      WHERE starts_at < ${now}${isAlone ? ' AND NOT (SELECT is_partial FROM state)' : ''}
     ), reach AS (
       SELECT subject, min(starts_at) AS starts_at, max(ends_at) AS ends_at FROM past GROUP BY subject
-    ), ${basis.kind === 'rollups' ? rolledUp(question, sql, parameters) : fromEvents(basis, sql, parameters)}
+    ), ${segments(basis, { meter: question.meter, buckets, sql }, parameters)}
     , held AS (
       SELECT subject, groups, value, level_sum, starts_at, ends_at AS held_from,
         coalesce(lead(starts_at) OVER (PARTITION BY subject, groups ORDER BY starts_at), 'infinity') AS held_until
       FROM segment
-    )
-    SELECT ${keys}, NULL AS divisor, sum(
-        CASE WHEN held.starts_at >= piece.starts_at THEN held.level_sum ELSE 0 END
-        + held.value * greatest(0, ${micros(
-          'least(piece.ends_at, held.held_until) - least(piece.ends_at, greatest(piece.starts_at, held.held_from))',
-        )})) AS value
-    FROM past AS piece
-    JOIN held ON held.subject = piece.subject
-      AND held.starts_at < piece.ends_at AND held.held_until > piece.starts_at
-    WHERE true${groupCondition(question, 'held.groups', parameters)}
-    GROUP BY 1, 2, 3, 4`;
+    ), part AS (
+      SELECT past.customer_id, past.subject, past.starts_at, past.ends_at, held.groups, held.value,
+        held.held_from, held.held_until, ${first} AS first_bucket, generate_series(${first}, ${last}) AS bucket,
+        CASE WHEN held.starts_at >= past.starts_at THEN held.level_sum ELSE 0 END AS level_sum
+      FROM past
+      JOIN held ON held.subject = past.subject
+        AND held.starts_at < past.ends_at AND held.held_until > past.starts_at
+    )${isAlone ? `, answer AS (${answer}) ${WITH_STATE}` : answer}`;
 }
 
-/** Levels hold until then at most: a meter that has ended counts no time after its end. */
-function endOf({ meter: { archivedAt }, now }: UsageQuestion): Date {
-  return archivedAt !== null && archivedAt < now ? archivedAt : now;
+/** CTEs up to `segment`. */
+function segments(
+  basis: UsageBasis,
+  { meter, buckets, sql }: Compiled,
+  parameters: Parameters,
+): string {
+  switch (basis.kind) {
+    case 'rollups_alone':
+      return `${SEGMENT} (${rolledUp(meter, '', parameters)})`;
+    case 'rollups':
+      return `${loose(buckets, sql)}, ${SEGMENT} (
+        ${rolledUp(meter, IS_NOT_LOOSE, parameters)}
+        UNION ALL
+        SELECT subject, groups, time, time, 0, value FROM point
+      )`;
+    case 'events':
+    case 'cut_off':
+      return fromEvents(basis, sql, parameters);
+  }
 }
 
-function rolledUp(question: UsageQuestion, sql: MeterSql, parameters: Parameters): string {
-  const meter = parameters.add(question.meter.number);
-  const rollup = `rollup.subject = reach.subject AND rollup.meter = ${meter} AND rollup.event_count > 0
-    AND NOT EXISTS (SELECT FROM loose WHERE loose.subject = rollup.subject AND loose.hour = rollup.hour)`;
+const SEGMENT = 'segment (subject, groups, starts_at, ends_at, level_sum, value) AS';
+
+const IS_NOT_LOOSE = `AND NOT EXISTS (
+  SELECT FROM loose WHERE loose.subject = rollup.subject AND loose.hour = rollup.hour)`;
+
+/** The hours of the window, and before it the last one of each series. */
+function rolledUp(meter: Meter, condition: string, parameters: Parameters): string {
+  const rollup = `rollup.subject = reach.subject AND rollup.meter = ${parameters.add(meter.number)}
+    AND rollup.event_count > 0 ${condition}`;
   const columns =
     'rollup.subject, rollup.groups, rollup.first_time, rollup.last_time, rollup.level_sum, rollup.value';
+  const before = `FROM usage_rollups AS rollup WHERE ${rollup} AND rollup.hour < ${hourOf('reach.starts_at')}`;
+  // A single series is found from the end of the index, however much history there is.
+  const carried =
+    meter.groupBy.length === 0
+      ? `SELECT ${columns} ${before} ORDER BY rollup.hour DESC LIMIT 1`
+      : `SELECT DISTINCT ON (rollup.groups) ${columns} ${before} ORDER BY rollup.groups, rollup.hour DESC`;
+  return `SELECT ${columns}
+      FROM reach JOIN usage_rollups AS rollup ON ${rollup}
+        AND rollup.hour >= ${hourOf('reach.starts_at')} AND rollup.hour < reach.ends_at
+      UNION ALL
+      SELECT carried.* FROM reach CROSS JOIN LATERAL (${carried}) AS carried`;
+}
+
+/** CTEs: hours whose events are needed one by one, and the levels that these set. */
+function loose(buckets: Buckets, sql: MeterSql): string {
+  const cutHours = buckets.cutHours();
+  const cutByBuckets =
+    cutHours === null
+      ? ''
+      : `UNION
+      SELECT subject, hour FROM reach JOIN unnest(${cutHours}) AS hour
+        ON hour < reach.ends_at AND hour + interval '1 hour' > reach.starts_at`;
   return `loose AS (
       SELECT subject, ${hourOf('starts_at')} AS hour FROM past WHERE starts_at <> ${hourOf('starts_at')}
       UNION
       SELECT subject, ${hourOf('ends_at')} FROM past WHERE ends_at <> ${hourOf('ends_at')}
+      ${cutByBuckets}
       UNION
       ${pending('usage_events', sql)}
       UNION
       ${pending('usage_corrections', sql)}
     ), ${points(
-      `loose JOIN ${SIGNED_EVENTS} AS events ON events.subject = loose.subject
-         AND events.time >= loose.hour AND events.time < loose.hour + interval '1 hour'`,
+      `loose CROSS JOIN LATERAL ${eventsOfHour(SIGNED_EVENTS, 'loose')} AS events`,
       sql,
-    )}, segment (subject, groups, starts_at, ends_at, level_sum, value) AS (
-      SELECT ${columns}
-      FROM reach JOIN usage_rollups AS rollup ON ${rollup}
-        AND rollup.hour >= ${hourOf('reach.starts_at')} AND rollup.hour < reach.ends_at
-      UNION ALL
-      SELECT carried.* FROM reach CROSS JOIN LATERAL (
-        SELECT DISTINCT ON (rollup.groups) ${columns}
-        FROM usage_rollups AS rollup
-        WHERE ${rollup} AND rollup.hour < ${hourOf('reach.starts_at')}
-        ORDER BY rollup.groups, rollup.hour DESC
-      ) AS carried
-      UNION ALL
-      SELECT subject, groups, time, time, 0, value FROM point
-    )`;
+    )}`;
 }
 
 /** Hours of which something is not folded yet, also long before the window: it may be what holds. */
@@ -111,7 +157,7 @@ function fromEvents(basis: UsageBasis, sql: MeterSql, parameters: Parameters): s
     `reach JOIN ${SIGNED_EVENTS} AS events ON events.subject = reach.subject
        AND events.time < reach.ends_at${upTo}`,
     sql,
-  )}, segment (subject, groups, starts_at, ends_at, level_sum, value) AS (
+  )}, ${SEGMENT} (
       SELECT subject, groups, time, time, 0, value FROM point
     )`;
 }

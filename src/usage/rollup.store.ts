@@ -195,10 +195,14 @@ function writeStatement(meter: Meter, rows: Rows, parameters: Parameters): strin
   const merge = mergeOf(meter.aggregation);
   // A row is locked also where the condition keeps it from being updated.
   const returning = storage === 'sums' ? '' : 'RETURNING subject, hour, groups, true AS is_written';
+  // Grouped and not joined: of tables it knows nothing of, PostgreSQL compared each row with each.
   const redo = `(SELECT jsonb_agg(jsonb_build_object('subject', subject, 'hour', hour,
-      'groups', groups::text, 'is_corrected', summary.is_corrected))
-    FROM summary LEFT JOIN written USING (subject, hour, groups)
-    WHERE summary.is_corrected OR is_written IS NULL)`;
+      'groups', groups::text, 'is_corrected', is_corrected))
+    FROM (SELECT subject, hour, groups, bool_or(is_corrected) AS is_corrected
+      FROM (SELECT subject, hour, groups, is_corrected, false AS is_written FROM summary
+        UNION ALL SELECT subject, hour, groups, false, is_written FROM written) AS either
+      GROUP BY subject, hour, groups
+      HAVING bool_or(is_corrected) OR NOT bool_or(is_written)) AS redo)`;
   return `WITH ${ctes}, written AS (${insertInto(meter, parameters)}
       ON CONFLICT (subject, meter, hour, groups) DO UPDATE SET ${merge.set} WHERE ${merge.where}
       ${returning})

@@ -46,13 +46,17 @@ function toGroupFilter({ filter = {}, missing = [] }: ReadUsageQuery): GroupFilt
 
 function toResponse(answer: UsageAnswer, groupBy: readonly string[]): UsageResponse {
   const { meter, buckets, timeZone, customers } = answer;
+  // Once for each bucket: rows of a thousand customers have the same few.
+  const windows = buckets.map(({ start, end }) => ({
+    window_start: formatInstant(start, timeZone),
+    window_end: formatInstant(end, timeZone),
+  }));
   return {
     meter: meter.key,
     data: answer.rows.map((row) => {
-      const bucket = buckets[row.bucket];
+      const window = windows[row.bucket] ?? { window_start: '', window_end: '' };
       return {
-        window_start: bucket === undefined ? '' : formatInstant(bucket.start, timeZone),
-        window_end: bucket === undefined ? '' : formatInstant(bucket.end, timeZone),
+        ...window,
         customer: row.customerId === null ? null : (customers.get(row.customerId)?.key ?? null),
         subject: row.subject,
         group: Object.fromEntries(groupBy.map((key, index) => [key, row.groups[index] ?? null])),

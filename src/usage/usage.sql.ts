@@ -6,7 +6,8 @@
 import { type Interval } from '../kernel/interval.js';
 import { type Meter } from '../meters/meter.js';
 import { boundedText, groupArray, type MeterSql, type Parameters } from './meter-sql.js';
-import { SIGNED_EVENTS } from './rollup.sql.js';
+import { once } from './property-sql.js';
+import { HOUR, SIGNED_EVENTS } from './rollup.sql.js';
 
 /** Whose usage: one customer's, every customer's (each on its own), one subject's, or what nobody owns as one. */
 export type Whose =
@@ -37,63 +38,166 @@ export interface UsageQuestion {
 }
 
 /**
- * Of what an answer is made: rollups and what they lack; raw events, when the meter's history is not
- * in the rollups; or raw events up to a batch.
+ * Of what an answer is made: rollups and what they lack; rollups alone, unless they lack something;
+ * raw events, when the meter's history is not in the rollups; or raw events up to a batch.
  */
 export type UsageBasis =
   | { readonly kind: 'rollups' }
+  | { readonly kind: 'rollups_alone' }
   | { readonly kind: 'events' }
   | { readonly kind: 'cut_off'; readonly batch: bigint };
 
-/** The spans of each subject in each bucket, and the whole hours within each. */
-export function pieces(question: UsageQuestion, parameters: Parameters): string {
-  const { buckets } = question;
-  const starts = parameters.add(buckets.map((bucket) => bucket.start));
-  const ends = parameters.add(buckets.map((bucket) => bucket.end));
-  return `bucket AS (
-      SELECT * FROM unnest(${starts}::timestamptz[], ${ends}::timestamptz[])
-        WITH ORDINALITY AS bucket (starts_at, ends_at, number)
-    ), owned AS (${ownedBy(question, parameters)}
-    ), piece AS (
-      SELECT owned.subject, owned.customer_id, bucket.number AS bucket,
-        greatest(owned.starts_at, bucket.starts_at) AS starts_at,
-        least(owned.ends_at, bucket.ends_at) AS ends_at
-      FROM owned
-      JOIN bucket ON owned.starts_at < bucket.ends_at AND bucket.starts_at < owned.ends_at
-    ), span AS (
-      SELECT piece.*,
-        date_trunc('hour', piece.starts_at + interval '3599.999999 s', 'UTC') AS first_hour,
-        date_trunc('hour', piece.ends_at, 'UTC') AS last_hour
-      FROM piece
-    )`;
-}
+/** How a question's window is cut into buckets, as SQL. The buckets follow each other without a gap. */
+export class Buckets {
+  readonly start: string;
+  readonly end: string;
+  /** The hours within the window that lie in two buckets: no rollup can answer them. Null: none does. */
+  readonly cutHours: () => string | null;
+  private readonly starts: string | null;
 
-function ownedBy(question: UsageQuestion, parameters: Parameters): string {
-  const { whose } = question;
-  switch (whose.kind) {
-    case 'customer':
-      return `SELECT subject, customer_id, starts_at, ends_at FROM customer_subjects
-        WHERE customer_id = ${parameters.add(whose.customerId)}`;
-    case 'customers':
-      return `SELECT subject, customer_id, starts_at, ends_at FROM customer_subjects`;
-    case 'subject':
-      return `SELECT ${parameters.add(whose.subject)}::text AS subject, NULL::text AS customer_id,
-        '-infinity'::timestamptz AS starts_at, 'infinity'::timestamptz AS ends_at`;
-    case 'nobody':
-      return `SELECT gap.subject, NULL::text AS customer_id, gap.starts_at, gap.ends_at
-        FROM ${unownedSpans(subjectsOf(question, parameters))} AS gap`;
+  /** @throws RangeError when the buckets do not follow each other */
+  constructor(buckets: readonly Interval[], parameters: Parameters) {
+    const [first, ...others] = buckets;
+    const last = buckets.at(-1);
+    if (first === undefined || last === undefined) {
+      throw new RangeError('A question has a bucket at least');
+    }
+    if (others.some(({ start }, index) => start.getTime() !== buckets[index]?.end.getTime())) {
+      throw new RangeError('Each bucket starts where the one before it ends');
+    }
+    this.start = `${parameters.add(first.start)}::timestamptz`;
+    this.end = `${parameters.add(last.end)}::timestamptz`;
+    const starts = buckets.map(({ start }) => start);
+    this.starts = others.length === 0 ? null : `${parameters.add(starts)}::timestamptz[]`;
+    const cut = others.filter(({ start }) => start.getTime() % HOUR_MS !== 0);
+    const cutHours = [...new Set(cut.map(({ start }) => hourBefore(start)))].map(
+      (at) => new Date(at),
+    );
+    this.cutHours = once(() =>
+      cut.length === 0 ? null : `${parameters.add(cutHours)}::timestamptz[]`,
+    );
+  }
+
+  /** The number of the bucket, from 1, of a time within the window. Takes a tenth of what a join with buckets does. */
+  of(time: string): string {
+    return this.starts === null ? '1' : `width_bucket(${time}, ${this.starts})`;
+  }
+
+  /** Where the bucket of a number starts. */
+  startOf(number: string): string {
+    return this.starts === null ? this.start : `(${this.starts})[${number}]`;
+  }
+
+  /** Where the bucket of a number ends. */
+  endOf(number: string): string {
+    return this.starts === null
+      ? this.end
+      : `coalesce((${this.starts})[${number} + 1], ${this.end})`;
+  }
+
+  /** The condition that an hour is in one bucket, with AND before it. */
+  areWhole(hour: string): string {
+    const cutHours = this.cutHours();
+    return cutHours === null ? '' : `AND ${hour} <> ALL (${cutHours})`;
   }
 }
 
+const HOUR_MS = 3_600_000;
+const hourBefore = (instant: Date): number => Math.floor(instant.getTime() / HOUR_MS) * HOUR_MS;
+
+/**
+ * CTEs: `span`, when each subject is whose within the window, and the whole hours of that; and `cut`,
+ * what of it lies in hours that are cut by the window, by a bucket or by a change of owner.
+ */
+export function spans(question: UsageQuestion, buckets: Buckets, parameters: Parameters): string {
+  const cutHours = buckets.cutHours();
+  const cutByBuckets =
+    cutHours === null
+      ? ''
+      : `UNION ALL
+      SELECT span.subject, span.customer_id, hour, hour + interval '1 hour'
+      FROM span JOIN unnest(${cutHours}) AS hour
+        ON hour >= span.first_hour AND hour < span.last_hour`;
+  return `${ownedBy(question, buckets, parameters)}, span AS (
+      SELECT owned.*,
+        date_trunc('hour', starts_at + interval '3599.999999 s', 'UTC') AS first_hour,
+        date_trunc('hour', ends_at, 'UTC') AS last_hour
+      FROM owned
+    ), cut (subject, customer_id, starts_at, ends_at) AS (
+      SELECT subject, customer_id, starts_at, least(first_hour, ends_at)
+      FROM span WHERE starts_at < first_hour
+      UNION ALL
+      SELECT subject, customer_id, greatest(first_hour, last_hour), ends_at
+      FROM span WHERE greatest(first_hour, last_hour) < ends_at
+      ${cutByBuckets}
+    )`;
+}
+
+/**
+ * Whether rollups alone may answer for this window, which the CTE `state` then has to confirm. Planning
+ * a statement that could read raw events takes four times as long as answering without them.
+ */
+export function mayBeWhole({ whose, buckets, meter, now }: UsageQuestion): boolean {
+  const end = buckets.at(-1)?.end ?? now;
+  return (
+    // Of all subjects some are always handed over within an hour, and planning is little then.
+    (whose.kind === 'customer' || whose.kind === 'subject') &&
+    [end, ...buckets.map(({ start }) => start)].every((at) => at.getTime() % HOUR_MS === 0) &&
+    (meter.aggregation.kind !== 'time_weighted_sum' || end <= levelsEnd({ meter, now }))
+  );
+}
+
+/** CTE: whether rollups of whole hours lack something. Partial index. Needs the CTE `cut`. */
+export const STATE = `state AS MATERIALIZED (
+      SELECT EXISTS (SELECT FROM ingest_batches WHERE fold IS NULL)
+        OR EXISTS (SELECT FROM cut) AS is_partial
+    )`;
+
+/** The rows of the CTE `answer`, each with whether rollups lacked something; one row at least. */
+export const WITH_STATE = `SELECT state.is_partial, answer.*
+    FROM state LEFT JOIN answer ON true`;
+
+/** Levels hold until then at most: a meter that has ended counts no time after its end. */
+export function levelsEnd({
+  meter: { archivedAt },
+  now,
+}: Pick<UsageQuestion, 'meter' | 'now'>): Date {
+  return archivedAt !== null && archivedAt < now ? archivedAt : now;
+}
+
+/** CTE: when each subject is whose, within the window. */
+function ownedBy(question: UsageQuestion, buckets: Buckets, parameters: Parameters): string {
+  const { whose } = question;
+  const { start, end } = buckets;
+  if (whose.kind === 'subject') {
+    return `owned AS (SELECT ${parameters.add(whose.subject)}::text AS subject, NULL::text AS customer_id,
+        ${start} AS starts_at, ${end} AS ends_at)`;
+  }
+  const [columns, from] =
+    whose.kind === 'nobody'
+      ? [
+          'NULL::text AS customer_id',
+          `${unownedSpans(subjectsOf(question, buckets, parameters))} AS gap`,
+        ]
+      : ['customer_id', 'customer_subjects'];
+  const isTheirs =
+    whose.kind === 'customer' ? `AND customer_id = ${parameters.add(whose.customerId)}` : '';
+  return `owned AS (
+      SELECT subject, ${columns}, greatest(starts_at, ${start}) AS starts_at, least(ends_at, ${end}) AS ends_at
+      FROM ${from}
+      WHERE starts_at < ${end} AND ends_at > ${start} ${isTheirs}
+    )`;
+}
+
 /** The subjects that can have any usage in the answer; a level may be from long before the window. */
-function subjectsOf({ meter, buckets }: UsageQuestion, parameters: Parameters): string {
-  const instant = (edge: 'start' | 'end'): string =>
-    `(SELECT ${edge === 'start' ? 'min' : 'max'}(edge)
-      FROM unnest(${parameters.add(buckets.map((bucket) => bucket[edge]))}::timestamptz[]) AS edge)`;
-  const from =
-    meter.aggregation.kind === 'time_weighted_sum' ? '' : `AND events.time >= ${instant('start')}`;
+function subjectsOf(
+  { meter }: UsageQuestion,
+  { start, end }: Buckets,
+  parameters: Parameters,
+): string {
+  const from = meter.aggregation.kind === 'time_weighted_sum' ? '' : `AND events.time >= ${start}`;
   return `(SELECT DISTINCT events.subject FROM ${SIGNED_EVENTS} AS events
-    WHERE events.type = ${parameters.add(meter.eventType)} AND events.time < ${instant('end')} ${from})`;
+    WHERE events.type = ${parameters.add(meter.eventType)} AND events.time < ${end} ${from})`;
 }
 
 /** A sub-select: the spans (`subject`, `starts_at`, `ends_at`) in which nobody owns the subjects of `from`. */
@@ -151,23 +255,41 @@ export interface PartColumns {
 
 const SIGNED = 'events.sign * ';
 
+/** What a question is about, as SQL. */
+export interface Compiled {
+  readonly meter: Meter;
+  readonly sql: MeterSql;
+  readonly buckets: Buckets;
+}
+
 /** The queries whose rows together are what an answer is made of. */
 export class Parts {
+  private readonly meter: Meter;
+  private readonly sql: MeterSql;
+  private readonly buckets: Buckets;
+
   constructor(
-    private readonly meter: Meter,
-    private readonly sql: MeterSql,
+    { meter, sql, buckets }: Compiled,
     private readonly columns: PartColumns,
     private readonly parameters: Parameters,
-  ) {}
+  ) {
+    this.meter = meter;
+    this.sql = sql;
+    this.buckets = buckets;
+  }
+
+  /** Whole hours, when nothing else is needed; the CTE `state` knows. */
+  wholeHours(): string[] {
+    return [this.rollups('AND NOT (SELECT is_partial FROM state)')];
+  }
 
   /** What can be added up: whole hours, cut hours, what is not folded yet, and corrections likewise. */
   summed(): string[] {
-    const isCut = '(events.time < span.first_hour OR events.time >= span.last_hour)';
     return [
       this.rollups(''),
-      ...this.cutHours(),
+      this.cutHours(),
       this.pending(''),
-      this.corrections(`(batch.fold IS NULL OR ${isCut})`),
+      this.corrections(`(batch.fold IS NULL OR ${this.isCut()})`),
     ];
   }
 
@@ -176,17 +298,16 @@ export class Parts {
    * folded yet (the CTE `dirty`) are read from their events.
    */
   merged(): string[] {
-    const isCut = '(events.time < span.first_hour OR events.time >= span.last_hour)';
     return [
       this.rollups(isClean('rollup.hour')),
-      ...this.cutHours(),
-      this.pending(isClean(`date_bin('1 hour', events.time, '2000-01-01T00:00:00Z')`)),
-      this.corrections(isCut),
+      this.cutHours(),
+      this.pending(isClean(HOUR)),
+      this.corrections(this.isCut()),
       this.raw(
         `span JOIN dirty ON dirty.subject = span.subject
            AND dirty.hour >= span.first_hour AND dirty.hour < span.last_hour
-         JOIN ${SIGNED_EVENTS} AS events ON events.subject = dirty.subject
-           AND events.time >= dirty.hour AND events.time < dirty.hour + interval '1 hour'
+           ${this.buckets.areWhole('dirty.hour')}
+         CROSS JOIN LATERAL ${eventsOfHour(SIGNED_EVENTS, 'dirty')} AS events
          WHERE true`,
         SIGNED,
       ),
@@ -203,32 +324,37 @@ export class Parts {
     ];
   }
 
+  /** The window stands here too: it is what an index on meter and hour can use for many subjects. */
   private rollups(condition: string): string {
-    return `SELECT span.customer_id, span.subject, span.bucket, rollup.groups, ${this.columns.ofRollup}
+    const { buckets } = this;
+    return `SELECT span.customer_id, span.subject, ${buckets.of('rollup.hour')} AS bucket, rollup.groups,
+        ${this.columns.ofRollup}
       FROM span
       JOIN ${this.columns.table} AS rollup ON rollup.subject = span.subject
-        AND rollup.meter = ${this.parameters.add(this.meter.number)}
         AND rollup.hour >= span.first_hour AND rollup.hour < span.last_hour
-      WHERE true ${condition}`;
+      WHERE rollup.meter = ${this.parameters.add(this.meter.number)}
+        AND rollup.hour >= ${buckets.start} AND rollup.hour < ${buckets.end}
+        ${buckets.areWhole('rollup.hour')} ${condition}`;
   }
 
-  private raw(from: string, sign = ''): string {
+  private raw(from: string, sign = '', owner = 'span'): string {
     const groups = groupArray(this.sql.groups.map((group) => `(${group})`));
-    return `SELECT span.customer_id, span.subject, span.bucket, ${groups} AS groups,
-        ${this.columns.ofEvent(sign)}
+    return `SELECT ${owner}.customer_id, ${owner}.subject, ${this.buckets.of('events.time')} AS bucket,
+        ${groups} AS groups, ${this.columns.ofEvent(sign)}
       FROM ${from} AND ${this.sql.matches}`;
   }
 
-  /** The parts of hours at a span's start and end, from events of whichever batch. */
-  private cutHours(): string[] {
-    return [
-      ['span.starts_at', 'least(span.first_hour, span.ends_at)'],
-      ['greatest(span.first_hour, span.last_hour)', 'span.ends_at'],
-    ].map(([from, to]) =>
-      this.raw(`span JOIN usage_events AS events
-        ON events.subject = span.subject AND events.time >= ${from ?? ''} AND events.time < ${to ?? ''}
-        WHERE true`),
-    );
+  /** From events of whichever batch. Index on subject and time. */
+  private cutHours(): string {
+    const from = `cut CROSS JOIN LATERAL ${eventsWithin('usage_events', 'cut', ['cut.starts_at', 'cut.ends_at'])} AS events
+      WHERE true`;
+    return this.raw(from, '', 'cut');
+  }
+
+  private isCut(): string {
+    const cutHours = this.buckets.cutHours();
+    const byBuckets = cutHours === null ? '' : `OR ${HOUR} = ANY (${cutHours})`;
+    return `(events.time < span.first_hour OR events.time >= span.last_hour ${byBuckets})`;
   }
 
   /** Whole hours, from batches that are not in the rollups yet. */
@@ -238,7 +364,7 @@ export class Parts {
        JOIN usage_events AS events ON events.batch_id = batch.id AND events.received_at = batch.received_at
        JOIN span ON span.subject = events.subject
          AND events.time >= span.first_hour AND events.time < span.last_hour
-       WHERE batch.fold IS NULL ${condition}`,
+       WHERE batch.fold IS NULL ${this.buckets.areWhole(HOUR)} ${condition}`,
     );
   }
 
@@ -255,6 +381,20 @@ export class Parts {
   }
 }
 
+/**
+ * The events of a subject from a time until another, for LATERAL. OFFSET 0 makes PostgreSQL go through
+ * the index on subject and time for each: it takes some for many, and would sort all events for them.
+ */
+function eventsWithin(table: string, of: string, [from, until]: readonly [string, string]): string {
+  return `(SELECT * FROM ${table} AS stored
+    WHERE stored.subject = ${of}.subject AND stored.time >= ${from} AND stored.time < ${until} OFFSET 0)`;
+}
+
+/** The same for the column `hour` of a row. */
+export function eventsOfHour(table: string, of: string): string {
+  return eventsWithin(table, of, [`${of}.hour`, `${of}.hour + interval '1 hour'`]);
+}
+
 const isClean = (hour: string): string =>
   `AND NOT EXISTS (SELECT FROM dirty WHERE dirty.subject = span.subject AND dirty.hour = ${hour})`;
 
@@ -264,12 +404,12 @@ const isClean = (hour: string): string =>
  * subject and time.
  */
 export const DIRTY = `dirty AS (
-      SELECT events.subject, date_bin('1 hour', events.time, '2000-01-01T00:00:00Z') AS hour
+      SELECT events.subject, ${HOUR} AS hour
       FROM ingest_batches AS batch
       JOIN usage_corrections AS events ON events.batch_id = batch.id
       WHERE batch.fold IS NULL AND batch.is_correction
       UNION
-      SELECT events.subject, date_bin('1 hour', events.time, '2000-01-01T00:00:00Z')
+      SELECT events.subject, ${HOUR}
       FROM span
       JOIN usage_corrections AS correction ON correction.subject = span.subject
         AND correction.time >= span.first_hour AND correction.time < span.last_hour

@@ -12,14 +12,18 @@ import { levelsStatement, MICROS_PER_HOUR } from './levels.sql.js';
 import { compileMeter, type MeterSql, Parameters } from './meter-sql.js';
 import { storageOf } from './rollup.sql.js';
 import {
+  Buckets,
   DIRTY,
   groupCondition,
+  mayBeWhole,
   type PartColumns,
   Parts,
-  pieces,
   rowKeys,
+  spans,
+  STATE,
   type UsageBasis,
   type UsageQuestion,
+  WITH_STATE,
 } from './usage.sql.js';
 
 /** Digits after the point of an average, and of a level over time: what numeric(38, 12) has. */
@@ -55,18 +59,29 @@ interface NumberedRow extends Row {
 const BY_CUSTOMER = 'customer_id, subject, bucket, groups';
 const BY_BUCKET = 'bucket, customer_id, subject, groups';
 
+/** What WITH_STATE answers. */
+type StatedRow =
+  | ({ readonly is_partial: boolean } & Row)
+  | { readonly is_partial: boolean; readonly bucket: null };
+
 @Injectable()
 export class UsageStore {
+  /** Meters whose whole history is in the rollups, as far as this process has seen. */
+  private readonly rolledUp = new Set<number>();
+
   constructor(private readonly database: Database) {}
 
   /** Exact quantities, by customer, bucket and group; nothing where nothing was used. */
   async read(question: UsageQuestion): Promise<UsageRow[]> {
-    return await this.ask(question, await this.basisOf(question.meter));
+    const basis = await this.basisOf(question.meter);
+    const isAlone = basis.kind === 'rollups' && mayBeAlone(question);
+    const whole = isAlone ? await this.askRollupsAlone(question) : null;
+    return whole ?? (await this.ask(question, basis));
   }
 
   /** The same for several questions in two round trips, each answer at the place of its question. */
   async readAll(questions: readonly UsageQuestion[]): Promise<UsageRow[][]> {
-    const rolledUp = await this.rolledUp(questions.map(({ meter }) => meter.number));
+    const rolledUp = await this.rolledUpOf(questions.map(({ meter }) => meter.number));
     const parameters = new Parameters();
     const statements = questions.map((question, index) => {
       const basis = basisFor(rolledUp.has(question.meter.number));
@@ -129,18 +144,40 @@ export class UsageStore {
   }
 
   private async basisOf({ number }: Meter): Promise<UsageBasis> {
-    return basisFor((await this.rolledUp([number])).has(number));
+    return basisFor((await this.rolledUpOf([number])).has(number));
+  }
+
+  /** Null when rollups alone do not have all of it: something is not folded yet, or an hour is cut. */
+  private async askRollupsAlone(question: UsageQuestion): Promise<UsageRow[] | null> {
+    const parameters = new Parameters();
+    const sql = usageStatement(question, { kind: 'rollups_alone' }, parameters);
+    const rows = await this.database.query<StatedRow>(
+      `${sql}\nORDER BY ${BY_CUSTOMER}`,
+      parameters.values,
+    );
+    return rows[0]?.is_partial === true
+      ? null
+      : rows.flatMap((row) => (row.bucket === null ? [] : [fromRow(question.meter, row)]));
   }
 
   /** Those of the meters whose whole history is in the rollups. Once it is, it stays there. */
-  private async rolledUp(meters: readonly number[]): Promise<ReadonlySet<number>> {
-    const rows = await this.database.query<{ meter: number }>(
-      'SELECT meter FROM usage_backfills WHERE meter = ANY ($1) AND finished_at IS NOT NULL',
-      [meters],
-    );
-    return new Set(rows.map(({ meter }) => meter));
+  private async rolledUpOf(meters: readonly number[]): Promise<ReadonlySet<number>> {
+    const unknown = meters.filter((meter) => !this.rolledUp.has(meter));
+    if (unknown.length > 0) {
+      const rows = await this.database.query<{ meter: number }>(
+        'SELECT meter FROM usage_backfills WHERE meter = ANY ($1) AND finished_at IS NOT NULL',
+        [unknown],
+      );
+      for (const { meter } of rows) {
+        this.rolledUp.add(meter);
+      }
+    }
+    return this.rolledUp;
   }
 }
+
+const mayBeAlone = (question: UsageQuestion): boolean =>
+  storageOf(question.meter.aggregation) !== 'nothing' && mayBeWhole(question);
 
 function basisFor(isRolledUp: boolean): UsageBasis {
   return { kind: isRolledUp ? 'rollups' : 'events' };
@@ -167,13 +204,20 @@ function partsStatement(
 ): string {
   const { meter } = question;
   const storage = storageOf(meter.aggregation);
-  const parts = new Parts(meter, sql, columnsOf(meter, sql), parameters);
-  const ctes = pieces(question, parameters);
+  const buckets = new Buckets(question.buckets, parameters);
+  const parts = new Parts({ meter, sql, buckets }, columnsOf(meter, sql), parameters);
+  const ctes = spans(question, buckets, parameters);
   const queries = partsOf(parts, meter, basis, parameters).join('\nUNION ALL\n');
   const condition = groupCondition(question, 'part.groups', parameters);
   const keys = rowKeys(question, 'part', 'part.groups');
+  const answer =
+    storage === 'sums' ? sumOf(keys, condition) : mergeOf(meter, keys, condition, parameters);
+  if (basis.kind === 'rollups_alone') {
+    return `WITH ${ctes}, ${STATE}, part AS (${queries}), answer AS (${answer})
+      ${WITH_STATE}`;
+  }
   return `WITH ${ctes}${storage === 'extremes' ? `, ${DIRTY}` : ''}, part AS (${queries})
-    ${storage === 'sums' ? sumOf(keys, condition) : mergeOf(meter, keys, condition, parameters)}`;
+    ${answer}`;
 }
 
 function partsOf(
@@ -189,21 +233,24 @@ function partsOf(
   if (basis.kind === 'events' || storage === 'nothing') {
     return parts.everything('true');
   }
+  if (basis.kind === 'rollups_alone') {
+    return parts.wholeHours();
+  }
   return storage === 'extremes' ? parts.merged() : parts.summed();
 }
 
 /** Sums add numbers up; the others count how often each value stands, so that corrections take it away. */
 function columnsOf(meter: Meter, sql: MeterSql): PartColumns {
   const isLatest = meter.aggregation.kind === 'latest';
-  const value = meter.aggregation.kind === 'unique_count' ? sql.text : sql.value;
+  const value = (): string => (meter.aggregation.kind === 'unique_count' ? sql.text : sql.value);
   const time = isLatest ? 'events.time' : 'NULL::timestamptz';
   const ofEvent = (sign: string): string =>
-    `${value} AS value, ${time} AS time, ${sign}1 AS weight`;
+    `${value()} AS value, ${time} AS time, ${sign}1 AS weight`;
   switch (storageOf(meter.aggregation)) {
     case 'sums':
       return {
         ofEvent: (sign) =>
-          `${sign}(${value} IS NOT NULL)::integer AS event_count, ${sign}coalesce(${value}, 0) AS value_sum`,
+          `${sign}(${value()} IS NOT NULL)::integer AS event_count, ${sign}coalesce(${value()}, 0) AS value_sum`,
         ofRollup: 'rollup.event_count, rollup.value_sum',
         table: 'usage_rollups',
       };

@@ -13,9 +13,11 @@ import { type BenchOptions, readOptions } from './options.js';
 import { profileScenario } from './profile.js';
 import { Report } from './report.js';
 import { http } from './sections/http.js';
+import { lag } from './sections/lag.js';
 import { large } from './sections/large.js';
 import { latency } from './sections/latency.js';
 import { memory } from './sections/memory.js';
+import { reads } from './sections/reads.js';
 import { requests } from './sections/requests.js';
 import { type Section } from './sections/section.js';
 import { connections, duplicates, formats, meters, sizes, subjects } from './sections/shapes.js';
@@ -24,6 +26,7 @@ const SECTIONS: readonly Section[] = [
   requests,
   http,
   latency,
+  lag,
   connections,
   formats,
   duplicates,
@@ -31,6 +34,7 @@ const SECTIONS: readonly Section[] = [
   subjects,
   sizes,
   large,
+  reads,
   // The last one, since it tells which of all services has used most memory.
   memory,
 ];

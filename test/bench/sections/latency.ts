@@ -9,11 +9,8 @@ import { type Meterline } from '../service/meterline.js';
 import { type Section } from './section.js';
 
 const TARGET_P99_MS = 50;
-const LOAD_SHARE = 0.5;
-const SECONDS = 20;
-const QUICK_SECONDS = 4;
-/** More than are ever under way at half load, so that none waits for a connection. */
-const CONNECTIONS = 256;
+/** Of more connections than are ever under way, so that none waits for one. */
+export const HALF_LOAD = { share: 0.5, seconds: 20, quickSeconds: 4, connections: 256 };
 
 interface Row {
   readonly name: string;
@@ -61,20 +58,29 @@ export const latency: Section = {
   },
 };
 
-async function atHalfLoad(bench: Bench, service: Meterline, given: Scenario): Promise<Row> {
-  const scenario = { ...given, events: bench.scaled(given.events) };
-  bench.say(`half load, ${scenario.name}`);
+/** What the service takes with every connection busy. */
+export async function measureCapacity(
+  bench: Bench,
+  service: Meterline,
+  scenario: Scenario,
+): Promise<Measured> {
   const rounds: Measured[] = [];
   // The first round warms it up, and does not count.
   for (let round = 0; round <= bench.rounds; round += 1) {
     rounds.push(await measureJob(bench, service, jobOf(bench, service, scenario)));
   }
-  const capacity = medianBy(rounds.slice(1), ({ eventsPerSecond }) => eventsPerSecond);
-  const seconds = bench.isQuick ? QUICK_SECONDS : SECONDS;
-  const events = Math.ceil(capacity.eventsPerSecond * LOAD_SHARE * seconds);
+  return medianBy(rounds.slice(1), ({ eventsPerSecond }) => eventsPerSecond);
+}
+
+async function atHalfLoad(bench: Bench, service: Meterline, given: Scenario): Promise<Row> {
+  const scenario = { ...given, events: bench.scaled(given.events) };
+  bench.say(`half load, ${scenario.name}`);
+  const capacity = await measureCapacity(bench, service, scenario);
+  const seconds = bench.isQuick ? HALF_LOAD.quickSeconds : HALF_LOAD.seconds;
+  const events = Math.ceil(capacity.eventsPerSecond * HALF_LOAD.share * seconds);
   const half = await measureJob(bench, service, {
-    ...jobOf(bench, service, { ...scenario, events, connections: CONNECTIONS }),
-    requestsPerSecond: capacity.requestsPerSecond * LOAD_SHARE,
+    ...jobOf(bench, service, { ...scenario, events, connections: HALF_LOAD.connections }),
+    requestsPerSecond: capacity.requestsPerSecond * HALF_LOAD.share,
   });
   return { name: scenario.name, capacity, half };
 }

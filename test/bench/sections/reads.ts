@@ -1,0 +1,205 @@
+/*
+ * Reads of a month of usage, each beside the GROUP BY over raw events that answers the same; what the
+ * rollups take; and a meter that is rebuilt, alone and beside ingest.
+ */
+import { Client } from 'pg';
+import { type Bench } from '../bench.js';
+import { onDatabase } from '../service/database.js';
+import { type Meterline } from '../service/meterline.js';
+import { customersSampled, fillHistory, type Month, monthBefore } from '../usage/history.js';
+import { type KindOfMeter, KINDS } from '../usage/kinds.js';
+import { ask, askPlainly, type Question, type Timed } from '../usage/questions.js';
+import { measureRebuild } from '../usage/rebuild.js';
+import { reportRollupSizes } from '../usage/rollup-sizes.js';
+import { type Section } from './section.js';
+
+const EVENTS = 10_000_000;
+const QUICK_EVENTS = 1_000_000;
+const ASKED = 200;
+/** The plain way takes so long that a part of the customers has to do. */
+const ASKED_PLAINLY = 10;
+const ALL_ROUNDS = 3;
+const OPEN_PERIOD_P99_MS = 20;
+const BY_DAY_P99_MS = 10;
+const EVERY_CUSTOMER_MS = 500;
+
+interface Row {
+  readonly name: string;
+  readonly p50: number;
+  readonly p99: number;
+  readonly plain: number;
+  readonly rows: number;
+}
+
+export const reads: Section = {
+  name: 'reads',
+  isSlow: true,
+  run: async (bench) => {
+    await bench.withService({ meters: 0 }, async (service) => {
+      const events = bench.isQuick ? QUICK_EVENTS : EVENTS;
+      const month = monthBefore(new Date());
+      await fillHistory(bench, service, events, month);
+      await onDatabase(service.databaseUrl, async (client) => {
+        await measureReads(bench, service, client, month);
+      });
+      await reportRollupSizes(bench, service, events);
+      await measureRebuild(bench, service, events, month);
+      await bench.notePeak(service, 'reads of a month');
+    });
+  },
+};
+
+async function measureReads(
+  bench: Bench,
+  service: Meterline,
+  client: Client,
+  month: Month,
+): Promise<void> {
+  const title = `of ${bench.isQuick ? 'a million' : 'ten million'} events of 1,000 customers in a month`;
+  const { from, to, lastMidnight } = month;
+  const open = await measureOne(service, client, {
+    name: 'every meter',
+    kinds: KINDS,
+    question: (customer) => ({ customer, from, to, isByDay: false }),
+  });
+  bench.say('read the open period of customers');
+  const byDay = await each(KINDS, async (kind) => {
+    const question = (customer: string): Question => ({
+      ...{ customer, from, to: lastMidnight, isByDay: true },
+    });
+    bench.say(`reading ${kind.meter.key} by day`);
+    return await measureOne(service, client, { name: nameOf(kind), kinds: [kind], question });
+  });
+  const all = await each(KINDS, async (kind) => {
+    bench.say(`reading ${kind.meter.key} of every customer`);
+    return await measureAll(service, client, kind, {
+      ...{ customer: null, from, to: lastMidnight, isByDay: true },
+    });
+  });
+  report(bench, `The open period of one customer, ten meters one after the other, ${title}`, [
+    open,
+  ]);
+  report(bench, `A meter by day over the month, one customer, ${title}`, byDay);
+  report(bench, `A meter by day over the month, every customer, ${title}`, all);
+  aim(bench, "p99 of a customer's open period over ten meters", OPEN_PERIOD_P99_MS, open);
+  aim(bench, 'p99 of a meter by day, one customer', BY_DAY_P99_MS, worst(byDay));
+  aim(bench, 'a meter by day, every customer', EVERY_CUSTOMER_MS, worst(all));
+}
+
+const nameOf = ({ meter }: KindOfMeter): string => `${meter.key} (${meter.aggregation})`;
+
+async function each<Result>(
+  kinds: readonly KindOfMeter[],
+  measure: (kind: KindOfMeter) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const kind of kinds) {
+    results.push(await measure(kind));
+  }
+  return results;
+}
+
+/** Asks customer by customer, and some of them plainly too. */
+async function measureOne(
+  service: Meterline,
+  client: Client,
+  what: {
+    readonly name: string;
+    readonly kinds: readonly KindOfMeter[];
+    readonly question: (customer: string) => Question;
+  },
+): Promise<Row> {
+  const taken: number[] = [];
+  let rows = 0;
+  for (const customer of customersSampled(ASKED)) {
+    const timed = await each(
+      what.kinds,
+      async (kind) => await ask(service, kind, what.question(customer)),
+    );
+    taken.push(total(timed));
+    rows = Math.max(rows, ...timed.map(({ answer }) => answer.length));
+  }
+  const plainly: number[] = [];
+  for (const customer of customersSampled(ASKED_PLAINLY)) {
+    const question = what.question(customer);
+    const ours = await each(what.kinds, async (kind) => await ask(service, kind, question));
+    const theirs = await each(what.kinds, async (kind) => await askPlainly(client, kind, question));
+    checkEqual(what.name, ours, theirs);
+    plainly.push(total(theirs));
+  }
+  const plain = at(plainly, 0.5);
+  return { name: what.name, p50: at(taken, 0.5), p99: at(taken, 0.99), plain, rows };
+}
+
+async function measureAll(
+  service: Meterline,
+  client: Client,
+  kind: KindOfMeter,
+  question: Question,
+): Promise<Row> {
+  const rounds: Timed[] = [];
+  for (let round = 0; round <= ALL_ROUNDS; round += 1) {
+    rounds.push(await ask(service, kind, question));
+  }
+  const plain = await askPlainly(client, kind, question);
+  checkEqual(nameOf(kind), rounds.slice(-1), [plain]);
+  // The first round warms it up, and does not count.
+  const taken = rounds.slice(1).map(({ ms }) => ms);
+  return {
+    ...{ name: nameOf(kind), p50: at(taken, 0.5), p99: at(taken, 0.99) },
+    ...{ plain: plain.ms, rows: plain.answer.length },
+  };
+}
+
+const total = (timed: readonly Timed[]): number => timed.reduce((sum, { ms }) => sum + ms, 0);
+
+/** The smallest of which so large a share is less or equal. */
+function at(taken: readonly number[], share: number): number {
+  const sorted = taken.toSorted((left, right) => left - right);
+  return sorted[Math.ceil(sorted.length * share) - 1] ?? 0;
+}
+
+function checkEqual(name: string, ours: readonly Timed[], plain: readonly Timed[]): void {
+  ours.forEach(({ answer }, index) => {
+    const expected = plain[index]?.answer ?? [];
+    const [inOurs, inTheirs] = [new Set(answer), new Set(expected)];
+    const difference = [...answer, ...expected].find(
+      (line) => !inOurs.has(line) || !inTheirs.has(line),
+    );
+    if (answer.length !== expected.length || difference !== undefined) {
+      throw new Error(
+        `${name}: the service answers ${answer.length} rows, raw events ${expected.length}; ` +
+          `the first that differs is ${difference ?? 'a double'}`,
+      );
+    }
+  });
+}
+
+function worst(rows: readonly Row[]): Row {
+  return rows.reduce((left, right) => (right.p99 > left.p99 ? right : left));
+}
+
+function report(bench: Bench, title: string, rows: readonly Row[]): void {
+  bench.report.table(
+    title,
+    [
+      { head: '', value: (row) => row.name },
+      { head: 'p50 ms', value: (row) => row.p50, digits: 1 },
+      { head: 'p99 ms', value: (row) => row.p99, digits: 1 },
+      { head: 'GROUP BY ms', value: (row) => row.plain, digits: 1 },
+      { head: 'of it', value: (row) => row.p50 / row.plain, digits: 3 },
+      { head: 'rows', value: (row) => row.rows },
+    ],
+    rows,
+  );
+}
+
+function aim(bench: Bench, name: string, targetMs: number, row: Row): void {
+  bench.report.aim({
+    name: `${name} (${row.name})`,
+    target: `under ${targetMs} ms`,
+    measured: `${row.p99.toFixed(1)} ms`,
+    isMet: row.p99 < targetMs,
+    scenario: null,
+  });
+}

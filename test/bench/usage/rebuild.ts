@@ -1,0 +1,103 @@
+/* A meter that is made anew from all events: how long it takes, and what ingest beside it still takes. */
+import { Api } from '../../support/api.js';
+import { type Bench } from '../bench.js';
+import { jobOf } from '../measure.js';
+import { STANDARD } from '../scenario.js';
+import { type Meterline } from '../service/meterline.js';
+import { type Month } from './history.js';
+
+const METER = 'egress';
+const TARGET_SECONDS = 60;
+const MIN_SHARE = 0.8;
+const POLL_MS = 50;
+
+interface Round {
+  readonly name: string;
+  readonly seconds: number;
+  readonly rate: number;
+  readonly rateBeside: number;
+}
+
+/** Rounds of three: ingest alone, the rebuild alone, and ingest again while the meter is rebuilt. */
+export async function measureRebuild(
+  bench: Bench,
+  service: Meterline,
+  events: number,
+  month: Month,
+): Promise<void> {
+  const rounds: Round[] = [];
+  await ingest(bench, service);
+  for (let round = 1; round <= bench.rounds; round += 1) {
+    bench.say(`rebuild, round ${round}`);
+    const seconds = await rebuild(service, month);
+    const before = await ingest(bench, service);
+    const over = new AbortController();
+    const rebuilt = rebuild(service, month).then(() => {
+      over.abort();
+    });
+    const beside: number[] = [];
+    while (!over.signal.aborted) {
+      beside.push(await ingest(bench, service));
+    }
+    await rebuilt;
+    const after = await ingest(bench, service);
+    // The last load was alone for a part of it.
+    const counted = beside.length > 1 ? beside.slice(0, -1) : beside;
+    const rateBeside = counted.reduce((sum, rate) => sum + rate, 0) / counted.length;
+    rounds.push({ name: `round ${round}`, seconds, rate: (before + after) / 2, rateBeside });
+  }
+  reportRounds(bench, rounds, events);
+}
+
+/** Seconds until the meter is made anew. */
+async function rebuild(service: Meterline, { from, to }: Month): Promise<number> {
+  const api = new Api(service.url, service.key);
+  const startedAt = performance.now();
+  const path = `/api/v1/meters/${METER}/rebuilds`;
+  const { id } = (await api.post(path, { from: from.toISOString(), to: to.toISOString() })) as {
+    id: string;
+  };
+  let state = 'pending';
+  while (state !== 'done') {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    ({ state } = (await api.get(`${path}/${id}`)) as { state: string });
+  }
+  return (performance.now() - startedAt) / 1_000;
+}
+
+/** Events a second with every connection busy. */
+async function ingest(bench: Bench, service: Meterline): Promise<number> {
+  const scenario = { ...STANDARD, events: bench.scaled(STANDARD.events) };
+  const send = await bench.load.prepare(jobOf(bench, service, scenario));
+  return (await send()).eventsPerSecond;
+}
+
+function reportRounds(bench: Bench, rounds: readonly Round[], events: number): void {
+  bench.report.table(
+    `A rebuild of one meter over ${events.toLocaleString('en')} events, ten meters live`,
+    [
+      { head: '', value: (row) => row.name },
+      { head: 'seconds', value: (row) => row.seconds, digits: 1 },
+      { head: 'events/s', value: (row) => row.rate },
+      { head: 'beside it', value: (row) => row.rateBeside },
+      { head: 'share', value: (row) => row.rateBeside / row.rate, digits: 2 },
+    ],
+    rounds,
+  );
+  const seconds = Math.max(...rounds.map((row) => row.seconds));
+  const share = Math.min(...rounds.map((row) => row.rateBeside / row.rate));
+  bench.report.aim({
+    name: 'a rebuild of one meter over the month',
+    target: `under ${TARGET_SECONDS} s`,
+    measured: `${seconds.toFixed(1)} s`,
+    isMet: seconds < TARGET_SECONDS,
+    scenario: null,
+  });
+  bench.report.aim({
+    name: 'ingest beside a rebuild: of ingest alone',
+    target: `at least ${MIN_SHARE}`,
+    measured: share.toFixed(2),
+    isMet: share >= MIN_SHARE,
+    scenario: null,
+  });
+}
