@@ -5,8 +5,8 @@
 import { type Meter } from '../meters/meter.js';
 import { groupArray, type MeterSql, type Parameters } from './meter-sql.js';
 import { HOUR, micros, SIGNED_EVENTS } from './rollup.sql.js';
+import { Buckets } from './buckets.sql.js';
 import {
-  Buckets,
   type Compiled,
   eventsOfHour,
   groupCondition,

@@ -8,11 +8,11 @@ import { Injectable } from '@nestjs/common';
 import { type Decimal, decimal, quotient } from '../kernel/decimal.js';
 import { type Meter } from '../meters/meter.js';
 import { Database } from '../platform/database/database.js';
+import { Buckets } from './buckets.sql.js';
 import { levelsStatement, MICROS_PER_HOUR } from './levels.sql.js';
 import { compileMeter, type MeterSql, Parameters } from './meter-sql.js';
 import { storageOf } from './rollup.sql.js';
 import {
-  Buckets,
   DIRTY,
   groupCondition,
   mayBeWhole,

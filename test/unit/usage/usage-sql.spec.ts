@@ -1,5 +1,5 @@
 import { Parameters } from '../../../src/usage/meter-sql.js';
-import { Buckets } from '../../../src/usage/usage.sql.js';
+import { Buckets } from '../../../src/usage/buckets.sql.js';
 
 const at = (time: string): Date => new Date(`2026-11-09T${time}:00Z`);
 const bucket = (start: string, end: string): { start: Date; end: Date } => ({
