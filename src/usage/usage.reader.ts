@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Decimal, decimal } from '../kernel/decimal.js';
 import { Clock } from '../kernel/clock.js';
-import { type Interval } from '../kernel/interval.js';
+import { type Interval, type OpenInterval } from '../kernel/interval.js';
 import { EventsReader } from '../events/events.reader.js';
 import { type Meter } from '../meters/meter.js';
 import { type UsageQuestion } from './usage.sql.js';
@@ -26,12 +26,22 @@ export class UsageReader {
     return await this.store.readAsOf(question, cutOffBatch);
   }
 
-  /** What a customer used of a meter in a window; in a transaction, as of its snapshot. */
-  async quantityOf(meter: Meter, customerId: string, window: Interval): Promise<Decimal> {
+  /**
+   * What a customer used of a meter in a window; in a transaction, as of its snapshot.
+   *
+   * @param except spans of which nothing counts, in order and apart from each other
+   */
+  async quantityOf(
+    meter: Meter,
+    customerId: string,
+    window: Interval,
+    except: readonly OpenInterval[] = [],
+  ): Promise<Decimal> {
     const rows = await this.store.read({
       meter,
       whose: { kind: 'customer', customerId },
       buckets: [window],
+      except,
       groupBy: [],
       bySubject: false,
       groupFilter: {},

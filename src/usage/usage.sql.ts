@@ -3,7 +3,7 @@
  * made, and the events of hours that no rollup can answer. Pure; everything is over tables that
  * stand in one snapshot.
  */
-import { type Interval } from '../kernel/interval.js';
+import { type Interval, type OpenInterval, without } from '../kernel/interval.js';
 import { type Meter } from '../meters/meter.js';
 import { groupArray, type MeterSql, type Parameters } from './meter-sql.js';
 import { SIGNED_EVENTS } from './rollup.sql.js';
@@ -18,6 +18,8 @@ export interface UsageQuestion {
   readonly meter: Meter;
   readonly whose: Whose;
   readonly buckets: readonly Interval[];
+  /** Spans of which nothing counts, in order and apart from each other; none by default. */
+  readonly except?: readonly OpenInterval[];
   /** Whether each subject is a row of its own. */
   readonly bySubject: boolean;
   /** Keys of the meter's groups by which the answer is split. */
@@ -39,12 +41,16 @@ export type UsageBasis =
 
 /** The spans of each subject in each bucket, and the whole hours within each. */
 export function pieces(question: UsageQuestion, parameters: Parameters): string {
-  const { whose, buckets } = question;
-  const starts = parameters.add(buckets.map((bucket) => bucket.start));
-  const ends = parameters.add(buckets.map((bucket) => bucket.end));
+  const { whose, buckets, except = [] } = question;
+  const parts = buckets.flatMap((bucket, index) =>
+    without(bucket, except).map((part) => ({ ...part, number: index + 1 })),
+  );
+  const starts = parameters.add(parts.map((part) => part.start));
+  const ends = parameters.add(parts.map((part) => part.end));
+  const numbers = parameters.add(parts.map((part) => part.number));
   return `bucket AS (
-      SELECT * FROM unnest(${starts}::timestamptz[], ${ends}::timestamptz[])
-        WITH ORDINALITY AS bucket (starts_at, ends_at, number)
+      SELECT * FROM unnest(${starts}::timestamptz[], ${ends}::timestamptz[], ${numbers}::bigint[])
+        AS bucket (starts_at, ends_at, number)
     ), owned AS (${ownedBy(whose, parameters)}
     ), piece AS (
       SELECT owned.subject, owned.customer_id, bucket.number AS bucket,
