@@ -116,7 +116,7 @@ async function serve(options: PlatformOptions, running: Running): Promise<void> 
     createAdapter(config),
     { logger: log, abortOnError: false, bodyParser: false },
   );
-  running.add(await setUpHttp(app, API_SECTIONS));
+  running.add(await setUpHttp(app, config, API_SECTIONS));
   const token = await app.get(ApiKeysService).ensureAdmin(config.adminKey);
   if (token !== null) {
     process.stderr.write(`\nThe first admin key, shown this once: ${token}\n\n`);

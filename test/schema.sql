@@ -348,6 +348,8 @@ CREATE TABLE sequence_counters (
   other_next bigint,
   other_missing int8multirange,
   other_at timestamp with time zone,
+  began_at timestamp with time zone,
+  other_began_at timestamp with time zone,
   CONSTRAINT sequence_counters_number_check CHECK (((first_number >= 0) AND (first_number < next_number))),
   CONSTRAINT sequence_counters_other_check CHECK (((num_nulls(other_first, other_next, other_missing, other_at) = ANY (ARRAY[0, 4])) AND (other_first < other_next))),
   CONSTRAINT sequence_counters_pkey PRIMARY KEY (source_id, counter),
@@ -361,6 +363,7 @@ CREATE TABLE sequence_gaps (
   missing int8multirange NOT NULL,
   found_at timestamp with time zone NOT NULL,
   told_at timestamp with time zone,
+  began_at timestamp with time zone,
   CONSTRAINT sequence_gaps_pkey PRIMARY KEY (id),
   CONSTRAINT sequence_gaps_source_fkey FOREIGN KEY (source_id) REFERENCES sources(id) ON DELETE RESTRICT
 );
@@ -643,6 +646,7 @@ CREATE INDEX usage_corrections_subject_time ON public.usage_corrections USING bt
 CREATE INDEX usage_distinct_values_meter_hour ON public.usage_distinct_values USING btree (meter, hour);
 CREATE INDEX usage_event_conflicts_open ON public.usage_event_conflicts USING btree (id) WHERE (closed_as IS NULL);
 CREATE INDEX usage_events_batch ON ONLY public.usage_events USING btree (batch_id);
+CREATE INDEX usage_events_sequence ON ONLY public.usage_events USING btree (source, "left"((extensions ->> 'sequence_key'::text), 300) COLLATE "C") WHERE (extensions ? 'sequence_key'::text);
 CREATE INDEX usage_events_subject_time ON ONLY public.usage_events USING btree (subject, "time");
 CREATE INDEX usage_events_time ON ONLY public.usage_events USING brin ("time") WITH (autosummarize='on');
 CREATE INDEX usage_rebuilds_open ON public.usage_rebuilds USING btree (id) WHERE (finished_at IS NULL);

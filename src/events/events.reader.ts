@@ -6,6 +6,7 @@ import { type EventFilter, EventsStore, type TimeWindow } from './events.store.j
 import { IngestQueue } from './ingest-queue.js';
 import { type ConflictingEvent, type PutAsideCount, type RejectedEvent } from './put-aside.js';
 import { type PutAsideFilter, PutAsideStore, type RejectionFilter } from './put-aside.store.js';
+import { type KeyRange } from './sequence-attribute.js';
 import { type ListedEvent } from './stored-event.js';
 
 /** What other features may ask about stored events. */
@@ -55,6 +56,16 @@ export class EventsReader {
   /** How many events of a source are stored of each window, by their time, in one snapshot; voided ones count. */
   async countInWindows(source: string, windows: readonly TimeWindow[]): Promise<number[]> {
     return await this.store.countInWindows(source, windows);
+  }
+
+  /** Which of these numbers stored events of a source have that were received since; at most `limit`. */
+  async findSequences(
+    source: string,
+    ranges: readonly KeyRange[],
+    since: Date,
+    limit: number,
+  ): Promise<string[]> {
+    return await this.store.findSequences(source, ranges, since, limit);
   }
 
   /** Calls back after every flush here that stored something. */

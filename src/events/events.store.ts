@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { newId } from '../kernel/ids.js';
 import { Database } from '../platform/database/database.js';
+import { type KeyRange, SEQUENCE_ATTRIBUTE } from './sequence-attribute.js';
 import { type Page, toPage } from '../platform/http/page.js';
 import { EVENT_COLUMNS, EVENT_TIME, type EventRow, fromEventRow } from './event-row.js';
 import { type RejectedEvent } from './put-aside.js';
@@ -131,6 +132,33 @@ export class EventsStore {
       [source, windows.map(({ from }) => from), windows.map(({ to }) => to)],
     );
     return rows.map((row) => Number(row.stored));
+  }
+
+  /**
+   * Which texts of the sequence attribute in these ranges stored events of a source have, at most
+   * `limit`; also events that were voided since. Index of the attribute, once for each range and month.
+   */
+  async findSequences(
+    source: string,
+    ranges: readonly KeyRange[],
+    since: Date,
+    limit: number,
+  ): Promise<string[]> {
+    const rows = await this.database.query<{ key: string }>(
+      `SELECT stored.key
+       FROM unnest($2::text[], $3::text[]) AS ranges (first, last)
+       CROSS JOIN LATERAL (
+         SELECT left(extensions ->> '${SEQUENCE_ATTRIBUTE}', 300) AS key
+         FROM usage_events
+         WHERE source = $1 AND received_at >= $4 AND extensions ? '${SEQUENCE_ATTRIBUTE}'
+           AND left(extensions ->> '${SEQUENCE_ATTRIBUTE}', 300) COLLATE "C" >= ranges.first
+           AND left(extensions ->> '${SEQUENCE_ATTRIBUTE}', 300) COLLATE "C" <= ranges.last
+         LIMIT $5
+       ) AS stored
+       LIMIT $5`,
+      [source, ranges.map(({ first }) => first), ranges.map(({ last }) => last), since, limit],
+    );
+    return rows.map(({ key }) => key);
   }
 
   /** The highest committed batch number in the ambient snapshot; 0 when nothing was ever stored. */

@@ -20,6 +20,8 @@ export interface Config {
   readonly role: Role;
   readonly logLevel: string;
   readonly bodyTimeoutMs: number;
+  /** What the bodies of all requests with a key may hold together. */
+  readonly maxBodiesBytes: number;
   readonly ingest: {
     readonly maxAgeSeconds: number;
     readonly maxAheadSeconds: number;
@@ -29,6 +31,7 @@ export interface Config {
   };
   readonly usage: {
     readonly isCheckRepairing: boolean;
+    readonly previewTimeoutMs: number;
   };
   readonly stripe: {
     readonly secretKey: string | undefined;
@@ -54,6 +57,8 @@ export const SETTINGS = {
   LOG_LEVEL: 'info',
   // 20 MB at 1.4 Mbit/s; what takes longer is better sent as lines, which are not held in memory.
   BODY_TIMEOUT_MS: '120000',
+  // Twice the queue of ingest: requests hold their bodies while their events wait in it.
+  MAX_BODIES_BYTES: '134217728',
   // Gateways that buffer through an outage send late; Stripe's meters take 35 days as well.
   INGEST_MAX_AGE_SECONDS: '3024000',
   INGEST_MAX_AHEAD_SECONDS: '300',
@@ -61,6 +66,8 @@ export const SETTINGS = {
   INGEST_MAX_QUEUE_BYTES: '67108864',
   INGEST_MAX_WAIT_MS: '10000',
   USAGE_CHECK_REPAIR: 'false',
+  // Proxies commonly give up after 60 s.
+  PREVIEW_TIMEOUT_MS: '30000',
   STRIPE_SECRET_KEY: undefined,
   STRIPE_WEBHOOK_SECRETS: undefined,
   STRIPE_API_BASE: undefined,
@@ -167,13 +174,20 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     role: reader.oneOf<Role>('METERLINE_ROLE', ['all', 'api', 'worker']),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS),
     bodyTimeoutMs: reader.whole('BODY_TIMEOUT_MS', 100, 3_600_000),
+    maxBodiesBytes: reader.whole('MAX_BODIES_BYTES', 1_048_576, 2 ** 36),
     ingest: readIngest(reader),
     usage: {
       isCheckRepairing: reader.oneOf('USAGE_CHECK_REPAIR', ['true', 'false']) === 'true',
+      previewTimeoutMs: reader.whole('PREVIEW_TIMEOUT_MS', 100, 60_000),
     },
     stripe: readStripe(reader),
     webhooks: { allowedCidrs, timeoutMs: reader.whole('WEBHOOK_TIMEOUT_MS', 100, 30_000) },
   };
+  reader.check(
+    'MAX_BODIES_BYTES',
+    config.maxBodiesBytes >= config.ingest.maxBodyBytes,
+    'must be at least INGEST_MAX_BODY_BYTES, or the largest requests could never be read',
+  );
   if (reader.faults.length > 0) {
     throw new ConfigError(reader.faults);
   }

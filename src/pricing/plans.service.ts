@@ -1,6 +1,6 @@
 /*
  * Plans and their versions. A version is checked as a whole before any of it is stored: every meter
- * exists, every amount can be charged in the plan's currency, no key stands twice.
+ * exists and is in use, every amount can be charged in the plan's currency, no key stands twice.
  */
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
@@ -147,10 +147,12 @@ function priceFaults(
       return isRight ? [] : [{ field: `prices.${index}.amount`, code: 'not_chargeable', detail }];
     }
     case 'usage': {
-      const detail = `there is no meter '${input.meter}'`;
-      return meter === null
-        ? [{ field: `prices.${index}.meter`, code: 'unknown_meter', detail }]
-        : [];
+      const field = `prices.${index}.meter`;
+      if (meter === null) {
+        return [{ field, code: 'unknown_meter', detail: `there is no meter '${input.meter}'` }];
+      }
+      const detail = `the meter '${meter.key}' is archived; only versions that are there go on with it`;
+      return meter.archivedAt === null ? [] : [{ field, code: 'archived_meter', detail }];
     }
   }
 }

@@ -6,6 +6,7 @@ import { Outage } from '../platform/database/outage.js';
 import { Poller } from '../platform/jobs/poller.js';
 import { GapsService } from './gaps.service.js';
 import { SequenceGapsService } from './sequences/sequence-gaps.service.js';
+import { SequenceRetentionService } from './sequences/sequence-retention.service.js';
 
 /** Looks at what is due, by indexes; what is missing is shown that much later. */
 const TICK_MS = 5_000;
@@ -17,6 +18,7 @@ export class GapsWorker extends Poller {
     outage: Outage,
     private readonly gaps: GapsService,
     private readonly sequences: SequenceGapsService,
+    private readonly retention: SequenceRetentionService,
   ) {
     super('source_gaps', config, outage);
   }
@@ -27,7 +29,7 @@ export class GapsWorker extends Poller {
   }
 
   protected override async runOnce(): Promise<number> {
-    await this.sequences.forgetOld();
+    await this.retention.forgetOld();
     // What is found missing over and over is no work left over: it waits for the next tick.
     await this.sequences.findMissing();
     return (await this.gaps.tellCounts()) + (await this.sequences.tell());

@@ -38,12 +38,13 @@ const MAX_LEVELS = 64;
 /** As much of a text as is kept. */
 const MAX_TEXT_LENGTH = 65_536;
 
-/** A header, quoted or not, and what stands behind `:` or `=`: a text, a list, or all up to the next comma. */
-const IN_TEXT = new RegExp(
-  `((?:^|[^\\w-])["']?(?:\\w+_)?(?:${SECRET_HEADERS.join('|').replaceAll('-', '[-_]')})["']?\\s*[:=]\\s*)` +
-    `("(?:[^"\\\\]|\\\\.)*"|\\[[^\\]\\n]{0,4096}\\]|[^,}\\n]+)`,
+/** A header, quoted or not, up to what stands behind its `:` or `=`. */
+const NAME_IN_TEXT = new RegExp(
+  `(?:^|[^\\w-])["']?(?:\\w+_)?(?:${SECRET_HEADERS.join('|').replaceAll('-', '[-_]')})["']?\\s*[:=]\\s*`,
   'gi',
 );
+const QUOTED = /"(?:[^"\\]|\\.)*"/y;
+const UP_TO_COMMA = /[^,}\n]*/y;
 
 /** Whether a member of this name holds a secret, in whatever letters it is written. */
 export function isSecretName(name: string): boolean {
@@ -71,9 +72,55 @@ export function redact(value: unknown, levels = MAX_LEVELS): unknown {
   );
 }
 
-/** The same for text that could not be read, as far as what is secret can be told in it. */
+/**
+ * The same for text that could not be read, as far as what is secret can be told in it. Takes time in
+ * proportion to the text, whatever stands in it: it is read once, from secret to secret.
+ */
 export function redactText(text: string): string {
-  return text
-    .slice(0, MAX_TEXT_LENGTH)
-    .replaceAll(IN_TEXT, (_, name: string) => `${name}"${REDACTED}"`);
+  const kept = text.slice(0, MAX_TEXT_LENGTH);
+  const lists = new ListEnds(kept);
+  let redacted = '';
+  let position = 0;
+  NAME_IN_TEXT.lastIndex = 0;
+  while (NAME_IN_TEXT.test(kept)) {
+    const start = NAME_IN_TEXT.lastIndex;
+    const end = endOfValue(kept, start, lists);
+    if (end > start) {
+      redacted += `${kept.slice(position, start)}"${REDACTED}"`;
+      position = end;
+      NAME_IN_TEXT.lastIndex = end;
+    }
+  }
+  return redacted + kept.slice(position);
+}
+
+/** Behind the text or the list that begins here, or at the next comma. */
+function endOfValue(text: string, start: number, lists: ListEnds): number {
+  const end = text[start] === '[' ? lists.find(start) : null;
+  return end ?? endOf(QUOTED, text, start) ?? endOf(UP_TO_COMMA, text, start) ?? start;
+}
+
+function endOf(form: RegExp, text: string, start: number): number | null {
+  form.lastIndex = start;
+  return form.test(text) ? form.lastIndex : null;
+}
+
+/** Where the lists of a text end, asked for from its start to its end, so that no part is searched twice. */
+class ListEnds {
+  private bracket = -1;
+  private line = -1;
+
+  constructor(private readonly text: string) {}
+
+  /** Behind the end of the list that begins here; null when it has none on its line. */
+  find(start: number): number | null {
+    this.bracket = this.next(']', this.bracket, start);
+    this.line = this.next('\n', this.line, start);
+    return this.bracket < this.line ? this.bracket + 1 : null;
+  }
+
+  private next(sign: string, known: number, start: number): number {
+    const found = known < start ? this.text.indexOf(sign, start) : known;
+    return found === -1 ? Infinity : found;
+  }
 }

@@ -5,6 +5,7 @@
  */
 import { Injectable } from '@nestjs/common';
 import { type DerivedEvent, EventsService } from '../events/events.service.js';
+import { SEQUENCE_ATTRIBUTE } from '../events/sequence-attribute.js';
 import { type Dialect, type ReadEvent } from '../events/usage-event.js';
 import { DomainError } from '../kernel/errors.js';
 import { Metrics } from '../platform/http/metrics.js';
@@ -20,7 +21,7 @@ import { type ReadRecord, type RecordBatch, type RecordReceipt } from './read-re
 import { RecordIds } from './record-id.js';
 import { RejectionsService } from './rejections/rejections.service.js';
 import { redact, redactText } from './secrets.js';
-import { readSequence, type SequenceNumber } from './sequences/sequence.js';
+import { keyOf, readSequence, type SequenceNumber } from './sequences/sequence.js';
 import { SequencesService } from './sequences/sequences.service.js';
 import { SilenceService } from './silence.service.js';
 import { type ReadySource } from './source.js';
@@ -81,7 +82,7 @@ export class SourceIngestService {
     const usage = mapped.flatMap((result, index) =>
       result.outcome === 'ignored'
         ? []
-        : [{ index, derived: derive(result, records[index], dialect) }],
+        : [{ index, derived: derive(result, records[index], dialect, ready.mapping) }],
     );
     const { key } = ready.source;
     const receipts = mapped.map((_, index): RecordReceipt => ({
@@ -193,8 +194,13 @@ function derive(
   mapped: Exclude<MappedRecord, { outcome: 'ignored' }>,
   record: ReadRecord | undefined,
   dialect: Dialect,
+  { sequence }: CompiledMapping,
 ): DerivedEvent {
-  const { event } = mapped;
+  const number =
+    sequence === null || record?.outcome !== 'read' ? null : readSequence(record.value, sequence);
+  // So that it is known to have come though the process is killed before that is noted.
+  const event =
+    number === null ? mapped.event : { ...mapped.event, [SEQUENCE_ATTRIBUTE]: keyOf(number) };
   const rejection =
     mapped.outcome === 'rejected' ? { code: mapped.code, detail: mapped.detail } : null;
   return { value: event, rejection, toPayload: () => payloadOf(record, dialect) };

@@ -19,6 +19,7 @@ import { RejectionsService } from './rejections/rejections.service.js';
 import { RejectionsWorker } from './rejections/rejections.worker.js';
 import { SourceOutcomesStore } from './rejections/source-outcomes.store.js';
 import { SequenceGapsService } from './sequences/sequence-gaps.service.js';
+import { SequenceRetentionService } from './sequences/sequence-retention.service.js';
 import { SequenceGapsStore } from './sequences/sequence-gaps.store.js';
 import { SequencesService } from './sequences/sequences.service.js';
 import { SequencesStore } from './sequences/sequences.store.js';
@@ -68,6 +69,7 @@ import { SourcesStore } from './sources.store.js';
     SequenceGapsStore,
     SequencesService,
     SequenceGapsService,
+    SequenceRetentionService,
     GapsService,
     GapsWorker,
   ],

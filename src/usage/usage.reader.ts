@@ -7,6 +7,8 @@ import { type Meter } from '../meters/meter.js';
 import { type UsageQuestion } from './usage.sql.js';
 import { type UsageRow, UsageStore } from './usage.store.js';
 
+const NOTHING = decimal('0');
+
 /** What other features may ask about usage. */
 @Injectable()
 export class UsageReader {
@@ -21,33 +23,50 @@ export class UsageReader {
     return await this.store.read(question);
   }
 
+  /** The same for an answer of any length, some rows at a time; in a transaction, as of its snapshot. */
+  async stream(
+    question: UsageQuestion,
+    take: (rows: readonly UsageRow[]) => Promise<void>,
+  ): Promise<void> {
+    await this.store.stream(question, take);
+  }
+
   /** The same as it was at a cut-off, without what was stored or corrected later. */
   async readAsOf(question: UsageQuestion, cutOffBatch: bigint): Promise<UsageRow[]> {
     return await this.store.readAsOf(question, cutOffBatch);
   }
 
+  /** What a customer used of a meter in a window; in a transaction, as of its snapshot. */
+  async quantityOf(meter: Meter, customerId: string, window: Interval): Promise<Decimal> {
+    const quantities = await this.quantitiesOf([meter], customerId, { window, except: [] });
+    return quantities.get(meter.id) ?? NOTHING;
+  }
+
   /**
-   * What a customer used of a meter in a window; in a transaction, as of its snapshot.
+   * The same of several meters at once, by id of the meter; each of them is there.
    *
-   * @param except spans of which nothing counts, in order and apart from each other
+   * @param period.except spans of which nothing counts, in order and apart from each other
    */
-  async quantityOf(
-    meter: Meter,
+  async quantitiesOf(
+    meters: readonly Meter[],
     customerId: string,
-    window: Interval,
-    except: readonly OpenInterval[] = [],
-  ): Promise<Decimal> {
-    const rows = await this.store.read({
+    { window, except }: { readonly window: Interval; readonly except: readonly OpenInterval[] },
+  ): Promise<ReadonlyMap<string, Decimal>> {
+    const now = this.clock.now();
+    const questions = meters.map((meter): UsageQuestion => ({
       meter,
-      whose: { kind: 'customer', customerId },
       buckets: [window],
       except,
       groupBy: [],
-      bySubject: false,
       groupFilter: {},
-      now: this.clock.now(),
-    });
-    return rows[0]?.quantity ?? decimal('0');
+      now,
+      whose: { kind: 'customer', customerId },
+      by: 'customer',
+    }));
+    const answers = await this.store.readAll(questions);
+    return new Map(
+      meters.map((meter, index) => [meter.id, answers[index]?.[0]?.quantity ?? NOTHING]),
+    );
   }
 
   /**

@@ -2,7 +2,8 @@
  * Aim: a database that answers but cannot store is an outage like any other: senders wait, then are
  * told to come again; nothing is answered 500, nothing is lost, and it ends by itself.
  * Method: PostgreSQL's own refusals, from files on a device that is full, and from connections that
- * may only read, as they are to a server that has been replaced by another one.
+ * may only read, as they are to a server that has been replaced by another one. The full device,
+ * /dev/full, is Linux's: elsewhere the first test fails, since no other disk can be filled without rights.
  */
 import { Client } from 'pg';
 import { migrate } from '../../src/platform/database/data-source.js';

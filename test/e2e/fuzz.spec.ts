@@ -2,7 +2,7 @@
  * Aim: whatever a gateway sends, on any path, the answer is a success or a refusal that says why; what was
  * acknowledged is stored, what was refused is kept, and nothing else is.
  * Method: properties against the service in its process, over HTTP. FUZZ_RUNS=2000 tries each of them
- * so often (25 without it); a failure prints its seed, and FUZZ_SEED repeats it.
+ * so often (6 without it); a failure prints its seed, and FUZZ_SEED repeats it.
  */
 import fc from 'fast-check';
 import { type TestDatabase } from '../support/database.js';

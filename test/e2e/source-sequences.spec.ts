@@ -3,6 +3,7 @@
  * when it is killed again and again.
  * Method: over HTTP, with a sender that sends again what was not answered, until it is.
  */
+import { Client } from 'pg';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { eventually, startService, type TestService } from '../support/service-process.js';
 
@@ -123,5 +124,84 @@ describe('numbers of records', () => {
       { first: '17', last: '18' },
       { first: '40', last: '40' },
     ]);
+  });
+
+  it('are no gap though the service is killed between storing and noting, and nobody sends again', async () => {
+    await create('torn');
+    const record = (n: number): object => ({
+      id: `t-${n}`,
+      subject: 's',
+      node: 'n1',
+      worker: 1,
+      n,
+    });
+    const send = async (...numbers: number[]): Promise<void> => {
+      const answer = await service.post(`${PATH}/torn/events`, numbers.map(record));
+      expect(answer.status).toBe(200);
+    };
+    await send(1, 2);
+    const holder = new Client({ connectionString: db.url });
+    await holder.connect();
+    // What is stored cannot be noted, until it is too late.
+    await holder.query('BEGIN; LOCK TABLE sequence_counters IN ACCESS EXCLUSIVE MODE');
+    const torn = service
+      .post(`${PATH}/torn/events`, [record(3), record(4), record(6)])
+      .catch(() => null);
+    await eventually(async () => {
+      const { rows } = await holder.query(
+        `SELECT FROM usage_events WHERE source = 'torn' AND id IN ('t-3', 't-4', 't-6')`,
+      );
+      return rows.length === 3;
+    });
+    await service.kill('SIGKILL');
+    expect(await torn).toBeNull();
+    // PostgreSQL would note them still, since it does not see that nobody waits for its answer.
+    await eventually(async () => {
+      const { rows } = await holder.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return rows.length === 0;
+    });
+    await holder.query('COMMIT');
+    await holder.end();
+    service = await startService(db.url);
+    await send(8);
+    const [gap] = await eventually(async () => {
+      const found = await gapsOf('torn');
+      return found.length > 0 && found;
+    });
+    expect(gap).toMatchObject({
+      missing: 2,
+      ranges: [
+        { first: '5', last: '5' },
+        { first: '7', last: '7' },
+      ],
+    });
+    await eventually(async () => (await typesTold(gap?.['id'])).includes('source.gap_found'));
+    await send(5, 7);
+    await eventually(async () => (await typesTold(gap?.['id'])).includes('source.gap_closed'));
+    expect(await gapsOf('torn')).toEqual([]);
+  });
+
+  it('are missing of a new run though an earlier one had them', async () => {
+    await create('anew');
+    const send = async (name: string, ...numbers: number[]): Promise<void> => {
+      const records = numbers.map((n) => ({
+        ...{ id: `${name}-${n}`, subject: 's', node: 'n1', worker: 1, n },
+      }));
+      expect((await service.post(`${PATH}/anew/events`, records)).status).toBe(200);
+    };
+    await send('one', 1, 2, 3, 4);
+    // As if that had been a while ago.
+    await db.database.query(
+      `UPDATE usage_events SET received_at = received_at - interval '1 minute' WHERE source = 'anew'`,
+    );
+    await send('two', 1, 2, 4);
+    const gaps = await eventually(async () => {
+      const found = await gapsOf('anew');
+      return found.length > 0 && found;
+    });
+    expect(gaps).toMatchObject([{ missing: 1, ranges: [{ first: '3', last: '3' }] }]);
   });
 });

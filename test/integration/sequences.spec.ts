@@ -2,12 +2,20 @@
  * Aim: numbers that never came are found and told once, whatever comes at once, late, again or anew.
  * Method: requests through the service on a clock that is told, from several replicas at a time.
  */
+import { EventsReader } from '../../src/events/events.reader.js';
+import { EventsStore } from '../../src/events/events.store.js';
+import { IngestQueue } from '../../src/events/ingest-queue.js';
+import { IngestStore } from '../../src/events/ingest.store.js';
+import { PutAsideStore } from '../../src/events/put-aside.store.js';
+import { Outage } from '../../src/platform/database/outage.js';
+import { Metrics } from '../../src/platform/http/metrics.js';
 import { SequenceGapsService } from '../../src/sources/sequences/sequence-gaps.service.js';
 import { SequenceGapsStore } from '../../src/sources/sequences/sequence-gaps.store.js';
 import {
   type NumberedRecord,
   SequencesService,
 } from '../../src/sources/sequences/sequences.service.js';
+import { SequenceRetentionService } from '../../src/sources/sequences/sequence-retention.service.js';
 import { SequencesStore } from '../../src/sources/sequences/sequences.store.js';
 import { silentLog, testConfig } from '../support/config.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -49,15 +57,22 @@ describe('numbers of records', () => {
     await db.drop();
   });
 
+  const events = (): EventsReader => {
+    const outage = new Outage(db.database, silentLog);
+    const ingest = new IngestStore(db.url, outage);
+    const queue = new IngestQueue(ingest, testConfig(), clock, outage, new Metrics());
+    const putAside = new PutAsideStore(db.database);
+    return new EventsReader(new EventsStore(db.database), putAside, queue, db.database);
+  };
   const gapsService = (publisher = webhooks.webhooks): SequenceGapsService =>
     new SequenceGapsService(
       new SequencesStore(db.database),
       store,
+      events(),
       publisher,
       db.database,
       clock,
       silentLog,
-      testConfig(),
     );
   const replica = (): SequencesService =>
     new SequencesService(
@@ -229,7 +244,8 @@ describe('numbers of records', () => {
     await note(of('', [1, 3]));
     await look();
     clock.advance(36 * DAY_MS);
-    await gapsService().forgetOld();
+    const counters = new SequencesStore(db.database);
+    await new SequenceRetentionService(counters, store, clock, testConfig()).forgetOld();
     for (const table of ['sequence_counters', 'sequence_gaps']) {
       expect(await db.database.query(`SELECT FROM ${table}`)).toEqual([]);
     }

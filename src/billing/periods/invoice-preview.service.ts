@@ -91,7 +91,7 @@ export class InvoicePreviewService {
 
   private async rate(period: BillingPeriod, supposed: SupposedQuantities): Promise<RatedPeriod> {
     try {
-      return await this.rating.ratePeriod(period, supposed);
+      return await this.rating.ratePeriod(period, { supposed });
     } catch (error) {
       // What was measured and comes to too much is a fault; what somebody supposed is their mistake.
       if (error instanceof RangeError && supposed.size > 0) {

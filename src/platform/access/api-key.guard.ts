@@ -15,6 +15,8 @@ import { PUBLIC, REQUIRED_SCOPE, type Scope } from './scope.js';
 
 export interface AuthenticatedRequest extends FastifyRequest {
   apiKey?: ApiKey;
+  /** What it was let through to: it is asked for before its body is read, and not once more after that. */
+  admittedTo?: { readonly method: Method; readonly controller: Type };
 }
 
 /** A method of a controller, whose decorators say who may call it. */
@@ -41,6 +43,18 @@ export class ApiKeyGuard implements CanActivate {
    * @throws DomainError `unauthorized` or `forbidden`
    */
   async admit(request: AuthenticatedRequest, method: Method, controller: Type): Promise<void> {
+    const { admittedTo } = request;
+    if (admittedTo?.method !== method || admittedTo.controller !== controller) {
+      await this.check(request, method, controller);
+      request.admittedTo = { method, controller };
+    }
+  }
+
+  private async check(
+    request: AuthenticatedRequest,
+    method: Method,
+    controller: Type,
+  ): Promise<void> {
     const scope = this.reflector.getAllAndOverride<Scope | typeof PUBLIC | undefined>(
       REQUIRED_SCOPE,
       [method, controller],

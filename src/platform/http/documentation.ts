@@ -2,7 +2,8 @@
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { SECURITY_SCHEME, completeOperation } from './documented-operation.js';
-import { routeFinder, routeKey } from './documented-route.js';
+import { routeFinder } from './documented-route.js';
+import { handlerName } from './handler-finder.js';
 import { Problem } from './problem.dto.js';
 
 /** One heading of the documentation. */
@@ -38,7 +39,7 @@ export function setUpDocumentation(
   const document = SwaggerModule.createDocument(app, description.build(), {
     autoTagControllers: false,
     extraModels: [Problem],
-    operationIdFactory: routeKey,
+    operationIdFactory: handlerName,
   });
   complete(document, app, sections);
   SwaggerModule.setup('docs', app, document, {

@@ -1,9 +1,9 @@
 /* What a handler's decorators say of its route, read as the guard and the interceptor read it. */
-import { type Type as Class } from '@nestjs/common';
-import { ModulesContainer, Reflector } from '@nestjs/core';
+import { Reflector } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { NATURALLY_IDEMPOTENT } from '../access/idempotency.interceptor.js';
 import { PUBLIC, REQUIRED_SCOPE, type Scope } from '../access/scope.js';
+import { handlerFinder } from './handler-finder.js';
 
 export interface DocumentedRoute {
   /** Name of the handler. */
@@ -12,34 +12,23 @@ export interface DocumentedRoute {
   readonly isNaturallyIdempotent: boolean;
 }
 
-/** What a handler is known by while the document is made. */
-export function routeKey(controller: string, handler: string): string {
-  return `${controller}.${handler}`;
-}
-
-/** Finds the route of a key; null when no controller has such a handler. */
+/** Finds the route of a handler's name; null when no controller has such a handler. */
 export function routeFinder(app: NestFastifyApplication): (key: string) => DocumentedRoute | null {
   const reflector = app.get(Reflector);
-  const controllers = new Map(
-    [...app.get(ModulesContainer).values()]
-      .flatMap((module) => [...module.controllers.values()])
-      .map(({ metatype }) => [metatype?.name ?? '', metatype as Class]),
-  );
+  const findHandler = handlerFinder(app);
   return (key) => {
-    const [name = '', handler = ''] = key.split('.');
-    const controller = controllers.get(name);
-    const method = (controller?.prototype as Record<string, unknown> | undefined)?.[handler];
-    if (controller === undefined || typeof method !== 'function') {
+    const handler = findHandler(key);
+    if (handler === null) {
       return null;
     }
-    const own = method as () => unknown;
+    const { name, method, controller } = handler;
     return {
-      handler,
+      handler: name,
       scope: reflector.getAllAndOverride<Scope | typeof PUBLIC | undefined>(REQUIRED_SCOPE, [
-        own,
+        method,
         controller,
       ]),
-      isNaturallyIdempotent: reflector.get<unknown>(NATURALLY_IDEMPOTENT, own) === true,
+      isNaturallyIdempotent: reflector.get<unknown>(NATURALLY_IDEMPOTENT, method) === true,
     };
   };
 }

@@ -1,19 +1,24 @@
 /* How HTTP is spoken: body limits, parsing, decompression, errors, documentation. */
 import * as zlib from 'node:zlib';
 import fastifyCompress from '@fastify/compress';
+import { NotFoundException } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyRequest, type RequestPayload } from 'fastify';
 import qs from 'qs';
 import { DomainError } from '../../kernel/errors.js';
-import { whyNoJson } from '../../kernel/json-fault.js';
+import { admitFirst } from '../access/admit-first.js';
 import { type Config } from '../config.js';
 import { Outage } from '../database/outage.js';
 import { type ApiSection, setUpDocumentation } from './documentation.js';
 import { makeDirect } from './direct-route.js';
+import { handlerFinder } from './handler-finder.js';
+import { readJsonBody } from './json-body.js';
+import { Metrics } from './metrics.js';
 import { ProblemFilter } from './problem.filter.js';
 import { LINE_TYPES } from './raw-body.js';
 import { limitBodyTime } from './slow-body.js';
 import { createValidationPipe } from './validation.pipe.js';
+import { BodyRooms, readWhole } from './whole-body.js';
 import { answerClientError, refuseAddress } from './wire-problem.js';
 
 /** Configuration is small; only ingest and Stripe's webhooks may be larger, and they say so. */
@@ -89,14 +94,24 @@ function normaliseEncoding({ raw: { headers } }: FastifyRequest): void {
  */
 export async function setUpHttp(
   app: NestFastifyApplication,
+  config: Config,
   sections: readonly ApiSection[],
 ): Promise<() => Promise<void>> {
   app.useGlobalFilters(new ProblemFilter(app.get(Outage)));
   app.useGlobalPipes(createValidationPipe());
   const instance = app.getHttpAdapter().getInstance();
+  // What comes to no route is not read: anybody can send it.
+  instance.addHook('onRequest', ({ is404, method, url }, _, done) => {
+    done(is404 ? new NotFoundException(`Cannot ${method} ${url}`) : undefined);
+  });
+  const findHandler = handlerFinder(app);
   instance.addHook('onRoute', (route) => {
+    admitFirst(app, route, findHandler(route.handler.name));
     makeDirect(app, route);
   });
+  const rooms = new BodyRooms(config.maxBodiesBytes);
+  rooms.watch(instance);
+  app.get(Metrics).gauge('meterline_body_bytes', 'Bytes of requests in memory', () => rooms.bytes);
   await app.register(fastifyCompress, {
     globalCompression: false,
     globalDecompression: true,
@@ -109,7 +124,7 @@ export async function setUpHttp(
       ),
   });
   instance.removeAllContentTypeParsers();
-  instance.addContentTypeParser('*', { parseAs: 'buffer' }, parseBody);
+  instance.addContentTypeParser('*', parseBody);
   instance.addContentTypeParser(LINE_TYPES, parseLines);
   setUpDocumentation(app, sections);
   return closing(app);
@@ -143,34 +158,32 @@ function closing(app: NestFastifyApplication): () => Promise<void> {
   };
 }
 
+type ParsedBody = (error: Error | null, body?: unknown) => void;
+
 /** Lines as a stream for the routes that want it; for the others a body like any other. */
-async function parseLines(request: FastifyRequest, payload: RequestPayload): Promise<unknown> {
+function parseLines(request: FastifyRequest, payload: RequestPayload, done: ParsedBody): void {
   if ((request.routeOptions.config as { streamsLines?: boolean }).streamsLines === true) {
-    return payload;
+    done(null, payload);
+  } else {
+    parseBody(request, payload, done);
   }
-  const limit = request.routeOptions.bodyLimit;
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of payload as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > limit) {
-      throw new DomainError('too_large', 'too_large', `The body has more than ${limit} bytes.`);
-    }
-  }
-  return readBody(request, Buffer.concat(chunks));
 }
 
-function parseBody(
-  request: FastifyRequest,
-  body: Buffer,
-  done: (error: Error | null, body?: unknown) => void,
-): void {
-  try {
-    done(null, readBody(request, body));
-  } catch (error) {
-    done(error as Error);
-  }
+function parseBody(request: FastifyRequest, payload: RequestPayload, done: ParsedBody): void {
+  readWhole(request, payload, (error, bytes) => {
+    if (error !== null || bytes === undefined) {
+      done(error);
+      return;
+    }
+    let body: unknown;
+    try {
+      body = readBody(request, bytes);
+    } catch (fault) {
+      done(fault as Error);
+      return;
+    }
+    done(null, body);
+  });
 }
 
 function readBody(request: FastifyRequest, body: Buffer): unknown {
@@ -189,22 +202,5 @@ function readBody(request: FastifyRequest, body: Buffer): unknown {
       `The content type must be application/json, not '${type}'.`,
     );
   }
-  return parseJson(body);
-}
-
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body), refusePrototype);
-  } catch (error) {
-    throw new DomainError('invalid', 'invalid_json', `The body is no JSON: ${whyNoJson(error)}`, {
-      cause: error,
-    });
-  }
-}
-
-function refusePrototype(this: unknown, key: string, value: unknown): unknown {
-  if (key === '__proto__') {
-    throw new SyntaxError('the key __proto__ is not allowed');
-  }
-  return value;
+  return readJsonBody(body);
 }

@@ -5,6 +5,7 @@
  */
 import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { LINE_TYPES } from './raw-body.js';
+import { hasBody } from './whole-body.js';
 import { writeProblem } from './wire-problem.js';
 
 /** Holds every body that is read whole to a time, after which the sender is answered 408 and cut off. */
@@ -21,10 +22,6 @@ export function limitBodyTime(instance: FastifyInstance, timeoutMs: number): voi
     }
     done(null, payload);
   });
-}
-
-function hasBody({ headers }: FastifyRequest): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 function isStream({ routeOptions, headers }: FastifyRequest): boolean {

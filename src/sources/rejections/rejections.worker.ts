@@ -2,7 +2,7 @@
  * Writes down what this replica counted, whatever its role, and looks for sources that reject. A lost
  * tick costs its time only.
  */
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
@@ -13,7 +13,7 @@ import { RejectionsService } from './rejections.service.js';
 const TICK_MS = 5_000;
 
 @Injectable()
-export class RejectionsWorker extends Poller {
+export class RejectionsWorker extends Poller implements OnApplicationShutdown {
   private writing: Promise<void> = Promise.resolve();
 
   constructor(
@@ -32,6 +32,11 @@ export class RejectionsWorker extends Poller {
 
   override async beforeApplicationShutdown(): Promise<void> {
     await super.beforeApplicationShutdown();
+    await this.writing;
+  }
+
+  /** After the last request was answered, which is later than workers rest. */
+  async onApplicationShutdown(): Promise<void> {
     await this.writing;
     await this.rejections.write();
   }

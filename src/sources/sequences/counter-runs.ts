@@ -8,12 +8,17 @@ import { NumberSet } from './number-set.js';
 /** Numbers that follow on each other, as far as they came. */
 export interface Run {
   readonly first: bigint;
+  /** When its first number was noted; null when that is not known. */
+  readonly beganAt: Date | null;
   /** One more than the highest that came. */
   next: bigint;
   /** What has not come between these, and was not found missing before. */
   missing: NumberSet;
   lastAt: Date;
 }
+
+/** What is missing of a run. */
+export type FoundMissing = Pick<Run, 'missing' | 'beganAt'>;
 
 /** A number that came. */
 export interface Arrival {
@@ -34,7 +39,7 @@ const OVERLAP_MS = 10 * 60_000;
 /** One counter while the numbers of a request are taken, under the lock of its row. */
 export class CounterRuns {
   /** What no run holds any longer. */
-  private readonly left: NumberSet[] = [];
+  private readonly left: FoundMissing[] = [];
 
   /** @param gaps what was found missing before; what comes of it is taken out */
   constructor(
@@ -51,8 +56,8 @@ export class CounterRuns {
   }
 
   /** What is missing of runs that are no longer kept. */
-  get leftMissing(): readonly NumberSet[] {
-    return this.left.filter((missing) => !missing.isEmpty);
+  get leftMissing(): readonly FoundMissing[] {
+    return this.left.filter(({ missing }) => !missing.isEmpty);
   }
 
   /** Takes the numbers of a request, in its order. */
@@ -62,7 +67,7 @@ export class CounterRuns {
     }
     for (const run of [this.main, this.other]) {
       if (run !== null && run.missing.ranges.length > MAX_HOLES) {
-        this.left.push(run.missing);
+        this.left.push({ missing: run.missing, beganAt: run.beganAt });
         run.missing = NumberSet.empty();
       }
     }
@@ -133,14 +138,20 @@ export class CounterRuns {
 
   private restart(main: Run, number: bigint): void {
     if (this.other !== null) {
-      this.left.push(this.other.missing);
+      this.left.push(this.other);
     }
     this.other = main;
     this.main = this.begin(number);
   }
 
   private begin(number: bigint): Run {
-    return { first: number, next: number + 1n, missing: NumberSet.empty(), lastAt: this.now };
+    return {
+      first: number,
+      next: number + 1n,
+      missing: NumberSet.empty(),
+      beganAt: this.now,
+      lastAt: this.now,
+    };
   }
 
   /** Of two runs the one ends that nothing came of for a while. */
@@ -151,7 +162,7 @@ export class CounterRuns {
     }
     const [idle, busy] = other.lastAt <= main.lastAt ? [other, main] : [main, other];
     if (this.now.getTime() - idle.lastAt.getTime() > OVERLAP_MS) {
-      this.left.push(idle.missing);
+      this.left.push(idle);
       this.main = busy;
       this.other = null;
     }

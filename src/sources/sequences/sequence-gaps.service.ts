@@ -2,15 +2,16 @@
  * Finds what is missing of counters, and tells of it. What is to be told is a locked row whose mark is
  * set in the transaction of its message, so any number of workers tell it once.
  */
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { EventsReader } from '../../events/events.reader.js';
 import { Clock } from '../../kernel/clock.js';
 import { newId } from '../../kernel/ids.js';
-import { CONFIG, type Config } from '../../platform/config.js';
 import { Database } from '../../platform/database/database.js';
 import { Log } from '../../platform/log.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
 import { describeSequenceGap, gapMessage } from '../gap-description.js';
-import { type NumberSet } from './number-set.js';
+import { type FoundMissing } from './counter-runs.js';
+import { keyOf, numberOfKey } from './sequence.js';
 import { SequenceGapsStore } from './sequence-gaps.store.js';
 import { SequencesStore } from './sequences.store.js';
 
@@ -18,27 +19,31 @@ import { SequencesStore } from './sequences.store.js';
 const COUNTERS_AT_ONCE = 100;
 /** Gaps that are told in one transaction; what comes late for them may wait for that. */
 const GAPS_AT_ONCE = 20;
-/** Rows that are removed in one go. */
-const REMOVED_AT_ONCE = 1_000;
+/** Numbers that are taken out of one gap in one go: more than can be under way when a process is killed. */
+const STORED_AT_ONCE = 10_000;
+/** What was stored shortly before the first number of its run was noted came beside it. */
+const UNDER_WAY_MS = 10_000;
 
 @Injectable()
 export class SequenceGapsService {
   constructor(
     private readonly counters: SequencesStore,
     private readonly store: SequenceGapsStore,
+    private readonly events: EventsReader,
     private readonly webhooks: WebhooksService,
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly log: Log,
-    @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** Puts missing numbers into gaps of their counter. In the transaction that took them from its row. */
-  async add(sourceId: string, counter: string, found: readonly NumberSet[]): Promise<void> {
+  async add(sourceId: string, counter: string, found: readonly FoundMissing[]): Promise<void> {
     this.database.assertTransaction();
-    for (const missing of found) {
-      const gap = { id: newId('gap'), sourceId, counter, missing };
-      if (!(await this.store.add(gap, this.clock.now()))) {
+    const source = found.length > 0 ? await this.store.findSourceKey(sourceId) : null;
+    for (const { missing, beganAt } of found) {
+      await this.removeStored(source, { counter, missing, beganAt });
+      const gap = { id: newId('gap'), sourceId, counter, missing, beganAt };
+      if (!missing.isEmpty && !(await this.store.add(gap, this.clock.now()))) {
         this.log.event('sequence.gap_not_noted', { source: sourceId });
       }
     }
@@ -52,7 +57,7 @@ export class SequenceGapsService {
   async findMissing(): Promise<number> {
     return await this.database.transaction(async () => {
       const found = await this.counters.takeMissing(COUNTERS_AT_ONCE);
-      for (const { sourceId, counter, missing } of found) {
+      for (const { sourceId, counter, found: missing } of found) {
         await this.add(sourceId, counter, missing);
       }
       return found.length;
@@ -69,6 +74,9 @@ export class SequenceGapsService {
       const now = this.clock.now();
       const due = await this.store.lockDue(now, GAPS_AT_ONCE);
       for (const gap of due) {
+        if (gap.toldAt === null && (await this.removeStored(gap.source.key, gap))) {
+          await this.store.save(gap);
+        }
         const isClosed = gap.missing.isEmpty;
         // What closed before it was told was only out of order.
         if (!isClosed || gap.toldAt !== null) {
@@ -82,11 +90,25 @@ export class SequenceGapsService {
     });
   }
 
-  /** Forgets counters that send no more, and gaps that can no longer be filled. */
-  async forgetOld(): Promise<void> {
-    const maxAgeMs = this.config.ingest.maxAgeSeconds * 1_000;
-    const since = new Date(this.clock.now().getTime() - maxAgeMs);
-    await this.counters.deleteIdle(since, REMOVED_AT_ONCE);
-    await this.store.deleteOld(since, REMOVED_AT_ONCE);
+  /**
+   * Takes numbers out of what is missing whose events are stored: a kill came between storing and
+   * noting. Only events of the same run count, since an earlier one had the same numbers.
+   *
+   * @returns whether there were any
+   */
+  private async removeStored(
+    source: string | null,
+    { counter, missing, beganAt }: FoundMissing & { readonly counter: string },
+  ): Promise<boolean> {
+    if (source === null || beganAt === null || missing.isEmpty) {
+      return false;
+    }
+    const ranges = missing.ranges.map(({ first, end }) => ({
+      first: keyOf({ counter, number: first }),
+      last: keyOf({ counter, number: end - 1n }),
+    }));
+    const since = new Date(beganAt.getTime() - UNDER_WAY_MS);
+    const keys = await this.events.findSequences(source, ranges, since, STORED_AT_ONCE);
+    return keys.map((key) => missing.remove(numberOfKey(key))).includes(true);
   }
 }

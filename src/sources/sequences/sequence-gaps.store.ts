@@ -21,6 +21,8 @@ export interface SequenceGap {
   readonly missing: NumberSet;
   readonly foundAt: Date;
   readonly toldAt: Date | null;
+  /** When the last run began of which a number is missing; null when that is not known. */
+  readonly beganAt: Date | null;
 }
 
 /** A gap of which something is to be told. */
@@ -33,6 +35,7 @@ export interface NewGap {
   readonly sourceId: string;
   readonly counter: string;
   readonly missing: NumberSet;
+  readonly beganAt: Date | null;
 }
 
 interface GapRow {
@@ -41,11 +44,12 @@ interface GapRow {
   readonly missing: string;
   readonly found_at: Date;
   readonly told_at: Date | null;
+  readonly began_at: Date | null;
 }
 
 type DueRow = GapRow & { source_id: string; source_key: string; source_name: string };
 
-const COLUMNS = `gaps.id, gaps.counter, gaps.missing::text AS missing, gaps.found_at, gaps.told_at`;
+const COLUMNS = `gaps.id, gaps.counter, gaps.missing::text AS missing, gaps.found_at, gaps.told_at, gaps.began_at`;
 
 @Injectable()
 export class SequenceGapsStore {
@@ -79,9 +83,11 @@ export class SequenceGapsStore {
    * Puts missing numbers into the gap of their counter that is gathering, or into a new one; false
    * when the source has too many. To be called under the lock of the counter.
    */
-  async add({ id, sourceId, counter, missing }: NewGap, now: Date): Promise<boolean> {
+  async add({ id, sourceId, counter, missing, beganAt }: NewGap, now: Date): Promise<boolean> {
     const gathering = await this.database.query(
-      `UPDATE sequence_gaps SET missing = missing + $3::int8multirange
+      `UPDATE sequence_gaps SET missing = missing + $3::int8multirange,
+         began_at = CASE WHEN began_at IS NOT NULL AND $6::timestamptz IS NOT NULL
+           THEN greatest(began_at, $6) END
        WHERE id = (
          SELECT gaps.id FROM sequence_gaps AS gaps JOIN sources ON sources.id = gaps.source_id
          WHERE gaps.source_id = $1 AND gaps.counter = $2 AND gaps.told_at IS NULL
@@ -92,17 +98,17 @@ export class SequenceGapsStore {
          FOR UPDATE OF gaps)
          AND told_at IS NULL
        RETURNING id`,
-      [sourceId, counter, missing.toText(), now, MAX_MISSING_BYTES],
+      [sourceId, counter, missing.toText(), now, MAX_MISSING_BYTES, beganAt],
     );
     if (gathering.length > 0) {
       return true;
     }
     const made = await this.database.query(
-      `INSERT INTO sequence_gaps (id, source_id, counter, missing, found_at)
-       SELECT $1, $2, $3, $4::int8multirange, $5
+      `INSERT INTO sequence_gaps (id, source_id, counter, missing, found_at, began_at)
+       SELECT $1, $2, $3, $4::int8multirange, $5, $7
        WHERE (SELECT count(*) FROM sequence_gaps WHERE source_id = $2) < $6
        RETURNING id`,
-      [id, sourceId, counter, missing.toText(), now, MAX_GAPS],
+      [id, sourceId, counter, missing.toText(), now, MAX_GAPS, beganAt],
     );
     return made.length > 0;
   }
@@ -128,6 +134,15 @@ export class SequenceGapsStore {
       ...fromRow(row),
       source: { id: row.source_id, key: row.source_key, name: row.source_name },
     }));
+  }
+
+  /** The key of a source, by which its events are known. */
+  async findSourceKey(sourceId: string): Promise<string | null> {
+    const rows = await this.database.query<{ key: string }>(
+      'SELECT key FROM sources WHERE id = $1',
+      [sourceId],
+    );
+    return rows[0]?.key ?? null;
   }
 
   /** Marks a locked gap as told. */
@@ -176,5 +191,6 @@ function fromRow(row: GapRow): SequenceGap {
     missing: NumberSet.parse(row.missing),
     foundAt: row.found_at,
     toldAt: row.told_at,
+    beganAt: row.began_at,
   };
 }

@@ -36,6 +36,18 @@ export function readSequence(record: unknown, sequence: CompiledSequence): Seque
   return number <= MAX_NUMBER && isOwner ? { counter, number } : null;
 }
 
+const NUMBER_LENGTH = 19;
+
+/** The text by which an event with this number is found: those of a counter are in the order of their numbers. */
+export function keyOf({ counter, number }: SequenceNumber): string {
+  return `${counter} ${number.toString().padStart(NUMBER_LENGTH, '0')}`;
+}
+
+/** The number in such a text. */
+export function numberOfKey(key: string): bigint {
+  return BigInt(key.slice(-NUMBER_LENGTH));
+}
+
 /** One text of several, parted by what no part holds, so that no two lists make the same; null when one is missing. */
 export function joinTexts(parts: readonly (string | null)[]): string | null {
   return parts.includes(null)

@@ -4,7 +4,7 @@
  */
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../platform/database/database.js';
-import { MAX_JUMP, type Run } from './counter-runs.js';
+import { type FoundMissing, MAX_JUMP, type Run } from './counter-runs.js';
 import { NumberSet } from './number-set.js';
 
 /** Counters of a source; those beyond are not watched, so that a wrong mapping fills no table. */
@@ -28,17 +28,19 @@ interface CounterRow {
   readonly next_number: string;
   readonly missing: string;
   readonly last_at: Date;
+  readonly began_at: Date | null;
   readonly other_first: string | null;
   readonly other_next: string | null;
   readonly other_missing: string | null;
   readonly other_at: Date | null;
+  readonly other_began_at: Date | null;
 }
 
 /** Missing numbers of a counter that stand in no gap yet. */
-export interface FoundMissing {
+export interface CounterMissing {
   readonly sourceId: string;
   readonly counter: string;
-  readonly missing: readonly NumberSet[];
+  readonly found: readonly FoundMissing[];
 }
 
 @Injectable()
@@ -54,9 +56,9 @@ export class SequencesStore {
   async note(sourceId: string, given: readonly CounterNumbers[], now: Date): Promise<string[]> {
     const rows = await this.database.query<{ counter: string }>(
       `INSERT INTO sequence_counters AS known
-         (source_id, counter, first_number, next_number, missing, last_at)
+         (source_id, counter, first_number, next_number, missing, last_at, began_at)
        SELECT $1, given.counter, lower(given.numbers), upper(given.numbers),
-         int8multirange(range_merge(given.numbers)) - given.numbers, $4
+         int8multirange(range_merge(given.numbers)) - given.numbers, $4, $4
        FROM (
          SELECT counter, numbers::int8multirange AS numbers
          FROM unnest($2::text[], $3::text[]) AS texts (counter, numbers)
@@ -95,8 +97,8 @@ export class SequencesStore {
   /** A counter, locked until the transaction ends; without runs when it has no row. */
   async lock(sourceId: string, counter: string): Promise<LockedCounter> {
     const rows = await this.database.query<CounterRow>(
-      `SELECT first_number, next_number, missing::text AS missing, last_at,
-         other_first, other_next, other_missing::text AS other_missing, other_at
+      `SELECT first_number, next_number, missing::text AS missing, last_at, began_at,
+         other_first, other_next, other_missing::text AS other_missing, other_at, other_began_at
        FROM sequence_counters
        WHERE source_id = $1 AND counter = $2
        FOR UPDATE`,
@@ -109,8 +111,9 @@ export class SequencesStore {
   async insert(sourceId: string, counter: string, now: Date): Promise<boolean> {
     // With a number that none has, until the row is saved by the same transaction.
     const rows = await this.database.query(
-      `INSERT INTO sequence_counters (source_id, counter, first_number, next_number, missing, last_at)
-       SELECT $1, $2, 0, 1, '{}', $3
+      `INSERT INTO sequence_counters
+         (source_id, counter, first_number, next_number, missing, last_at, began_at)
+       SELECT $1, $2, 0, 1, '{}', $3, $3
        WHERE (SELECT count(*) FROM sequence_counters WHERE source_id = $1) < $4
        ON CONFLICT (source_id, counter) DO NOTHING
        RETURNING counter`,
@@ -123,8 +126,9 @@ export class SequencesStore {
   async save(sourceId: string, counter: string, main: Run, other: Run | null): Promise<void> {
     await this.database.query(
       `UPDATE sequence_counters
-       SET first_number = $3, next_number = $4, missing = $5::int8multirange, last_at = $6,
-         other_first = $7, other_next = $8, other_missing = $9::int8multirange, other_at = $10
+       SET first_number = $3, next_number = $4, missing = $5::int8multirange, last_at = $6, began_at = $7,
+         other_first = $8, other_next = $9, other_missing = $10::int8multirange, other_at = $11,
+         other_began_at = $12
        WHERE source_id = $1 AND counter = $2`,
       [sourceId, counter, ...columnsOf(main), ...columnsOf(other)],
     );
@@ -134,14 +138,17 @@ export class SequencesStore {
    * Takes what is missing out of counters that nobody is changing, at most `limit`; whoever takes it
    * puts it into gaps in the same transaction. Reads all of sequence_counters, which is small.
    */
-  async takeMissing(limit: number): Promise<FoundMissing[]> {
+  async takeMissing(limit: number): Promise<CounterMissing[]> {
     const rows = await this.database.query<{
       source_id: string;
       counter: string;
       missing: string;
       other_missing: string | null;
+      began_at: Date | null;
+      other_began_at: Date | null;
     }>(
-      `SELECT source_id, counter, missing::text AS missing, other_missing::text AS other_missing
+      `SELECT source_id, counter, missing::text AS missing, other_missing::text AS other_missing,
+         began_at, other_began_at
        FROM sequence_counters
        WHERE NOT isempty(missing) OR NOT isempty(other_missing)
        ORDER BY source_id, counter
@@ -162,9 +169,10 @@ export class SequencesStore {
     return rows.map((row) => ({
       sourceId: row.source_id,
       counter: row.counter,
-      missing: [row.missing, row.other_missing ?? '{}']
-        .map((text) => NumberSet.parse(text))
-        .filter((missing) => !missing.isEmpty),
+      found: [
+        { missing: NumberSet.parse(row.missing), beganAt: row.began_at },
+        { missing: NumberSet.parse(row.other_missing ?? '{}'), beganAt: row.other_began_at },
+      ].filter(({ missing }) => !missing.isEmpty),
     }));
   }
 
@@ -184,24 +192,30 @@ export class SequencesStore {
 
 function columnsOf(run: Run | null): readonly (string | Date | null)[] {
   return run === null
-    ? [null, null, null, null]
-    : [run.first.toString(), run.next.toString(), run.missing.toText(), run.lastAt];
+    ? [null, null, null, null, null]
+    : [run.first.toString(), run.next.toString(), run.missing.toText(), run.lastAt, run.beganAt];
 }
 
 function fromRow(row: CounterRow): LockedCounter {
-  const { other_first: first, other_next: next, other_missing: missing, other_at: at } = row;
+  const { other_first: first, other_next: next, other_missing: missing, other_at: lastAt } = row;
+  const main = { first: row.first_number, next: row.next_number, missing: row.missing };
   const other =
-    first === null || next === null || missing === null || at === null
+    first === null || next === null || missing === null || lastAt === null
       ? null
-      : toRun(first, next, missing, at);
-  return { main: toRun(row.first_number, row.next_number, row.missing, row.last_at), other };
+      : toRun({ first, next, missing }, lastAt, row.other_began_at);
+  return { main: toRun(main, row.last_at, row.began_at), other };
 }
 
-function toRun(first: string, next: string, missing: string, lastAt: Date): Run {
+function toRun(
+  texts: { readonly first: string; readonly next: string; readonly missing: string },
+  lastAt: Date,
+  beganAt: Date | null,
+): Run {
   return {
-    first: BigInt(first),
-    next: BigInt(next),
-    missing: NumberSet.parse(missing),
+    first: BigInt(texts.first),
+    next: BigInt(texts.next),
+    missing: NumberSet.parse(texts.missing),
     lastAt,
+    beganAt,
   };
 }

@@ -34,7 +34,7 @@ class Counter {
     const runs = new CounterRuns(this.main, this.other, this.gaps, this.now);
     runs.take(arrivals);
     ({ main: this.main, other: this.other } = runs.runs);
-    this.gaps.push(...runs.leftMissing);
+    this.gaps.push(...runs.leftMissing.map(({ missing }) => missing));
     return this;
   }
 
