@@ -197,7 +197,7 @@ CREATE TABLE plan_versions (
   grace_seconds integer NOT NULL,
   created_at timestamp with time zone NOT NULL,
   CONSTRAINT plan_versions_grace_check CHECK ((grace_seconds >= 0)),
-  CONSTRAINT plan_versions_interval_check CHECK (("interval" = 'month'::text)),
+  CONSTRAINT plan_versions_interval_check CHECK (("interval" = ANY (ARRAY['day'::text, 'week'::text, 'month'::text, 'quarter'::text, 'year'::text]))),
   CONSTRAINT plan_versions_number_unique UNIQUE (plan_id, version),
   CONSTRAINT plan_versions_pkey PRIMARY KEY (id),
   CONSTRAINT plan_versions_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT
@@ -422,13 +422,18 @@ CREATE TABLE subscriptions (
   provider text NOT NULL,
   finalize boolean NOT NULL,
   created_at timestamp with time zone NOT NULL,
-  CONSTRAINT subscriptions_anchor_check CHECK ((anchor = 'calendar'::text)),
+  anchor_at timestamp with time zone,
+  trial_ends_at timestamp with time zone,
+  pauses tstzmultirange NOT NULL DEFAULT '{}'::tstzmultirange,
+  CONSTRAINT subscriptions_anchor_check CHECK ((((anchor = 'calendar'::text) AND (anchor_at IS NULL)) OR ((anchor = 'anniversary'::text) AND (anchor_at IS NOT NULL)))),
   CONSTRAINT subscriptions_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT subscriptions_no_overlap EXCLUDE USING gist (customer_id WITH =, plan_id WITH =, tstzrange(starts_at, COALESCE(ends_at, 'infinity'::timestamp with time zone)) WITH &&),
+  CONSTRAINT subscriptions_pauses_check CHECK ((NOT lower_inf(pauses))),
   CONSTRAINT subscriptions_pkey PRIMARY KEY (id),
   CONSTRAINT subscriptions_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT,
   CONSTRAINT subscriptions_provider_check CHECK ((provider = ANY (ARRAY['none'::text, 'stripe'::text]))),
-  CONSTRAINT subscriptions_span_check CHECK (((ends_at IS NULL) OR (ends_at >= starts_at)))
+  CONSTRAINT subscriptions_span_check CHECK (((ends_at IS NULL) OR (ends_at >= starts_at))),
+  CONSTRAINT subscriptions_trial_check CHECK (((trial_ends_at IS NULL) OR (trial_ends_at > starts_at)))
 );
 
 CREATE TABLE usage_backfills (

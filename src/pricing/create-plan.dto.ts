@@ -20,6 +20,7 @@ import {
   IsPositiveDecimalText,
   IsStorableText,
 } from '../platform/http/validators.js';
+import { PLAN_INTERVALS, type PlanInterval } from './plan.js';
 
 /** A Stripe invoice takes 250 items, but nobody reads that many. */
 const MAX_PRICES = 50;
@@ -77,8 +78,9 @@ export class CreatePlanDto {
   @IsCurrencyCode()
   currency: string;
 
-  @IsIn(['month'])
-  interval: 'month';
+  /** How long billing periods are; the same in all versions. */
+  @IsIn(PLAN_INTERVALS)
+  interval: PlanInterval;
 
   /** How long a billing period waits for late usage after its end; 3600 by default. */
   @IsOptional()
@@ -102,9 +104,10 @@ export class CreatePlanVersionDto {
   @IsCurrencyCode()
   currency?: string;
 
+  /** May be said again, but not changed. */
   @IsOptional()
-  @IsIn(['month'])
-  interval?: 'month';
+  @IsIn(PLAN_INTERVALS)
+  interval?: PlanInterval;
 
   /** As in the version before by default. */
   @IsOptional()

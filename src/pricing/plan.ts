@@ -21,6 +21,11 @@ export interface PerUnitPrice {
 
 export type Price = FlatPrice | PerUnitPrice;
 
+/** How long billing periods are; a week starts on Monday unless it is counted from an anchor. */
+export const PLAN_INTERVALS = ['day', 'week', 'month', 'quarter', 'year'] as const;
+
+export type PlanInterval = (typeof PLAN_INTERVALS)[number];
+
 /** What a plan charges from some moment on; never changed once it exists. */
 export interface PlanVersion {
   readonly id: string;
@@ -29,7 +34,8 @@ export interface PlanVersion {
   readonly version: number;
   /** The same in all versions of a plan. */
   readonly currency: string;
-  readonly interval: 'month';
+  /** The same in all versions of a plan. */
+  readonly interval: PlanInterval;
   /** How long after its end a billing period waits for late usage. */
   readonly graceSeconds: number;
   /** In the order in which they were given. */

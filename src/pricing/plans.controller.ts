@@ -73,6 +73,7 @@ export class PlansController {
   ): Promise<PlanVersionResponse> {
     const version = await this.plans.addVersion(id, {
       currency: body.currency ?? null,
+      interval: body.interval ?? null,
       graceSeconds: body.grace_seconds ?? null,
       prices: body.prices.map(toNewPrice),
     });

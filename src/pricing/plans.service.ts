@@ -11,7 +11,13 @@ import { isChargeable, toMinorUnits } from '../kernel/money.js';
 import { type Meter } from '../meters/meter.js';
 import { MetersReader } from '../meters/meters.reader.js';
 import { Database } from '../platform/database/database.js';
-import { type CurrentPlan, type Plan, type PlanVersion, type Price } from './plan.js';
+import {
+  type CurrentPlan,
+  type Plan,
+  type PlanInterval,
+  type PlanVersion,
+  type Price,
+} from './plan.js';
 import { PlansStore } from './plans.store.js';
 import { MAX_AMOUNT_MINOR } from './rate.js';
 
@@ -30,7 +36,7 @@ export interface NewPlan {
   readonly key: string;
   readonly name: string;
   readonly currency: string;
-  readonly interval: 'month';
+  readonly interval: PlanInterval;
   readonly graceSeconds: number;
   readonly prices: readonly NewPrice[];
 }
@@ -38,6 +44,7 @@ export interface NewPlan {
 /** What is null stays as it is in the latest version. */
 export interface NewVersion {
   readonly currency: string | null;
+  readonly interval: PlanInterval | null;
   readonly graceSeconds: number | null;
   readonly prices: readonly NewPrice[];
 }
@@ -84,6 +91,10 @@ export class PlansService {
       if (input.currency !== null && input.currency !== latest.currency) {
         const detail = `must be ${latest.currency}, as in the versions before: customers pay in one currency`;
         throw invalidField('currency', 'currency_changed', detail);
+      }
+      if (input.interval !== null && input.interval !== latest.interval) {
+        const detail = `must be ${latest.interval}, as in the versions before: subscriptions keep their periods`;
+        throw invalidField('interval', 'interval_changed', detail);
       }
       const version: PlanVersion = {
         ...latest,

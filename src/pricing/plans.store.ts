@@ -8,7 +8,7 @@ import { conflict } from '../kernel/errors.js';
 import { Database } from '../platform/database/database.js';
 import { violates } from '../platform/database/pg-errors.js';
 import { type Page, toPage } from '../platform/http/page.js';
-import { type Plan, type PlanVersion, type Price } from './plan.js';
+import { type Plan, type PlanInterval, type PlanVersion, type Price } from './plan.js';
 
 /** Versions that one answer shows at most; a plan that changes weekly fills it in two years. */
 const MAX_VERSIONS_SHOWN = 100;
@@ -25,7 +25,7 @@ interface VersionRow {
   readonly plan_id: string;
   readonly version: number;
   readonly currency: string;
-  readonly interval: 'month';
+  readonly interval: PlanInterval;
   readonly grace_seconds: number;
   readonly created_at: Date;
 }

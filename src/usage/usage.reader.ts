@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Decimal, decimal } from '../kernel/decimal.js';
 import { Clock } from '../kernel/clock.js';
-import { type Interval } from '../kernel/interval.js';
+import { type Interval, type OpenInterval } from '../kernel/interval.js';
 import { EventsReader } from '../events/events.reader.js';
 import { type Meter } from '../meters/meter.js';
 import { type UsageQuestion } from './usage.sql.js';
@@ -38,20 +38,25 @@ export class UsageReader {
 
   /** What a customer used of a meter in a window; in a transaction, as of its snapshot. */
   async quantityOf(meter: Meter, customerId: string, window: Interval): Promise<Decimal> {
-    const quantities = await this.quantitiesOf([meter], customerId, window);
+    const quantities = await this.quantitiesOf([meter], customerId, { window, except: [] });
     return quantities.get(meter.id) ?? NOTHING;
   }
 
-  /** The same of several meters at once, by id of the meter; each of them is there. */
+  /**
+   * The same of several meters at once, by id of the meter; each of them is there.
+   *
+   * @param period.except spans of which nothing counts, in order and apart from each other
+   */
   async quantitiesOf(
     meters: readonly Meter[],
     customerId: string,
-    window: Interval,
+    { window, except }: { readonly window: Interval; readonly except: readonly OpenInterval[] },
   ): Promise<ReadonlyMap<string, Decimal>> {
     const now = this.clock.now();
     const questions = meters.map((meter): UsageQuestion => ({
       meter,
       buckets: [window],
+      except,
       groupBy: [],
       groupFilter: {},
       now,

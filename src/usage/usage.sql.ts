@@ -3,7 +3,7 @@
  * made, and the events of hours that no rollup can answer. Pure; everything is over tables that
  * stand in one snapshot.
  */
-import { type Interval } from '../kernel/interval.js';
+import { type Interval, type OpenInterval, without } from '../kernel/interval.js';
 import { type Meter } from '../meters/meter.js';
 import { type Buckets, HOUR_MS } from './buckets.sql.js';
 import { boundedText, groupArray, type MeterSql, type Parameters } from './meter-sql.js';
@@ -27,6 +27,8 @@ export interface UsageQuestion {
   readonly meter: Meter;
   readonly whose: Whose;
   readonly buckets: readonly Interval[];
+  /** Spans of which nothing counts, in order and apart from each other; none by default. */
+  readonly except?: readonly OpenInterval[];
   /** `subject`: in each owner's span; `total`: over all events together, never a sum of others' figures. */
   readonly by: UsageSplit;
   /** Keys of the meter's groups by which the answer is split. */
@@ -107,28 +109,54 @@ export function levelsEnd({
   return archivedAt !== null && archivedAt < now ? archivedAt : now;
 }
 
-/** CTE: when each subject is whose, within the window. */
+/** CTE: when each subject is whose, within the window but for what is excepted. */
 function ownedBy(question: UsageQuestion, buckets: Buckets, parameters: Parameters): string {
-  const { whose } = question;
   const { start, end } = buckets;
-  if (whose.kind === 'subject') {
-    return `owned AS (SELECT ${parameters.add(whose.subject)}::text AS subject, NULL::text AS customer_id,
-        ${start} AS starts_at, ${end} AS ends_at)`;
-  }
-  const [columns, from] =
-    whose.kind === 'nobody'
-      ? [
-          'NULL::text AS customer_id',
-          `${unownedSpans(subjectsOf(question, buckets, parameters))} AS gap`,
-        ]
-      : ['customer_id', 'customer_subjects'];
-  const isTheirs =
-    whose.kind === 'customer' ? `AND customer_id = ${parameters.add(whose.customerId)}` : '';
-  return `owned AS (
-      SELECT subject, ${columns}, greatest(starts_at, ${start}) AS starts_at, least(ends_at, ${end}) AS ends_at
-      FROM ${from}
-      WHERE starts_at < ${end} AND ends_at > ${start} ${isTheirs}
+  const owner = ownerOf(question, buckets, parameters);
+  const { except = [] } = question;
+  if (except.length === 0) {
+    return `owned AS (
+      SELECT subject, customer_id, greatest(starts_at, ${start}) AS starts_at, least(ends_at, ${end}) AS ends_at
+      FROM ${owner} WHERE starts_at < ${end} AND ends_at > ${start}
     )`;
+  }
+  const kept = without(windowOf(question), except);
+  const starts = parameters.add(kept.map((span) => span.start));
+  const ends = parameters.add(kept.map((span) => span.end));
+  return `owned AS (
+      SELECT owner.subject, owner.customer_id,
+        greatest(owner.starts_at, kept.starts_at) AS starts_at, least(owner.ends_at, kept.ends_at) AS ends_at
+      FROM ${owner}
+      JOIN unnest(${starts}::timestamptz[], ${ends}::timestamptz[]) AS kept (starts_at, ends_at)
+        ON owner.starts_at < kept.ends_at AND owner.ends_at > kept.starts_at
+    )`;
+}
+
+function windowOf({ buckets }: UsageQuestion): Interval {
+  const [first] = buckets;
+  const last = buckets.at(-1);
+  if (first === undefined || last === undefined) {
+    throw new RangeError('A question has a bucket at least');
+  }
+  return { start: first.start, end: last.end };
+}
+
+/** A table `owner` of subjects with whose they are from when until when. */
+function ownerOf(question: UsageQuestion, buckets: Buckets, parameters: Parameters): string {
+  const { whose } = question;
+  switch (whose.kind) {
+    case 'customer':
+      return `(SELECT subject, customer_id, starts_at, ends_at FROM customer_subjects
+        WHERE customer_id = ${parameters.add(whose.customerId)}) AS owner`;
+    case 'customers':
+      return 'customer_subjects AS owner';
+    case 'subject':
+      return `(SELECT ${parameters.add(whose.subject)}::text AS subject, NULL::text AS customer_id,
+        '-infinity'::timestamptz AS starts_at, 'infinity'::timestamptz AS ends_at) AS owner`;
+    case 'nobody':
+      return `(SELECT gap.subject, NULL::text AS customer_id, gap.starts_at, gap.ends_at
+        FROM ${unownedSpans(subjectsOf(question, buckets, parameters))} AS gap) AS owner`;
+  }
 }
 
 /** The subjects that can have any usage in the answer; a level may be from long before the window. */

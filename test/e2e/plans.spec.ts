@@ -44,7 +44,7 @@ describe('plans', () => {
     ['name', { ...valid, name: 7 }, 'is_text'],
     ['currency', { ...valid, currency: 'usx' }, 'is_currency'],
     ['currency', without('currency'), 'is_currency'],
-    ['interval', { ...valid, interval: 'week' }, 'is_in'],
+    ['interval', { ...valid, interval: 'fortnight' }, 'is_in'],
     ['interval', without('interval'), 'is_in'],
     ['grace_seconds', { ...valid, grace_seconds: -1 }, 'min'],
     ['grace_seconds', { ...valid, grace_seconds: '60' }, 'is_int'],

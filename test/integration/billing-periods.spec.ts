@@ -150,6 +150,7 @@ describe('billing periods', () => {
     const subscription = await billing.subscribe(customer, plan);
     await billing.get(PlansService).addVersion(plan.plan.key, {
       currency: null,
+      interval: null,
       graceSeconds: 0,
       prices: [flat('20.00')],
     });

@@ -56,7 +56,7 @@ export class CustomerUsageService {
       const others = (await this.meters.all()).filter(({ id }) => !priced.has(id));
       const usages: PeriodUsage[] = [];
       for (const period of periods) {
-        const rated = await this.rating.ratePeriod(period, others);
+        const rated = await this.rating.ratePeriod(period, { others });
         const measuredOf = (id: string): MeasuredMeter[] => [rated.measured.get(id) ?? []].flat();
         usages.push({
           period,

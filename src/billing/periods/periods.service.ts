@@ -4,8 +4,10 @@
  */
 import { Injectable } from '@nestjs/common';
 import { newId } from '../../kernel/ids.js';
+import { type PlanVersion } from '../../pricing/plan.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
 import { type BillingPeriod, windowFrom } from './billing-period.js';
+import { type Cadence } from './cadence.js';
 import { PeriodsStore } from './periods.store.js';
 
 const SECOND_MS = 1_000;
@@ -25,10 +27,6 @@ export class PeriodsService {
     subscription: BillingPeriod['subscription'],
     start: Date,
   ): Promise<BillingPeriod | null> {
-    const window = windowFrom(start, subscription.timeZone, subscription.endsAt);
-    if (window === null) {
-      return null;
-    }
     // By the calendar, not by when the period before happened to close; what is caught up from before
     // the subscription was made goes by the prices that it was made at.
     const { createdAt } = subscription;
@@ -36,6 +34,11 @@ export class PeriodsService {
       subscription.planId,
       start > createdAt ? start : createdAt,
     );
+    const cadence = cadenceOf(subscription, version);
+    const window = windowFrom(start, cadence, subscription.endsAt);
+    if (window === null) {
+      return null;
+    }
     const period: BillingPeriod = {
       id: newId('bp'),
       subscription,
@@ -53,6 +56,11 @@ export class PeriodsService {
     return await this.store.findOpen(subscriptionId);
   }
 
+  /** Where periods are cut at the version of the plan that a period goes by. */
+  async cadenceOf({ subscription, planVersionId }: BillingPeriod): Promise<Cadence> {
+    return cadenceOf(subscription, await this.plans.version(planVersionId));
+  }
+
   /** Lets an open period end no later than `end`; at its very start nothing of it is left. */
   async endBy(period: BillingPeriod, end: Date): Promise<void> {
     const { window, closesAt } = period;
@@ -63,4 +71,11 @@ export class PeriodsService {
     const graceMs = closesAt.getTime() - window.end.getTime();
     await this.store.cut(period.id, end, new Date(end.getTime() + graceMs));
   }
+}
+
+function cadenceOf(
+  { anchor, timeZone }: BillingPeriod['subscription'],
+  { interval }: PlanVersion,
+): Cadence {
+  return { interval, anchor, timeZone };
 }

@@ -7,8 +7,16 @@ import { Injectable } from '@nestjs/common';
 import { interval } from '../../kernel/interval.js';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
+import {
+  anchorOf,
+  billingOf,
+  PAUSES,
+  type PauseTuple,
+  pausesOf,
+} from '../subscriptions/subscription.sql.js';
 import { type Billing } from '../subscriptions/subscription.js';
 import { type BillingPeriod, type PeriodStatus } from './billing-period.js';
+import { type Anchor } from './cadence.js';
 
 /** Which periods a list shows; null: any. */
 export interface PeriodFilter {
@@ -35,7 +43,10 @@ interface PeriodRow {
   readonly subscription_id: string;
   readonly customer_id: string;
   readonly plan_id: string;
+  readonly anchor: Anchor['kind'];
+  readonly anchor_at: Date | null;
   readonly time_zone: string;
+  readonly pauses: readonly PauseTuple[];
   readonly subscription_ends_at: Date | null;
   readonly subscription_created_at: Date;
   readonly provider: Billing['provider'];
@@ -44,7 +55,8 @@ interface PeriodRow {
 
 const COLUMNS = `period.id, period.plan_version_id, period.starts_at, period.ends_at, period.closes_at,
   period.state, period.closed_at, period.cut_off_batch, period.subscription_id,
-  subscription.customer_id, subscription.plan_id, subscription.time_zone,
+  subscription.customer_id, subscription.plan_id, subscription.anchor, subscription.anchor_at,
+  subscription.time_zone, ${PAUSES},
   subscription.ends_at AS subscription_ends_at, subscription.created_at AS subscription_created_at,
   subscription.provider, subscription.finalize`;
 const FROM = `billing_periods AS period
@@ -179,13 +191,12 @@ function fromRow(row: PeriodRow): BillingPeriod {
       id: row.subscription_id,
       customerId: row.customer_id,
       planId: row.plan_id,
+      anchor: anchorOf(row),
       timeZone: row.time_zone,
+      pauses: pausesOf(row.pauses),
       endsAt: row.subscription_ends_at,
       createdAt: row.subscription_created_at,
-      billing:
-        row.provider === 'stripe'
-          ? { provider: 'stripe', finalize: row.finalize }
-          : { provider: 'none' },
+      billing: billingOf(row),
     },
     planVersionId: row.plan_version_id,
     window: interval(row.starts_at, row.ends_at),

@@ -4,6 +4,7 @@
  */
 import { Injectable } from '@nestjs/common';
 import { type Decimal, decimal, formatDecimal } from '../../kernel/decimal.js';
+import { without } from '../../kernel/interval.js';
 import { type MinorUnits } from '../../kernel/money.js';
 import { type Meter } from '../../meters/meter.js';
 import { MetersReader } from '../../meters/meters.reader.js';
@@ -16,6 +17,10 @@ import { type BillingPeriod, describeWindow } from './billing-period.js';
 
 const NOTHING = decimal('0');
 
+/** Quantities that take the place of what was measured, by the id of their price. */
+export type SupposedQuantities = ReadonlyMap<string, Decimal>;
+const NONE_SUPPOSED: SupposedQuantities = new Map();
+
 export interface RatedLine {
   readonly price: Price;
   readonly charge: Charge;
@@ -27,7 +32,7 @@ export interface RatedLine {
 export interface RatedPeriod {
   readonly plan: Plan;
   readonly currency: string;
-  /** One for each price, in the plan's order, those of zero too. */
+  /** One for each price, in the plan's order, those of zero too; none when all of it was paused. */
   readonly lines: readonly RatedLine[];
   /** What was used of the meters that prices name and of those that were asked for besides, by id. */
   readonly measured: ReadonlyMap<string, MeasuredMeter>;
@@ -47,17 +52,25 @@ export class RatingService {
   ) {}
 
   /**
-   * Rates every price of the period's plan version. A flat fee is due in full, however short the period.
+   * Rates every price of the period's plan version. A flat fee is due in full, however short the
+   * period and however much of it was paused; of one that was paused as a whole nothing is due.
    *
    * @param others meters that are measured besides, in the same question
    */
-  async ratePeriod(period: BillingPeriod, others: readonly Meter[] = []): Promise<RatedPeriod> {
+  async ratePeriod(
+    period: BillingPeriod,
+    {
+      others = [],
+      supposed = NONE_SUPPOSED,
+    }: { readonly others?: readonly Meter[]; readonly supposed?: SupposedQuantities } = {},
+  ): Promise<RatedPeriod> {
     const plan = await this.plans.get(period.subscription.planId);
     const { currency, prices } = await this.plans.version(period.planVersionId);
     const measured = await this.measure(period, prices, others);
     const days = describeWindow(period.window, period.subscription.timeZone);
-    const lines = prices.map((price): RatedLine => {
-      const { charge, what } = chargeOf(price, plan, measured);
+    const isPaused = without(period.window, period.subscription.pauses).length === 0;
+    const lines = (isPaused ? [] : prices).map((price): RatedLine => {
+      const { charge, what } = chargeOf(price, plan, { measured, supposed });
       const quantity = charge.kind === 'usage' ? charge.quantity : NOTHING;
       return {
         ...rate(price, quantity, currency),
@@ -78,7 +91,10 @@ export class RatingService {
     const meters = [
       ...new Map([...priced, ...others.map((meter) => [meter.id, meter] as const)]).values(),
     ];
-    const quantities = await this.usage.quantitiesOf(meters, subscription.customerId, window);
+    const quantities = await this.usage.quantitiesOf(meters, subscription.customerId, {
+      window,
+      except: subscription.pauses,
+    });
     return new Map(
       meters.map((meter) => [meter.id, { meter, quantity: quantities.get(meter.id) ?? NOTHING }]),
     );
@@ -93,7 +109,13 @@ export function metersOf(prices: readonly Price[]): string[] {
 function chargeOf(
   price: Price,
   plan: Plan,
-  measured: ReadonlyMap<string, MeasuredMeter>,
+  {
+    measured,
+    supposed,
+  }: {
+    readonly measured: ReadonlyMap<string, MeasuredMeter>;
+    readonly supposed: SupposedQuantities;
+  },
 ): { charge: Charge; what: string } {
   switch (price.kind) {
     case 'flat':
@@ -103,7 +125,8 @@ function chargeOf(
       if (found === undefined) {
         throw new Error(`The price '${price.key}' names a meter that is not there`);
       }
-      const { meter, quantity } = found;
+      const { meter } = found;
+      const quantity = supposed.get(price.id) ?? found.quantity;
       const what = `${meter.name}: ${formatDecimal(quantity)} × ${formatDecimal(price.unitPrice)}`;
       return { charge: { kind: 'usage', quantity }, what };
     }

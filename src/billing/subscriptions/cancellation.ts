@@ -1,6 +1,7 @@
 /* When a cancelled subscription ends: pure, told the open period and the time. */
 import { type Interval } from '../../kernel/interval.js';
-import { nextStartOfMonth } from '../periods/billing-period.js';
+import { type Cadence, cutAfter } from '../periods/cadence.js';
+import { changeableFrom, type Subscription } from './subscription.js';
 
 export interface CancelAt {
   readonly when: 'now' | 'period_end' | Date;
@@ -8,60 +9,69 @@ export interface CancelAt {
 
 export type Cancellation =
   | { readonly outcome: 'ends'; readonly endsAt: Date }
-  /** It lies in what is closed already, or before the subscription. */
-  | { readonly outcome: 'too_early' }
+  /** Nothing of it is left that could be cancelled. */
+  | { readonly outcome: 'over' }
+  /** It lies in what is billed already, or before the subscription. */
+  | { readonly outcome: 'too_early'; readonly after: Date }
   /** It is cancelled to an earlier time already. */
   | { readonly outcome: 'already_cancelled'; readonly endsAt: Date };
 
+export interface OpenPeriod {
+  readonly window: Interval;
+  readonly cadence: Cadence;
+}
+
 export interface CancelContext {
-  readonly open: Interval;
-  readonly endsAt: Date | null;
+  readonly subscription: Pick<Subscription, 'startsAt' | 'trialEndsAt' | 'endsAt'>;
+  /** Null when there is none: all is billed, or the subscription ends within its trial. */
+  readonly open: OpenPeriod | null;
   readonly now: Date;
-  readonly timeZone: string;
 }
 
 /**
  * The end that a cancellation asks for.
  *
- * `now` before the open period has begun gives its start: nothing of it is left, and nothing is
- * billed for it. A time beyond the open period is allowed; the periods until then go on.
- *
- * @param open the window of the open period
- * @param endsAt the end that was set before; null when the subscription is not cancelled
+ * `now` before the subscription has begun gives its start, and in a trial the present: nothing is
+ * billed for either. A trial counts as the period that it stands before, so `period_end` in it is its
+ * end. A time beyond the open period is allowed; the periods until then go on.
  */
-export function cancellationOf(
-  at: CancelAt,
-  { open, endsAt, now, timeZone }: CancelContext,
-): Cancellation {
-  const asked = askedEnd(at, periodAround(open, now, timeZone), now);
-  if (at.when instanceof Date && asked <= open.start) {
-    return { outcome: 'too_early' };
+export function cancellationOf(at: CancelAt, context: CancelContext): Cancellation {
+  const { subscription, open, now } = context;
+  const { startsAt, endsAt } = subscription;
+  const isLeft = open !== null || (endsAt !== null && endsAt > now && endsAt > startsAt);
+  if (!isLeft) {
+    return { outcome: 'over' };
+  }
+  const earliest = changeableFrom(subscription, open?.window.start ?? null);
+  const asked = askedEnd(at, earliest, context);
+  if (at.when instanceof Date && asked <= earliest) {
+    return { outcome: 'too_early', after: earliest };
   }
   return endsAt !== null && asked > endsAt
     ? { outcome: 'already_cancelled', endsAt }
     : { outcome: 'ends', endsAt: asked };
 }
 
-/**
- * The period that a person means now: while the open one is over and waits out its grace, that is
- * the one after it, which has not been opened yet.
- */
-function periodAround(open: Interval, now: Date, timeZone: string): Interval {
-  let period = open;
-  while (period.end <= now) {
-    period = { start: period.end, end: nextStartOfMonth(period.end, timeZone) };
-  }
-  return period;
-}
-
-function askedEnd(at: CancelAt, open: Interval, now: Date): Date {
+function askedEnd(at: CancelAt, earliest: Date, { subscription, open, now }: CancelContext): Date {
   if (at.when instanceof Date) {
     return at.when;
   }
+  const { trialEndsAt, endsAt } = subscription;
   switch (at.when) {
     case 'now':
-      return now > open.start ? now : open.start;
+      return now > earliest ? now : earliest;
     case 'period_end':
-      return open.end;
+      if (open === null) {
+        return endsAt ?? now;
+      }
+      return trialEndsAt !== null && now < trialEndsAt ? trialEndsAt : endOfPresent(open, now);
   }
+}
+
+/**
+ * The end of the period that a person means now: while the open one is over and waits out its grace,
+ * that is the one that has begun since and is not opened yet.
+ */
+function endOfPresent({ window, cadence }: OpenPeriod, now: Date): Date {
+  return window.end > now ? window.end : cutAfter(cadence, now);
 }

@@ -12,6 +12,7 @@ import {
 import { parseInstant } from '../../kernel/instant.js';
 import { PageQuery } from '../../platform/http/page.js';
 import { IsInstantText, IsStorableText, IsTimeZoneName } from '../../platform/http/validators.js';
+import { type Anchor, ANCHOR_KINDS } from '../periods/cadence.js';
 
 const MAX_NAME_LENGTH = 100;
 
@@ -24,6 +25,20 @@ const StripeOnly = (): PropertyDecorator =>
       validator: {
         validate: (_, args) => (args?.object as BillingDto | undefined)?.provider === 'stripe',
         defaultMessage: () => 'is a field of the provider "stripe" only',
+      },
+    }),
+  );
+
+/** A calendar is not counted from a time that somebody names. */
+const AnniversaryOnly = (): PropertyDecorator =>
+  applyDecorators(
+    ValidateIf((_, value) => value !== undefined),
+    ValidateBy({
+      name: 'unknownField',
+      validator: {
+        validate: (_, args) =>
+          (args?.object as CreateSubscriptionDto | undefined)?.anchor === 'anniversary',
+        defaultMessage: () => 'is a field of the anchor "anniversary" only',
       },
     }),
   );
@@ -62,12 +77,26 @@ export class CreateSubscriptionDto {
   @IsInstantText()
   ends_at?: string | null;
 
-  /** `calendar`: periods begin where the months of the calendar begin. */
+  /** Until then nothing is billed, and the first billing period starts there. Without it: no trial. */
   @IsOptional()
-  @IsIn(['calendar'])
-  anchor?: 'calendar';
+  @IsInstantText()
+  trial_ends_at?: string | null;
 
-  /** Where months begin; the customer's by default. */
+  /**
+   * `calendar` (default): periods begin where days, weeks, months, quarters or years of the calendar
+   * do. `anniversary`: at whole intervals from `anchor_at`, by the local clock; a day that a month
+   * does not have is its last one.
+   */
+  @IsOptional()
+  @IsIn(ANCHOR_KINDS)
+  anchor?: Anchor['kind'];
+
+  /** Of an anniversary: what is counted from; by default, where the first billing period starts. */
+  @IsInstantText()
+  @AnniversaryOnly()
+  anchor_at?: string;
+
+  /** By whose clock periods are cut; the customer's by default. */
   @IsOptional()
   @IsTimeZoneName()
   time_zone?: string;
@@ -95,6 +124,21 @@ export class CancelSubscriptionDto {
   at: string;
 }
 
+export class ChangePauseDto {
+  /** `now`, which is the default, or a time, also to come. */
+  @IsOptional()
+  @ValidateBy({
+    name: 'isPauseTime',
+    validator: {
+      validate: (value) =>
+        value === 'now' || (typeof value === 'string' && parseInstant(value) !== null),
+      defaultMessage: () =>
+        'must be "now" or a time with its offset, such as "2026-11-15T00:00:00+01:00"',
+    },
+  })
+  at?: string;
+}
+
 export class SubscriptionsQuery extends PageQuery {
   /** Id or key. */
   @IsOptional()
@@ -113,6 +157,13 @@ export class BillingResponse {
   finalize?: boolean;
 }
 
+export class PauseResponse {
+  /** In the time zone of the subscription, as is `ends_at`. */
+  starts_at: string;
+  /** Null until it is resumed. */
+  ends_at: string | null;
+}
+
 export class SubscriptionResponse {
   id: string;
   /** The key of the customer. */
@@ -123,32 +174,14 @@ export class SubscriptionResponse {
   starts_at: string;
   /** Null until it is cancelled. */
   ends_at: string | null;
+  /** Null without a trial. */
+  trial_ends_at: string | null;
   anchor: string;
+  /** Null for a calendar anchor. */
+  anchor_at: string | null;
   time_zone: string;
+  /** Spans of which nothing is billed, in order. */
+  pauses: PauseResponse[];
   billing: BillingResponse;
   created_at: string;
-}
-
-export class PreviewLineResponse {
-  /** The key of the price. */
-  price: string;
-  kind: string;
-  quantity: string | null;
-  amount: string;
-  amount_minor: number;
-  currency: string;
-  description: string;
-}
-
-/** What the open period would bill if it closed now. */
-export class InvoicePreviewResponse {
-  subscription: string;
-  billing_period: string;
-  customer: string;
-  period_start: string;
-  period_end: string;
-  currency: string;
-  amount: string;
-  amount_minor: number;
-  lines: PreviewLineResponse[];
 }

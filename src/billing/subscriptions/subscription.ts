@@ -1,3 +1,6 @@
+import { type OpenInterval } from '../../kernel/interval.js';
+import { type Anchor } from '../periods/cadence.js';
+
 /** Who collects what a subscription costs: nobody but our own ledger, or Stripe by invoices of its own. */
 export type Billing =
   | { readonly provider: 'none' }
@@ -13,11 +16,36 @@ export interface Subscription {
   readonly customerId: string;
   readonly planId: string;
   readonly startsAt: Date;
+  /** Null without a trial; nothing is billed before it. */
+  readonly trialEndsAt: Date | null;
   /** Null until it is cancelled; equal to startsAt when it was withdrawn before it began. */
   readonly endsAt: Date | null;
-  /** Periods begin where months of the calendar begin. */
-  readonly anchor: 'calendar';
+  readonly anchor: Anchor;
   readonly timeZone: string;
+  /** Spans of which nothing is billed, in order and apart from each other; the last may not end. */
+  readonly pauses: readonly OpenInterval[];
   readonly billing: Billing;
   readonly createdAt: Date;
+}
+
+/** Where the first billing period starts. */
+export function firstPeriodStart({
+  startsAt,
+  trialEndsAt,
+}: Pick<Subscription, 'startsAt' | 'trialEndsAt'>): Date {
+  return trialEndsAt ?? startsAt;
+}
+
+/**
+ * From when on a subscription may still be ended, paused or resumed: what lies before is billed.
+ *
+ * @param openStart where the open period starts; null when there is none
+ */
+export function changeableFrom(
+  subscription: Pick<Subscription, 'startsAt' | 'trialEndsAt'>,
+  openStart: Date | null,
+): Date {
+  return openStart !== null && openStart > firstPeriodStart(subscription)
+    ? openStart
+    : subscription.startsAt;
 }

@@ -1,8 +1,9 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiConflictResponse } from '@nestjs/swagger';
-import { formatDecimal } from '../../kernel/decimal.js';
-import { formatInstant, parseInstant } from '../../kernel/instant.js';
+import { decimal, formatDecimal } from '../../kernel/decimal.js';
+import { formatInstant, instantOf } from '../../kernel/instant.js';
 import { formatAmount } from '../../kernel/money.js';
+import { NaturallyIdempotent } from '../../platform/access/idempotency.interceptor.js';
 import { RequireScope } from '../../platform/access/scope.js';
 import {
   ApiPage,
@@ -10,19 +11,29 @@ import {
   readCursor,
   toPageResponse,
 } from '../../platform/http/page.js';
-import { type InvoicePreview, InvoicePreviewService } from '../periods/invoice-preview.service.js';
+import {
+  type AskedQuantity,
+  type InvoicePreview,
+  InvoicePreviewService,
+} from '../periods/invoice-preview.service.js';
 import { type RatedLine } from '../periods/rating.service.js';
 import { type CancelAt } from './cancellation.js';
 import {
   type BillingDto,
   type BillingResponse,
   CancelSubscriptionDto,
+  ChangePauseDto,
   CreateSubscriptionDto,
-  InvoicePreviewResponse,
-  type PreviewLineResponse,
   SubscriptionResponse,
   SubscriptionsQuery,
 } from './create-subscription.dto.js';
+import { type When } from './pausing.js';
+import {
+  InvoicePreviewResponse,
+  PreviewInvoiceDto,
+  type PreviewLineResponse,
+  type SupposedQuantityDto,
+} from './preview-invoice.dto.js';
 import { type Billing } from './subscription.js';
 import { type NamedSubscription, SubscriptionsReader } from './subscriptions.reader.js';
 import { type NewSubscription, SubscriptionsService } from './subscriptions.service.js';
@@ -80,6 +91,37 @@ export class SubscriptionsController {
     return toResponse(await this.reader.get(id));
   }
 
+  /** Bill nothing of what is used from a time on, until it is resumed. Billing periods go on. */
+  @Post(':id/pause')
+  @HttpCode(200)
+  @RequireScope('bill')
+  @ApiConflictResponse({
+    description:
+      'It is paused already, or has ended (`already_paused`, `too_many_pauses`, `subscription_ended`).',
+  })
+  async pause(
+    @Param('id') id: string,
+    @Body() body: ChangePauseDto,
+  ): Promise<SubscriptionResponse> {
+    await this.subscriptions.pause(id, toWhen(body.at));
+    return toResponse(await this.reader.get(id));
+  }
+
+  /** End a pause, or take one back that has not begun. */
+  @Post(':id/resume')
+  @HttpCode(200)
+  @RequireScope('bill')
+  @ApiConflictResponse({
+    description: 'It is not paused, or has ended (`not_paused`, `subscription_ended`).',
+  })
+  async resume(
+    @Param('id') id: string,
+    @Body() body: ChangePauseDto,
+  ): Promise<SubscriptionResponse> {
+    await this.subscriptions.resume(id, toWhen(body.at));
+    return toResponse(await this.reader.get(id));
+  }
+
   /** What the open billing period would bill now, line by line. */
   @Get(':id/invoice-preview')
   @RequireScope('read')
@@ -88,20 +130,36 @@ export class SubscriptionsController {
     const { subscription } = await this.reader.get(id);
     return toPreview(await this.previews.preview(subscription.id));
   }
-}
 
-/** The DTO has made sure that the text is an instant. */
-function toInstant(text: string): Date {
-  return new Date(parseInstant(text)?.epochMs ?? Number.NaN);
+  /** What the open billing period would bill with other quantities than measured. Stores nothing. */
+  @Post(':id/invoice-preview')
+  @HttpCode(200)
+  @RequireScope('read')
+  @NaturallyIdempotent()
+  @ApiConflictResponse({ description: 'The subscription has ended (`subscription_ended`).' })
+  async previewSupposed(
+    @Param('id') id: string,
+    @Body() body: PreviewInvoiceDto,
+  ): Promise<InvoicePreviewResponse> {
+    const { subscription } = await this.reader.get(id);
+    return toPreview(await this.previews.preview(subscription.id, body.quantities.map(toAsked)));
+  }
 }
 
 function toInput(body: CreateSubscriptionDto): NewSubscription {
   return {
     customer: body.customer,
     plan: body.plan,
-    startsAt: toInstant(body.starts_at),
-    endsAt: typeof body.ends_at === 'string' ? toInstant(body.ends_at) : null,
-    anchor: body.anchor ?? 'calendar',
+    startsAt: instantOf(body.starts_at),
+    endsAt: typeof body.ends_at === 'string' ? instantOf(body.ends_at) : null,
+    trialEndsAt: typeof body.trial_ends_at === 'string' ? instantOf(body.trial_ends_at) : null,
+    anchor:
+      body.anchor === 'anniversary'
+        ? {
+            kind: 'anniversary',
+            at: body.anchor_at === undefined ? null : instantOf(body.anchor_at),
+          }
+        : { kind: 'calendar' },
     timeZone: body.time_zone ?? null,
     billing: toBilling(body.billing ?? { provider: 'none' }),
   };
@@ -114,19 +172,37 @@ function toBilling(body: BillingDto): Billing {
 }
 
 function toCancelAt(at: string): CancelAt {
-  return { when: at === 'now' || at === 'period_end' ? at : toInstant(at) };
+  return { when: at === 'now' || at === 'period_end' ? at : instantOf(at) };
+}
+
+function toWhen(at = 'now'): When {
+  return at === 'now' ? at : instantOf(at);
+}
+
+/** The DTO has made sure that there is a price or a meter. */
+function toAsked({ price, meter = '', quantity }: SupposedQuantityDto): AskedQuantity {
+  return {
+    of: price === undefined ? { kind: 'meter', meter } : { kind: 'price', price },
+    quantity: decimal(quantity),
+  };
 }
 
 function toResponse({ subscription, customer, plan }: NamedSubscription): SubscriptionResponse {
-  const { timeZone, endsAt } = subscription;
+  const { timeZone, anchor, endsAt, trialEndsAt, pauses } = subscription;
   return {
     id: subscription.id,
     customer: customer.key,
     plan: plan.key,
     starts_at: formatInstant(subscription.startsAt, timeZone),
     ends_at: endsAt && formatInstant(endsAt, timeZone),
-    anchor: subscription.anchor,
+    trial_ends_at: trialEndsAt && formatInstant(trialEndsAt, timeZone),
+    anchor: anchor.kind,
+    anchor_at: anchor.kind === 'anniversary' ? formatInstant(anchor.at, timeZone) : null,
     time_zone: timeZone,
+    pauses: pauses.map(({ start, end }) => ({
+      starts_at: formatInstant(start, timeZone),
+      ends_at: end && formatInstant(end, timeZone),
+    })),
     billing: toBillingResponse(subscription.billing),
     created_at: subscription.createdAt.toISOString(),
   };

@@ -1,22 +1,35 @@
 /*
- * Starts and ends subscriptions. A subscription and its first period are stored together; the
+ * Starts, pauses and ends subscriptions. A subscription and its first period are stored together; the
  * closing worker opens every later one, so a start in the past is caught up period by period.
  */
 import { Injectable } from '@nestjs/common';
 import { type Customer } from '../../customers/customer.js';
 import { CustomersReader } from '../../customers/customers.reader.js';
 import { Clock } from '../../kernel/clock.js';
-import { conflict, invalidField, notFound } from '../../kernel/errors.js';
+import { conflict, type DomainError, invalidField, notFound } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { Database } from '../../platform/database/database.js';
 import { type Plan } from '../../pricing/plan.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
+import { type BillingPeriod } from '../periods/billing-period.js';
+import { type Anchor } from '../periods/cadence.js';
 import { PeriodsService } from '../periods/periods.service.js';
 import { type CancelAt, cancellationOf } from './cancellation.js';
-import { type Billing, type Subscription } from './subscription.js';
+import {
+  MAX_PAUSES,
+  type PauseContext,
+  pausedFrom,
+  type Pausing,
+  resumedFrom,
+  type When,
+} from './pausing.js';
+import { type Billing, firstPeriodStart, type Subscription } from './subscription.js';
 import { SubscriptionsStore } from './subscriptions.store.js';
 
-/** How far from now a start may be: 120 monthly periods to catch up at most. */
+/**
+ * How far from now a start, a trial's end and an anchor may be: 3,660 daily periods to catch up at most,
+ * which takes the closing worker minutes.
+ */
 const MAX_START_DISTANCE_MS = 10 * 366 * 86_400_000;
 
 export interface NewSubscription {
@@ -25,10 +38,15 @@ export interface NewSubscription {
   /** Id or key. */
   readonly plan: string;
   readonly startsAt: Date;
-  readonly anchor: 'calendar';
-  /** Null: the customer's. */
+  /** Null: without a trial. */
+  readonly trialEndsAt: Date | null;
   /** Null: until it is cancelled. */
   readonly endsAt: Date | null;
+  readonly anchor:
+    | { readonly kind: 'calendar' }
+    /** Null: counted from where the first billing period starts. */
+    | { readonly kind: 'anniversary'; readonly at: Date | null };
+  /** Null: the customer's. */
   readonly timeZone: string | null;
   readonly billing: Billing;
 }
@@ -47,12 +65,7 @@ export class SubscriptionsService {
   /** Puts a customer on a plan and opens the first billing period; both or nothing. */
   async create(input: NewSubscription): Promise<Subscription> {
     const now = this.clock.now();
-    if (Math.abs(input.startsAt.getTime() - now.getTime()) > MAX_START_DISTANCE_MS) {
-      throw invalidField('starts_at', 'too_far', 'must be within ten years of now');
-    }
-    if (input.endsAt !== null && input.endsAt <= input.startsAt) {
-      throw invalidField('ends_at', 'is_after', 'must be after starts_at');
-    }
+    requireTimes(input, now);
     const customer = await this.customerOf(input);
     const plan = await this.planOf(input, customer);
     const subscription: Subscription = {
@@ -60,15 +73,17 @@ export class SubscriptionsService {
       customerId: customer.id,
       planId: plan.id,
       startsAt: input.startsAt,
+      trialEndsAt: input.trialEndsAt,
       endsAt: input.endsAt,
-      anchor: input.anchor,
+      anchor: toAnchor(input),
       timeZone: input.timeZone ?? customer.timeZone,
+      pauses: [],
       billing: input.billing,
       createdAt: now,
     };
     await this.database.transaction(async () => {
       await this.store.insert(subscription);
-      await this.periods.open(subscription, subscription.startsAt);
+      await this.periods.open(subscription, firstPeriodStart(subscription));
     });
     return subscription;
   }
@@ -77,34 +92,25 @@ export class SubscriptionsService {
    * Ends a subscription: its open period ends with it, and none opens after. An end may be moved
    * forward by another cancellation, never back.
    *
-   * @throws DomainError not_found; invalid on `at` before the open period; conflict
-   *   `subscription_ended` or `already_cancelled`
+   * @throws DomainError not_found; invalid on `at` in what is billed; conflict `subscription_ended` or
+   *   `already_cancelled`
    */
   async cancel(id: string, at: CancelAt): Promise<Subscription> {
-    return await this.database.transaction(async () => {
-      const subscription = await this.store.find(id, 'for update');
-      if (subscription === null) {
-        throw notFound('subscription', id);
-      }
-      // Read after the lock: whoever closed it in between has opened the next one.
-      const open = await this.periods.findOpen(id);
-      if (open === null) {
-        throw conflict('subscription_ended', 'The subscription has ended already.');
-      }
-      const { endsAt: endedAt } = subscription;
-      const now = this.clock.now();
+    return await this.changing(id, async (subscription, open) => {
+      const cadence = open && (await this.periods.cadenceOf(open));
       const cancellation = cancellationOf(at, {
-        open: open.window,
-        endsAt: endedAt,
-        now,
-        timeZone: subscription.timeZone,
+        subscription,
+        open: open && cadence && { window: open.window, cadence },
+        now: this.clock.now(),
       });
       switch (cancellation.outcome) {
+        case 'over':
+          throw ended();
         case 'too_early':
           throw invalidField(
             'at',
             'too_early',
-            `must be after ${open.window.start.toISOString()}, where the open billing period starts`,
+            `must be after ${cancellation.after.toISOString()}, where what is not billed yet starts`,
           );
         case 'already_cancelled':
           throw conflict(
@@ -113,9 +119,63 @@ export class SubscriptionsService {
           );
         case 'ends':
           await this.store.recordEnd(id, cancellation.endsAt);
-          await this.periods.endBy(open, cancellation.endsAt);
+          if (open !== null) {
+            await this.periods.endBy(open, cancellation.endsAt);
+          }
           return { ...subscription, endsAt: cancellation.endsAt };
       }
+    });
+  }
+
+  /**
+   * Bills nothing of what is used from a time on, until it is resumed. Periods go on as they were.
+   *
+   * @throws DomainError not_found; invalid on `at` in what is billed or paused, or after the end;
+   *   conflict `subscription_ended`, `already_paused` or `too_many_pauses`
+   */
+  async pause(id: string, when: When): Promise<Subscription> {
+    return await this.changePauses(id, (context) => pausedFrom(when, context));
+  }
+
+  /**
+   * Ends a pause, or takes one back that has not begun.
+   *
+   * @throws DomainError not_found; invalid on `at` in what is billed or before the pause; conflict
+   *   `subscription_ended` or `not_paused`
+   */
+  async resume(id: string, when: When): Promise<Subscription> {
+    return await this.changePauses(id, (context) => resumedFrom(when, context));
+  }
+
+  private async changePauses(
+    id: string,
+    change: (context: PauseContext) => Pausing,
+  ): Promise<Subscription> {
+    return await this.changing(id, async (subscription, open) => {
+      if (open === null) {
+        throw ended();
+      }
+      const now = this.clock.now();
+      const result = change({ subscription, openStart: open.window.start, now });
+      if (result.outcome !== 'changed') {
+        throw pauseRefusal(result);
+      }
+      await this.store.recordPauses(id, result.pauses);
+      return { ...subscription, pauses: result.pauses };
+    });
+  }
+
+  private async changing(
+    id: string,
+    change: (subscription: Subscription, open: BillingPeriod | null) => Promise<Subscription>,
+  ): Promise<Subscription> {
+    return await this.database.transaction(async () => {
+      const subscription = await this.store.find(id, 'for update');
+      if (subscription === null) {
+        throw notFound('subscription', id);
+      }
+      // Read after the lock: whoever closed it in between has opened the next one.
+      return await change(subscription, await this.periods.findOpen(id));
     });
   }
 
@@ -143,5 +203,56 @@ export class SubscriptionsService {
       throw invalidField('plan', 'currency_mismatch', detail);
     }
     return plan;
+  }
+}
+
+/** @throws DomainError invalid, naming the field */
+function requireTimes({ startsAt, trialEndsAt, endsAt, anchor }: NewSubscription, now: Date): void {
+  const anchorAt = anchor.kind === 'anniversary' ? anchor.at : null;
+  const times = { starts_at: startsAt, trial_ends_at: trialEndsAt, anchor_at: anchorAt };
+  for (const [field, time] of Object.entries(times)) {
+    if (time !== null && Math.abs(time.getTime() - now.getTime()) > MAX_START_DISTANCE_MS) {
+      throw invalidField(field, 'too_far', 'must be within ten years of now');
+    }
+  }
+  for (const [field, time] of Object.entries({ trial_ends_at: trialEndsAt, ends_at: endsAt })) {
+    if (time !== null && time <= startsAt) {
+      throw invalidField(field, 'is_after', 'must be after starts_at');
+    }
+  }
+}
+
+function toAnchor(input: NewSubscription): Anchor {
+  const { anchor } = input;
+  return anchor.kind === 'calendar'
+    ? anchor
+    : { kind: 'anniversary', at: anchor.at ?? firstPeriodStart(input) };
+}
+
+function ended(): DomainError {
+  return conflict('subscription_ended', 'The subscription has ended already.');
+}
+
+function pauseRefusal(result: Exclude<Pausing, { readonly outcome: 'changed' }>): DomainError {
+  switch (result.outcome) {
+    case 'already_paused':
+      return conflict(
+        'already_paused',
+        `The subscription is paused from ${result.since.toISOString()} on already.`,
+      );
+    case 'not_paused':
+      return conflict('not_paused', 'The subscription is not paused.');
+    case 'too_many':
+      return conflict('too_many_pauses', `A subscription may be paused ${MAX_PAUSES} times.`);
+    case 'too_early': {
+      const from = result.from.toISOString();
+      return invalidField('at', 'too_early', `must not be before ${from}, and a pause must last`);
+    }
+    case 'after_end':
+      return invalidField(
+        'at',
+        'after_end',
+        `must be before ${result.endsAt.toISOString()}, where the subscription ends`,
+      );
   }
 }

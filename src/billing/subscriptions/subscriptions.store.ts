@@ -7,6 +7,9 @@ import { conflict } from '../../kernel/errors.js';
 import { Database } from '../../platform/database/database.js';
 import { violates } from '../../platform/database/pg-errors.js';
 import { type Page, toPage } from '../../platform/http/page.js';
+import { type OpenInterval } from '../../kernel/interval.js';
+import { type Anchor } from '../periods/cadence.js';
+import { anchorOf, billingOf, PAUSES, type PauseTuple, pausesOf } from './subscription.sql.js';
 import { type Billing, type Subscription } from './subscription.js';
 
 interface SubscriptionRow {
@@ -15,15 +18,20 @@ interface SubscriptionRow {
   readonly plan_id: string;
   readonly starts_at: Date;
   readonly ends_at: Date | null;
-  readonly anchor: 'calendar';
+  readonly anchor: Anchor['kind'];
+  readonly anchor_at: Date | null;
+  readonly trial_ends_at: Date | null;
   readonly time_zone: string;
+  readonly pauses: readonly PauseTuple[];
   readonly provider: Billing['provider'];
   readonly finalize: boolean;
   readonly created_at: Date;
 }
 
-const COLUMNS = `id, customer_id, plan_id, starts_at, ends_at, anchor, time_zone, provider, finalize,
-  created_at`;
+const STORED = `id, customer_id, plan_id, starts_at, ends_at, anchor, anchor_at, trial_ends_at,
+  time_zone, provider, finalize, created_at`;
+const COLUMNS = `${STORED}, ${PAUSES}`;
+const FROM = 'subscriptions AS subscription';
 
 @Injectable()
 export class SubscriptionsStore {
@@ -31,17 +39,20 @@ export class SubscriptionsStore {
 
   /** Throws conflict when the customer is on the plan already at some time of it. */
   async insert(subscription: Subscription): Promise<void> {
-    const { billing } = subscription;
+    const { anchor, billing } = subscription;
     try {
       await this.database.query(
-        `INSERT INTO subscriptions (${COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+        `INSERT INTO subscriptions (${STORED})
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
         [
           subscription.id,
           subscription.customerId,
           subscription.planId,
           subscription.startsAt,
           subscription.endsAt,
-          subscription.anchor,
+          anchor.kind,
+          anchor.kind === 'anniversary' ? anchor.at : null,
+          subscription.trialEndsAt,
           subscription.timeZone,
           billing.provider,
           billing.provider === 'stripe' && billing.finalize,
@@ -62,7 +73,7 @@ export class SubscriptionsStore {
   /** Locks the row, and with it the periods of the subscription, when it is to be changed. */
   async find(id: string, lock: 'none' | 'for update' = 'none'): Promise<Subscription | null> {
     const rows = await this.database.query<SubscriptionRow>(
-      `SELECT ${COLUMNS} FROM subscriptions WHERE id = $1 ${lock === 'none' ? '' : 'FOR UPDATE'}`,
+      `SELECT ${COLUMNS} FROM ${FROM} WHERE id = $1 ${lock === 'none' ? '' : 'FOR UPDATE'}`,
       [id],
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
@@ -75,7 +86,7 @@ export class SubscriptionsStore {
     before: string | null,
   ): Promise<Page<Subscription>> {
     const rows = await this.database.query<SubscriptionRow>(
-      `SELECT ${COLUMNS} FROM subscriptions
+      `SELECT ${COLUMNS} FROM ${FROM}
        WHERE ($2::text IS NULL OR id < $2)
          AND ($3::text IS NULL OR customer_id = $3)
          AND ($4::text IS NULL OR plan_id = $4)
@@ -90,6 +101,20 @@ export class SubscriptionsStore {
   async recordEnd(id: string, endsAt: Date): Promise<void> {
     await this.database.query(`UPDATE subscriptions SET ends_at = $2 WHERE id = $1`, [id, endsAt]);
   }
+
+  /**
+   * Sets of which spans nothing is billed. The row itself changes, so that a close that took its
+   * snapshot before is run again and sees them.
+   */
+  async recordPauses(id: string, pauses: readonly OpenInterval[]): Promise<void> {
+    await this.database.query(
+      `UPDATE subscriptions SET pauses = (
+         SELECT coalesce(range_agg(tstzrange(pause.starts_at, pause.ends_at)), '{}')
+         FROM unnest($2::timestamptz[], $3::timestamptz[]) AS pause (starts_at, ends_at))
+       WHERE id = $1`,
+      [id, pauses.map((pause) => pause.start), pauses.map((pause) => pause.end)],
+    );
+  }
 }
 
 function fromRow(row: SubscriptionRow): Subscription {
@@ -99,12 +124,11 @@ function fromRow(row: SubscriptionRow): Subscription {
     planId: row.plan_id,
     startsAt: row.starts_at,
     endsAt: row.ends_at,
-    anchor: row.anchor,
+    anchor: anchorOf(row),
+    trialEndsAt: row.trial_ends_at,
     timeZone: row.time_zone,
-    billing:
-      row.provider === 'stripe'
-        ? { provider: 'stripe', finalize: row.finalize }
-        : { provider: 'none' },
+    pauses: pausesOf(row.pauses),
+    billing: billingOf(row),
     createdAt: row.created_at,
   };
 }
