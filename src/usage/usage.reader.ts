@@ -26,15 +26,24 @@ export class UsageReader {
     return await this.store.readAsOf(question, cutOffBatch);
   }
 
-  /** What a customer used of a meter in a window; in a transaction, as of its snapshot. */
-  async quantityOf(meter: Meter, customerId: string, window: Interval): Promise<Decimal> {
+  /**
+   * What a customer used of a meter in a window; in a transaction, as of its snapshot.
+   *
+   * @param groups of which groups: those with all these values, or all but some; of all by default
+   */
+  async quantityOf(
+    meter: Meter,
+    customerId: string,
+    window: Interval,
+    groups: Pick<UsageQuestion, 'groupFilter' | 'groupExclusions'> = { groupFilter: {} },
+  ): Promise<Decimal> {
     const rows = await this.store.read({
       meter,
       whose: { kind: 'customer', customerId },
       buckets: [window],
       groupBy: [],
       bySubject: false,
-      groupFilter: {},
+      ...groups,
       now: this.clock.now(),
     });
     return rows[0]?.quantity ?? decimal('0');

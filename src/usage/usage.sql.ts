@@ -24,6 +24,8 @@ export interface UsageQuestion {
   readonly groupBy: readonly string[];
   /** Only events whose group has this value. */
   readonly groupFilter: Readonly<Record<string, string>>;
+  /** No events whose groups have all values of one of these; none by default. */
+  readonly groupExclusions?: readonly Readonly<Record<string, string>>[];
   /** Levels hold until then at most: what has not happened yet is not counted. */
   readonly now: Date;
 }
@@ -83,12 +85,20 @@ export function rowKeys(question: UsageQuestion, from: string, groups: string): 
 
 /** The condition that the question puts on groups, with AND before it. */
 export function groupCondition(
-  { meter, groupFilter }: UsageQuestion,
+  { meter, groupFilter, groupExclusions = [] }: UsageQuestion,
   groups: string,
   parameters: Parameters,
 ): string {
-  return Object.entries(groupFilter)
-    .map(([key, value]) => ` AND ${groups}[${positionOf(meter, key)}] = ${parameters.add(value)}`)
+  const equalities = (values: Readonly<Record<string, string>>): string[] =>
+    Object.entries(values).map(
+      ([key, value]) => `${groups}[${positionOf(meter, key)}] = ${parameters.add(value)}`,
+    );
+  return [
+    ...equalities(groupFilter),
+    // A group that an event does not have is NULL, and is not excluded.
+    ...groupExclusions.map((values) => `(${equalities(values).join(' AND ')}) IS NOT TRUE`),
+  ]
+    .map((condition) => ` AND ${condition}`)
     .join('');
 }
 

@@ -3,12 +3,20 @@
  * cut-off, so that a preview is what closing at that moment would have written.
  */
 import { Injectable } from '@nestjs/common';
-import { decimal, formatDecimal } from '../../kernel/decimal.js';
-import { type MinorUnits } from '../../kernel/money.js';
+import { decimal } from '../../kernel/decimal.js';
+import { formatAmount, type MinorUnits, toMinorUnits } from '../../kernel/money.js';
 import { MetersReader } from '../../meters/meters.reader.js';
-import { type PerUnitPrice, type Plan, type Price } from '../../pricing/plan.js';
+import { describeMatch, describeUsage } from '../../pricing/describe-usage.js';
+import {
+  type FlatPrice,
+  type LimitPrice,
+  type Plan,
+  type Price,
+  type UsagePrice,
+} from '../../pricing/plan.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
-import { rate, type RatingStep } from '../../pricing/rate.js';
+import { rate, rateLimit } from '../../pricing/rate.js';
+import { type RatingStep } from '../../pricing/rating-step.js';
 import { UsageReader } from '../../usage/usage.reader.js';
 import { type Charge } from '../ledger/line-item.js';
 import { type BillingPeriod, describeWindow } from './billing-period.js';
@@ -30,6 +38,14 @@ export interface RatedPeriod {
   readonly lines: readonly RatedLine[];
 }
 
+/** What all lines of a period have in common. */
+interface Rated {
+  readonly period: BillingPeriod;
+  readonly plan: Plan;
+  readonly currency: string;
+  readonly prices: readonly Price[];
+}
+
 @Injectable()
 export class RatingService {
   constructor(
@@ -38,49 +54,96 @@ export class RatingService {
     private readonly usage: UsageReader,
   ) {}
 
-  /** Rates every price of the period's plan version. A flat fee is due in full, however short the period. */
+  /**
+   * Rates every price of the period's plan version. A flat fee is due in full, however short the
+   * period. Limits see all lines before them, so they come last.
+   */
   async ratePeriod(period: BillingPeriod): Promise<RatedPeriod> {
     const plan = await this.plans.get(period.subscription.planId);
     const { currency, prices } = await this.plans.version(period.planVersionId);
+    const rated: Rated = { period, plan, currency, prices };
     const lines: RatedLine[] = [];
     for (const price of prices) {
-      const { charge, what } = await this.chargeOf(price, plan, period);
-      const quantity = charge.kind === 'usage' ? charge.quantity : NOTHING;
-      const days = describeWindow(period.window, period.subscription.timeZone);
-      lines.push({
-        ...rate(price, quantity, currency),
-        price,
-        charge,
-        description: `${what} (${days})`,
-      });
+      lines.push(await this.lineOf(price, rated, lines));
     }
     return { plan, currency, lines };
   }
 
-  private async chargeOf(
+  private async lineOf(
     price: Price,
-    plan: Plan,
-    period: BillingPeriod,
-  ): Promise<{ charge: Charge; what: string }> {
+    rated: Rated,
+    before: readonly RatedLine[],
+  ): Promise<RatedLine> {
     switch (price.kind) {
       case 'flat':
-        return { charge: { kind: 'flat' }, what: `${plan.name}: ${price.key}` };
+        return flatLine(price, rated);
       case 'usage':
-        return await this.usageCharge(price, period);
+        return await this.usageLine(price, rated);
+      case 'minimum':
+      case 'maximum':
+        return limitLine(price, rated, before);
     }
   }
 
-  private async usageCharge(
-    price: PerUnitPrice,
-    period: BillingPeriod,
-  ): Promise<{ charge: Charge; what: string }> {
+  private async usageLine(
+    price: UsagePrice,
+    { period, currency, prices }: Rated,
+  ): Promise<RatedLine> {
     const meter = await this.meters.get(price.meterId);
-    const quantity = await this.usage.quantityOf(
-      meter,
-      period.subscription.customerId,
-      period.window,
-    );
-    const what = `${meter.name}: ${formatDecimal(quantity)} × ${formatDecimal(price.unitPrice)}`;
-    return { charge: { kind: 'usage', quantity }, what };
+    const { customerId } = period.subscription;
+    const groups = groupsOf(price, prices);
+    const quantity = await this.usage.quantityOf(meter, customerId, period.window, groups);
+    const what = `${meter.name}${describeMatch(price)}: ${describeUsage(price, quantity)}`;
+    return {
+      ...rate(price, quantity, currency),
+      price,
+      charge: { kind: 'usage', quantity },
+      description: describe(what, period),
+    };
   }
+}
+
+/** Usage that a price matches is that price's; the others of the same meter take what is left. */
+function groupsOf(
+  { meterId, match }: UsagePrice,
+  prices: readonly Price[],
+): Parameters<UsageReader['quantityOf']>[3] {
+  if (match !== null) {
+    return { groupFilter: match };
+  }
+  const groupExclusions = prices.flatMap((other) =>
+    other.kind === 'usage' && other.meterId === meterId && other.match !== null
+      ? [other.match]
+      : [],
+  );
+  return { groupFilter: {}, groupExclusions };
+}
+
+function flatLine(price: FlatPrice, { period, plan, currency }: Rated): RatedLine {
+  return {
+    ...rate(price, NOTHING, currency),
+    price,
+    charge: { kind: 'flat' },
+    description: describe(`${plan.name}: ${price.key}`, period),
+  };
+}
+
+function limitLine(
+  price: LimitPrice,
+  { period, plan, currency }: Rated,
+  before: readonly RatedLine[],
+): RatedLine {
+  const totalMinor = before.reduce((sum, line) => sum + line.amountMinor, 0n);
+  const limit = formatAmount(toMinorUnits(price.amount, currency), currency);
+  const what = `${plan.name}: to the ${price.kind} of ${limit}`;
+  return {
+    ...rateLimit(price, totalMinor, currency),
+    price,
+    charge: { kind: price.kind },
+    description: describe(what, period),
+  };
+}
+
+function describe(what: string, { window, subscription }: BillingPeriod): string {
+  return `${what} (${describeWindow(window, subscription.timeZone)})`;
 }
