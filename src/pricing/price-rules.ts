@@ -41,6 +41,7 @@ export function priceFaults(candidates: readonly Candidate[], currency: string):
       ...(price.kind === 'usage'
         ? usageFaults(price, candidate.meter, currency)
         : amountFaults('amount', price.amount, currency)),
+      ...(price.kind === 'maximum' ? orderFaults(candidates, price) : []),
       ...matchFaults(candidates, index),
     ];
     return faults.map(([field, code, detail]) => ({
@@ -154,6 +155,14 @@ function matchFaults(candidates: readonly Candidate[], index: number): Fault[] {
   return isClaimed
     ? [['match', 'duplicate_match', 'a price of the meter before it has it already']]
     : [];
+}
+
+/** No invoice could keep both limits. */
+function orderFaults(candidates: readonly Candidate[], { amount }: LimitTerms): Fault[] {
+  const isBelow = candidates.some(
+    ({ price }) => price.kind === 'minimum' && amount.lt(price.amount),
+  );
+  return isBelow ? [['amount', 'below_minimum', 'must not be less than minimum_amount']] : [];
 }
 
 function matchOf(candidate: Candidate | undefined): GroupMatch | null {
