@@ -10,7 +10,7 @@ const usage = {
   model: 'per_unit',
   unit_price: '0.0004',
 };
-const { unit_price: _, ...unpriced } = usage;
+const { unit_price: unitPrice, ...unpriced } = usage;
 const tiered = { ...unpriced, model: 'graduated', tiers: [tier('10', '1'), tier('', '0.5')] };
 const packaged = { ...unpriced, model: 'package', package_size: '1000', package_price: '5.00' };
 const share = { ...unpriced, meter: 'turnover', model: 'percentage', percent: '2.5' };
@@ -117,7 +117,7 @@ describe('plans', () => {
     ],
     ['prices.0.tiers.0.unit_price', withTiers({ up_to: null }), 'is_decimal'],
     ['prices.0.tiers.0.flat_amount', withTiers(tier('', '1', '-1')), 'is_decimal'],
-    ['prices.0.tiers.0.price', withTiers({ ...tier('', '1'), price: '1' }), 'unknown_field'],
+    ['prices.0.tiers.0.price', withTiers({ ...tier('', '1'), price: unitPrice }), 'unknown_field'],
     ['prices.0.package_size', withPrice({ ...packaged, package_size: '0' }), 'not_positive'],
     ['prices.0.package_size', withPrice({ ...packaged, package_size: 7 }), 'is_decimal'],
     ['prices.0.package_price', withPrice({ ...packaged, package_price: undefined }), 'is_decimal'],

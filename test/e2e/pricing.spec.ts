@@ -53,6 +53,25 @@ const EXPECTED: readonly (readonly [string, string | null, number, string])[] = 
 ];
 const SUM = 15_890;
 
+interface Line {
+  readonly id: string;
+  readonly price: string;
+  readonly quantity: string | null;
+  readonly amount_minor: number;
+  readonly description: string;
+}
+
+interface Preview {
+  readonly amount: string;
+  readonly amount_minor: number;
+  readonly lines: readonly Line[];
+}
+
+interface Explanation {
+  readonly amount_minor: number;
+  readonly steps: readonly { readonly amount_minor?: string }[];
+}
+
 describe('prices', () => {
   let service: TestService;
   let close: () => Promise<void>;
@@ -107,7 +126,7 @@ describe('prices', () => {
   };
 
   /** What a subscription would bill now; and, as it ends now, what it does bill. */
-  const previewAndBill = async (id: string): Promise<[preview: any, items: any[]]> => {
+  const previewAndBill = async (id: string): Promise<[preview: Preview, items: Line[]]> => {
     const { body: preview } = await service.get(`/api/v1/subscriptions/${id}/invoice-preview`);
     await service.post(`/api/v1/subscriptions/${id}/cancel`, { at: 'now' });
     const items = await eventually(async () => {
@@ -117,10 +136,10 @@ describe('prices', () => {
     });
     return [preview, items];
   };
-  const shown = (lines: any[]): unknown[] =>
+  const shown = (lines: readonly Line[]): unknown[] =>
     lines.map((line) => [line.price, line.quantity, line.amount_minor, line.description]);
-  const explanationOf = async (item: { id: string }): Promise<any> =>
-    (await service.get(`/api/v1/line-items/${item.id}/explanation`)).body;
+  const explanationOf = async (item: Line | undefined): Promise<Explanation> =>
+    (await service.get(`/api/v1/line-items/${item?.id}/explanation`)).body;
 
   it('charge each model as computed by hand, in the preview as in the ledger', async () => {
     const id = await subscribe('all', { prices: PRICES });
@@ -134,7 +153,7 @@ describe('prices', () => {
 
     for (const item of items) {
       const { steps, amount_minor: amount } = await explanationOf(item);
-      expect(Number(steps.at(-1).amount_minor)).toBe(amount);
+      expect(Number(steps.at(-1)?.amount_minor)).toBe(amount);
       expect(amount).toBe(item.amount_minor);
     }
     expect(await explanationOf(items[2])).toMatchObject({
@@ -159,11 +178,11 @@ describe('prices', () => {
     const id = await subscribe(plan, { ...limits, prices: [PRICES[0], PRICES[4]] });
     const [preview, items] = await previewAndBill(id);
     for (const lines of [preview.lines, items]) {
-      expect(lines.map((line: any) => line.amount_minor)).toEqual(amounts);
+      expect(lines.map((line) => line.amount_minor)).toEqual(amounts);
       expect(lines.at(-1)).toMatchObject({ price: key, kind, quantity: null });
-      expect(lines.at(-1).description).toContain(text);
+      expect(lines.at(-1)?.description).toContain(text);
     }
-    expect(await explanationOf(items.at(-1)!)).toMatchObject({
+    expect(await explanationOf(items.at(-1))).toMatchObject({
       price: { key, kind, model: null },
       meter: null,
       steps: [{ step: kind, total: '56.5', amount_minor: String(amounts.at(-1)) }],
