@@ -29,6 +29,7 @@ export interface Config {
   };
   readonly usage: {
     readonly isCheckRepairing: boolean;
+    readonly previewTimeoutMs: number;
   };
   readonly stripe: {
     readonly secretKey: string | undefined;
@@ -61,6 +62,8 @@ export const SETTINGS = {
   INGEST_MAX_QUEUE_BYTES: '67108864',
   INGEST_MAX_WAIT_MS: '10000',
   USAGE_CHECK_REPAIR: 'false',
+  // Proxies commonly give up after 60 s.
+  PREVIEW_TIMEOUT_MS: '30000',
   STRIPE_SECRET_KEY: undefined,
   STRIPE_WEBHOOK_SECRETS: undefined,
   STRIPE_API_BASE: undefined,
@@ -170,6 +173,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     ingest: readIngest(reader),
     usage: {
       isCheckRepairing: reader.oneOf('USAGE_CHECK_REPAIR', ['true', 'false']) === 'true',
+      previewTimeoutMs: reader.whole('PREVIEW_TIMEOUT_MS', 100, 60_000),
     },
     stripe: readStripe(reader),
     webhooks: { allowedCidrs, timeoutMs: reader.whole('WEBHOOK_TIMEOUT_MS', 100, 30_000) },

@@ -1,6 +1,6 @@
 /*
  * Plans and their versions. A version is checked as a whole before any of it is stored: every meter
- * exists, every amount can be charged in the plan's currency, no key stands twice.
+ * exists and is in use, every amount can be charged in the plan's currency, no key stands twice.
  */
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';

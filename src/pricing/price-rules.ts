@@ -82,6 +82,10 @@ function meterFaults({ meter: name, pricing, match }: NewUsagePrice, meter: Mete
     return [['meter', 'unknown_meter', `there is no meter '${name}'`]];
   }
   const faults: Fault[] = [];
+  if (meter.archivedAt !== null) {
+    const detail = `the meter '${meter.key}' is archived; only versions that are there go on with it`;
+    faults.push(['meter', 'archived_meter', detail]);
+  }
   if (pricing.model === 'percentage' && meter.aggregation.kind !== 'sum') {
     const detail = `a percentage is taken of a sum of money, and '${meter.key}' is no sum`;
     faults.push(['model', 'not_a_sum', detail]);

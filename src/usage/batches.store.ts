@@ -12,7 +12,7 @@ import { Database } from '../platform/database/database.js';
  * so that each batch is either in the meter's history or folded for it live; archiving and rebuilding
  * take it exclusively, so that nobody adds to what they make anew.
  */
-const METERS_LOCK = 7_263_004;
+export const METERS_LOCK = 7_263_004;
 
 export interface Batch {
   readonly id: string;

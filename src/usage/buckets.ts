@@ -20,21 +20,47 @@ export function bucketsOf(
   size: BucketSize | null,
   timeZone: string,
 ): Interval[] | null {
-  if (size === null) {
-    return [window];
-  }
   const buckets: Interval[] = [];
-  let start = window.start;
-  while (start < window.end) {
+  for (const bucket of eachBucket(window, size, timeZone)) {
     if (buckets.length === MAX_BUCKETS) {
       return null;
     }
-    const next = startOfNext(start, size, timeZone);
-    const end = next < window.end ? next : window.end;
-    buckets.push({ start, end });
-    start = end;
+    buckets.push(bucket);
   }
   return buckets;
+}
+
+/** The same without limit, MAX_BUCKETS at a time, each chunk made when it is asked for. */
+export function* bucketChunks(
+  window: Interval,
+  size: BucketSize | null,
+  timeZone: string,
+): Generator<Interval[]> {
+  let chunk: Interval[] = [];
+  for (const bucket of eachBucket(window, size, timeZone)) {
+    chunk.push(bucket);
+    if (chunk.length === MAX_BUCKETS) {
+      yield chunk;
+      chunk = [];
+    }
+  }
+  if (chunk.length > 0) {
+    yield chunk;
+  }
+}
+
+function* eachBucket(
+  window: Interval,
+  size: BucketSize | null,
+  timeZone: string,
+): Generator<Interval> {
+  let start = window.start;
+  while (start < window.end) {
+    const next = size === null ? window.end : startOfNext(start, size, timeZone);
+    const end = next < window.end ? next : window.end;
+    yield { start, end };
+    start = end;
+  }
 }
 
 const HOUR_MS = 3_600_000;
@@ -46,9 +72,13 @@ function startOfNext(instant: Date, size: BucketSize, timeZone: string): Date {
     const elapsedMs = (local.minute * 60 + local.second) * 1_000 + local.millisecond;
     return new Date(instant.getTime() + HOUR_MS - elapsedMs);
   }
-  return local
-    .startOf(size)
-    .plus({ [size]: 1 })
-    .startOf(size)
-    .toJSDate();
+  let next = local;
+  do {
+    next = next
+      .startOf(size)
+      .plus({ [size]: 1 })
+      .startOf(size);
+    // More than once where the clock is set back over a midnight, which then is past already.
+  } while (next.toMillis() <= instant.getTime());
+  return next.toJSDate();
 }

@@ -75,16 +75,19 @@ export class FoldService {
       if (backfill === null) {
         return 0;
       }
-      const history = upTo(MAX_EVENTS, await this.store.listHistory(backfill, MAX_BATCHES));
+      const listed = await this.store.listHistory(backfill, MAX_BATCHES);
+      const history = upTo(MAX_EVENTS, listed);
       const last = history.at(-1);
-      if (last === undefined) {
-        await this.store.finishBackfill(backfill.meter, this.clock.now());
-        return 1;
+      if (last !== undefined) {
+        await this.store.groupByHash();
+        await this.store.recordBackfill(backfill.meter, last.id);
+        await this.rollups.fold(await this.meter(backfill.meter), history);
       }
-      await this.store.groupByHash();
-      await this.store.recordBackfill(backfill.meter, last.id);
-      await this.rollups.fold(await this.meter(backfill.meter), history);
-      return history.length;
+      // None is added to a history. A step of its own would cost each meter one more fold and its rest.
+      if (history.length === listed.length && listed.length < MAX_BATCHES) {
+        await this.store.finishBackfill(backfill.meter, this.clock.now());
+      }
+      return Math.max(1, history.length);
     });
   }
 

@@ -29,7 +29,7 @@ export function levelsStatement(
   sql: MeterSql,
   parameters: Parameters,
 ): string {
-  const now = parameters.add(question.now);
+  const now = parameters.add(endOf(question));
   const keys = rowKeys(question, 'piece', 'held.groups');
   return `WITH ${pieces(question, parameters)}, past AS (
       SELECT subject, customer_id, bucket, starts_at, least(ends_at, ${now}) AS ends_at
@@ -51,8 +51,12 @@ export function levelsStatement(
     JOIN held ON held.subject = piece.subject
       AND held.starts_at < piece.ends_at AND held.held_until > piece.starts_at
     WHERE true${groupCondition(question, 'held.groups', parameters)}
-    GROUP BY 1, 2, 3, 4
-    ORDER BY 1, 2, 3, 4`;
+    GROUP BY 1, 2, 3, 4`;
+}
+
+/** Levels hold until then at most: a meter that has ended counts no time after its end. */
+function endOf({ meter: { archivedAt }, now }: UsageQuestion): Date {
+  return archivedAt !== null && archivedAt < now ? archivedAt : now;
 }
 
 function rolledUp(question: UsageQuestion, sql: MeterSql, parameters: Parameters): string {

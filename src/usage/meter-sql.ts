@@ -74,10 +74,11 @@ function conditionsOf(meter: Meter, bind: Bind): string[] {
 
 /** The array of a group's values, each short enough for an index. */
 export function groupArray(values: readonly string[]): string {
-  return values.length === 0 ? `'{}'::text[]` : `ARRAY[${values.map(bounded).join(', ')}]`;
+  return values.length === 0 ? `'{}'::text[]` : `ARRAY[${values.map(boundedText).join(', ')}]`;
 }
 
-function bounded(text: string): string {
+/** A group's value as rollups hold it and answers show it. */
+export function boundedText(text: string): string {
   return `CASE WHEN octet_length(${text}) > ${MAX_GROUP_BYTES}
     THEN left(${text}, 40) || '…' || md5(${text}) ELSE ${text} END`;
 }

@@ -4,7 +4,7 @@
  */
 import { type Interval } from '../kernel/interval.js';
 import { type Aggregation, type Meter } from '../meters/meter.js';
-import { compileMeter, groupArray, type MeterSql, type Parameters } from './meter-sql.js';
+import { boundedText, compileMeter, type MeterSql, type Parameters } from './meter-sql.js';
 
 /**
  * How a meter is kept by the hour:
@@ -107,10 +107,12 @@ export function summarizeValues(meter: Meter, rows: Rows, parameters: Parameters
   const keys = keysOf(sql);
   return {
     ctes: `read AS MATERIALIZED (${read(sql, rows, `, ${sql.text} AS value${sign(rows)}`)}
-    ), summary AS (
-      SELECT ${keyColumns(sql)}, value, ${rows.isSigned ? 'sum(sign)' : 'count(*)'} AS event_count
+    ), counted AS (
+      SELECT ${readKeys(sql)}, value, ${rows.isSigned ? 'sum(sign)' : 'count(*)'} AS event_count
       FROM read WHERE value IS NOT NULL
       GROUP BY ${keys}, value
+    ), summary AS (
+      SELECT ${keyColumns(sql)}, value, event_count FROM counted
     )`,
     unreadable: unreadableOf(rows),
   };
@@ -129,7 +131,16 @@ const names = (sql: MeterSql): string[] => sql.groups.map((_, index) => `group_$
 
 const keysOf = (sql: MeterSql): string => ['subject', 'hour', ...names(sql)].join(', ');
 
-const keyColumns = (sql: MeterSql): string => `subject, hour, ${groupArray(names(sql))} AS groups`;
+/** The keys of what was read. Groups are cut before anything is grouped by them: two may be equal then. */
+const readKeys = (sql: MeterSql): string =>
+  [
+    'subject',
+    'hour',
+    ...names(sql).map((name) => `${boundedText(`read_${name}`)} AS ${name}`),
+  ].join(', ');
+
+const keyColumns = (sql: MeterSql): string =>
+  `subject, hour, ARRAY[${names(sql).join(', ')}]::text[] AS groups`;
 
 const sign = (rows: Rows): string => (rows.isSigned ? ', events.sign' : '');
 
@@ -138,7 +149,7 @@ const unreadableOf = (rows: Rows): string =>
 
 /** OFFSET 0 keeps PostgreSQL from reading a value twice, once to test it and once to add it. */
 function read(sql: MeterSql, rows: Rows, columns: string): string {
-  const groups = sql.groups.map((group, index) => `, ${group} AS group_${index + 1}`).join('');
+  const groups = sql.groups.map((group, index) => `, ${group} AS read_group_${index + 1}`).join('');
   return `SELECT events.subject, ${HOUR} AS hour${groups}${columns}
     FROM ${rows.from} WHERE ${rows.where} AND ${sql.matches} OFFSET 0`;
 }
@@ -150,7 +161,7 @@ function sums(meter: Meter, sql: MeterSql, rows: Rows): Summary {
   const figures = rows.isSigned ? signedSums(isCount) : plainSums(isCount);
   return {
     ctes: `counted AS (
-      SELECT ${keysOf(sql)}, ${figures}
+      SELECT ${readKeys(sql)}, ${figures}
       FROM (${read(sql, rows, `${value}${sign(rows)}`)}) AS read
       GROUP BY ${keysOf(sql)}
     ), summary AS (
@@ -189,7 +200,7 @@ function merged(meter: Meter, sql: MeterSql, rows: Rows): Summary {
   return {
     ctes: `read AS MATERIALIZED (${read(sql, rows, `, events.time, ${sql.value} AS value${sign(rows)}`)}
     ), net AS (
-      SELECT ${keys}, time, value, ${weight} AS weight, ${isCorrected} AS is_corrected
+      SELECT ${readKeys(sql)}, time, value, ${weight} AS weight, ${isCorrected} AS is_corrected
       FROM read WHERE value IS NOT NULL
       GROUP BY ${keys}, time, value
     ), ${meter.aggregation.kind === 'time_weighted_sum' ? levels(keys) : ''}

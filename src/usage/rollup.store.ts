@@ -65,7 +65,8 @@ export class RollupStore {
   /**
    * Makes rollups anew from the events of their hours that are folded, those of this transaction with
    * them. Each is locked already, and a new statement sees whatever was folded into it before; who
-   * folds into it later waits, and then adds. Index on subject and time.
+   * folds into it later waits, and then adds. Index on subject and time. Written through the key and
+   * grouped, not joined: of tables it knows nothing of yet, PostgreSQL compared each row with each.
    */
   private async redo(meter: Meter, redo: readonly Redo[]): Promise<void> {
     const parameters = new Parameters();
@@ -77,16 +78,27 @@ export class RollupStore {
     ), touched AS (SELECT DISTINCT subject, hour FROM redo)`;
     const rows = foldedRowsIn('touched', meter, parameters);
     const summary = summarize(meter, rows, parameters);
+    const columns = SUMMARY_COLUMNS.split(', ');
     await this.database.query(
       `WITH ${ctes}, ${summary.ctes}
-       UPDATE usage_rollups AS rollup
-       SET event_count = coalesce(summary.event_count, 0), value = summary.value,
-         first_time = summary.first_time, last_time = summary.last_time,
-         level_sum = summary.level_sum,
-         is_corrected = rollup.is_corrected OR redo.is_corrected OR coalesce(summary.is_corrected, false)
-       FROM redo LEFT JOIN summary USING (subject, hour, groups)
-       WHERE rollup.subject = redo.subject AND rollup.meter = ${parameters.add(meter.number)}
-         AND rollup.hour = redo.hour AND rollup.groups = redo.groups`,
+       INSERT INTO usage_rollups AS rollup (subject, meter, hour, groups, ${SUMMARY_COLUMNS})
+       SELECT subject, ${parameters.add(meter.number)}, hour, groups, sum(event_count), 0, max(value),
+         max(first_time), max(last_time), max(level_sum), bool_or(is_corrected)
+       FROM (
+         SELECT subject, hour, groups, ${SUMMARY_COLUMNS}, false AS is_wanted FROM summary
+         UNION ALL
+         SELECT subject, hour, groups, 0, 0, NULL, NULL, NULL, NULL, is_corrected, true FROM redo
+       ) AS either
+       GROUP BY subject, hour, groups
+       HAVING bool_or(is_wanted)
+       ON CONFLICT (subject, meter, hour, groups) DO UPDATE
+       SET (${columns.join(', ')}) = ROW (${columns
+         .map((column) =>
+           column === 'is_corrected'
+             ? `rollup.${column} OR excluded.${column}`
+             : `excluded.${column}`,
+         )
+         .join(', ')})`,
       parameters.values,
     );
   }

@@ -6,6 +6,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../platform/database/database.js';
 import { type Page, toCursor, toPage } from '../platform/http/page.js';
+import { unownedSpans } from './usage.sql.js';
 
 /** Subjects that one statement walks, and statements for one page: a page may have fewer rows than asked for. */
 const SUBJECTS_PER_STEP = 500;
@@ -73,14 +74,7 @@ export class UnattributedStore {
   ): Promise<Row[]> {
     return await this.database.query<Row>(
       `WITH gap AS (
-         SELECT walked.subject, lower(gap.span) AS starts_at, upper(gap.span) AS ends_at
-         FROM unnest($1::text[]) AS walked (subject)
-         CROSS JOIN LATERAL (
-           SELECT coalesce(range_agg(tstzrange(starts_at, ends_at)), '{}') AS spans
-           FROM customer_subjects WHERE customer_subjects.subject = walked.subject
-         ) AS owned
-         CROSS JOIN LATERAL unnest(
-           tstzmultirange(tstzrange('-infinity', 'infinity')) - owned.spans) AS gap (span)
+         SELECT * FROM ${unownedSpans('unnest($1::text[])')} AS gap
        ), counted AS (
          SELECT events.subject, events.source, events.type, events.time
          FROM gap JOIN usage_events AS events ON ${IN_GAP}

@@ -3,6 +3,7 @@ import { formatDecimal } from '../kernel/decimal.js';
 import { formatInstant, instantOf } from '../kernel/instant.js';
 import { RequireScope } from '../platform/access/scope.js';
 import { ReadUsageQuery, UsageResponse } from './read-usage.dto.js';
+import { type GroupFilter } from './usage.sql.js';
 import { type UsageAnswer, type UsageRequest, UsageService } from './usage.service.js';
 
 @Controller('api/v1/meters')
@@ -27,8 +28,20 @@ function toRequest(meter: string, query: ReadUsageQuery): UsageRequest {
     window: query.window ?? null,
     timeZone: query.time_zone ?? null,
     groupBy: query.group_by ?? [],
-    groupFilter: query.filter ?? {},
+    groupFilter: toGroupFilter(query),
+    by: query.by ?? null,
   };
+}
+
+/** What is missing is one more value that a group may have. */
+function toGroupFilter({ filter = {}, missing = [] }: ReadUsageQuery): GroupFilter {
+  const keys = [...new Set([...Object.keys(filter), ...missing])];
+  return Object.fromEntries(
+    keys.map((key) => [
+      key,
+      [...[filter[key] ?? []].flat(), ...(missing.includes(key) ? [null] : [])],
+    ]),
+  );
 }
 
 function toResponse(answer: UsageAnswer, groupBy: readonly string[]): UsageResponse {
@@ -41,6 +54,7 @@ function toResponse(answer: UsageAnswer, groupBy: readonly string[]): UsageRespo
         window_start: bucket === undefined ? '' : formatInstant(bucket.start, timeZone),
         window_end: bucket === undefined ? '' : formatInstant(bucket.end, timeZone),
         customer: row.customerId === null ? null : (customers.get(row.customerId)?.key ?? null),
+        subject: row.subject,
         group: Object.fromEntries(groupBy.map((key, index) => [key, row.groups[index] ?? null])),
         quantity: formatDecimal(row.quantity),
       };

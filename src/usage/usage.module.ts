@@ -4,6 +4,8 @@ import { EventsModule } from '../events/events.module.js';
 import { MetersModule } from '../meters/meters.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { BatchesStore } from './batches.store.js';
+import { ExportController } from './export/export.controller.js';
+import { ExportService } from './export/export.service.js';
 import { FoldService } from './fold.service.js';
 import { FoldWorker } from './fold.worker.js';
 import { QuarantineController } from './quarantine.controller.js';
@@ -16,11 +18,16 @@ import { UsageController } from './usage.controller.js';
 import { UsageReader } from './usage.reader.js';
 import { UsageService } from './usage.service.js';
 import { UsageStore } from './usage.store.js';
+import { PreviewStore } from './previews/preview.store.js';
+import { PreviewsController } from './previews/previews.controller.js';
+import { PreviewsService } from './previews/previews.service.js';
 import { ArchivingService } from './upkeep/archiving.service.js';
 import { ChecksController } from './upkeep/checks.controller.js';
 import { ChecksService } from './upkeep/checks.service.js';
 import { ChecksStore } from './upkeep/checks.store.js';
 import { ChecksWorker } from './upkeep/checks.worker.js';
+import { HistoryService } from './upkeep/history.service.js';
+import { MeterStateController } from './upkeep/meter-state.controller.js';
 import { RebuildsController } from './upkeep/rebuilds.controller.js';
 import { RebuildsService } from './upkeep/rebuilds.service.js';
 import { RebuildsStore } from './upkeep/rebuilds.store.js';
@@ -34,6 +41,9 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     QuarantineController,
     RebuildsController,
     ChecksController,
+    MeterStateController,
+    PreviewsController,
+    ExportController,
   ],
   providers: [
     BatchesStore,
@@ -48,11 +58,15 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     RebuildsService,
     RebuildsWorker,
     ArchivingService,
+    HistoryService,
+    PreviewStore,
+    PreviewsService,
     ChecksStore,
     ChecksService,
     ChecksWorker,
     UsageReader,
     UsageService,
+    ExportService,
   ],
   exports: [UsageReader],
 })

@@ -4,8 +4,21 @@ import { Clock } from '../kernel/clock.js';
 import { type Interval } from '../kernel/interval.js';
 import { EventsReader } from '../events/events.reader.js';
 import { type Meter } from '../meters/meter.js';
-import { type UsageQuestion } from './usage.sql.js';
+import { type GroupFilter, type UsageQuestion } from './usage.sql.js';
 import { type UsageRow, UsageStore } from './usage.store.js';
+
+const NOTHING = decimal('0');
+
+/** Questions in one statement; a plan of many prices asks as many, and a statement is planned as a whole. */
+const MAX_QUESTIONS = 50;
+
+/** The usage of a meter: all of it, or that of some groups. */
+export interface MeteredUsage {
+  readonly meter: Meter;
+  readonly groupFilter?: GroupFilter;
+  /** What passes one of these is left out. */
+  readonly groupExclusions?: readonly GroupFilter[];
+}
 
 /** What other features may ask about usage. */
 @Injectable()
@@ -21,32 +34,50 @@ export class UsageReader {
     return await this.store.read(question);
   }
 
+  /** The same for an answer of any length, some rows at a time; in a transaction, as of its snapshot. */
+  async stream(
+    question: UsageQuestion,
+    take: (rows: readonly UsageRow[]) => Promise<void>,
+  ): Promise<void> {
+    await this.store.stream(question, take);
+  }
+
   /** The same as it was at a cut-off, without what was stored or corrected later. */
   async readAsOf(question: UsageQuestion, cutOffBatch: bigint): Promise<UsageRow[]> {
     return await this.store.readAsOf(question, cutOffBatch);
   }
 
-  /**
-   * What a customer used of a meter in a window; in a transaction, as of its snapshot.
-   *
-   * @param groups of which groups: those with all these values, or all but some; of all by default
-   */
-  async quantityOf(
-    meter: Meter,
+  /** What a customer used of a meter in a window; in a transaction, as of its snapshot. */
+  async quantityOf(meter: Meter, customerId: string, window: Interval): Promise<Decimal> {
+    const [quantity = NOTHING] = await this.quantitiesOf([{ meter }], customerId, window);
+    return quantity;
+  }
+
+  /** The same of several meters, or parts of them, each at the place of what it is asked for. */
+  async quantitiesOf(
+    usages: readonly MeteredUsage[],
     customerId: string,
     window: Interval,
-    groups: Pick<UsageQuestion, 'groupFilter' | 'groupExclusions'> = { groupFilter: {} },
-  ): Promise<Decimal> {
-    const rows = await this.store.read({
-      meter,
-      whose: { kind: 'customer', customerId },
-      buckets: [window],
-      groupBy: [],
-      bySubject: false,
-      ...groups,
-      now: this.clock.now(),
-    });
-    return rows[0]?.quantity ?? decimal('0');
+  ): Promise<Decimal[]> {
+    const now = this.clock.now();
+    const questions = usages.map(
+      ({ meter, groupFilter = {}, groupExclusions = [] }): UsageQuestion => ({
+        meter,
+        buckets: [window],
+        groupBy: [],
+        groupFilter,
+        groupExclusions,
+        now,
+        whose: { kind: 'customer', customerId },
+        by: 'customer',
+      }),
+    );
+    const quantities: Decimal[] = [];
+    for (let start = 0; start < questions.length; start += MAX_QUESTIONS) {
+      const answers = await this.store.readAll(questions.slice(start, start + MAX_QUESTIONS));
+      quantities.push(...answers.map((rows) => rows[0]?.quantity ?? NOTHING));
+    }
+    return quantities;
   }
 
   /**

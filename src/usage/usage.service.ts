@@ -8,7 +8,7 @@ import { type Meter } from '../meters/meter.js';
 import { MetersReader } from '../meters/meters.reader.js';
 import { type BucketSize, bucketsOf, MAX_BUCKETS } from './buckets.js';
 import { UsageReader } from './usage.reader.js';
-import { type Whose } from './usage.sql.js';
+import { type GroupFilter, type UsageSplit, type Whose } from './usage.sql.js';
 import { type UsageRow } from './usage.store.js';
 
 /** A question as callers put it; names may be ids or keys. */
@@ -21,7 +21,9 @@ export interface UsageRequest {
   readonly window: BucketSize | null;
   readonly timeZone: string | null;
   readonly groupBy: readonly string[];
-  readonly groupFilter: Readonly<Record<string, string>>;
+  readonly groupFilter: GroupFilter;
+  /** Null: by customer, or by subject when one is asked for. */
+  readonly by: UsageSplit | null;
 }
 
 export interface UsageAnswer {
@@ -52,6 +54,9 @@ export class UsageService {
     if (request.customer !== null && request.subject !== null) {
       throw invalidField('subject', 'is_exclusive', 'cannot be combined with customer');
     }
+    if (request.by !== null && request.subject !== null) {
+      throw invalidField('by', 'is_exclusive', 'cannot be combined with subject');
+    }
     const customer = request.customer === null ? null : await this.namedCustomer(request.customer);
     const timeZone = request.timeZone ?? customer?.timeZone ?? 'UTC';
     const span = { start: request.from, end: request.to };
@@ -62,8 +67,8 @@ export class UsageService {
     const { groupBy, groupFilter } = request;
     const whose = whoseOf(customer, request.subject);
     const now = this.clock.now();
-    const bySubject = false;
-    const question = { meter, whose, buckets, bySubject, groupBy, groupFilter, now };
+    const by = request.by ?? (request.subject === null ? 'customer' : 'subject');
+    const question = { meter, whose, buckets, by, groupBy, groupFilter, now };
     const rows = await this.reader.read(question);
     const ids = rows.flatMap((row) => (row.customerId === null ? [] : [row.customerId]));
     return { meter, timeZone, buckets, rows, customers: await this.customers.byIds(ids) };

@@ -5,27 +5,35 @@
  */
 import { type Interval } from '../kernel/interval.js';
 import { type Meter } from '../meters/meter.js';
-import { groupArray, type MeterSql, type Parameters } from './meter-sql.js';
+import { boundedText, groupArray, type MeterSql, type Parameters } from './meter-sql.js';
 import { SIGNED_EVENTS } from './rollup.sql.js';
 
-/** Whose usage: one customer's, every customer's (each on its own), or one subject's. */
+/** Whose usage: one customer's, every customer's (each on its own), one subject's, or what nobody owns as one. */
 export type Whose =
   | { readonly kind: 'customer'; readonly customerId: string }
   | { readonly kind: 'customers' }
-  | { readonly kind: 'subject'; readonly subject: string };
+  | { readonly kind: 'subject'; readonly subject: string }
+  | { readonly kind: 'nobody' };
+
+export type GroupFilter = Readonly<Record<string, readonly (string | null)[]>>;
+
+/** Whose a row of an answer is: a customer's, a subject's, or that of all together. */
+export const USAGE_SPLITS = ['customer', 'subject', 'total'] as const;
+
+export type UsageSplit = (typeof USAGE_SPLITS)[number];
 
 export interface UsageQuestion {
   readonly meter: Meter;
   readonly whose: Whose;
   readonly buckets: readonly Interval[];
-  /** Whether each subject is a row of its own. */
-  readonly bySubject: boolean;
+  /** `subject`: in each owner's span; `total`: over all events together, never a sum of others' figures. */
+  readonly by: UsageSplit;
   /** Keys of the meter's groups by which the answer is split. */
   readonly groupBy: readonly string[];
-  /** Only events whose group has this value. */
-  readonly groupFilter: Readonly<Record<string, string>>;
-  /** No events whose groups have all values of one of these; none by default. */
-  readonly groupExclusions?: readonly Readonly<Record<string, string>>[];
+  /** Only events whose group has one of these values; null: has none. */
+  readonly groupFilter: GroupFilter;
+  /** No events that pass one of these filters; none by default. */
+  readonly groupExclusions?: readonly GroupFilter[];
   /** Levels hold until then at most: what has not happened yet is not counted. */
   readonly now: Date;
 }
@@ -41,13 +49,13 @@ export type UsageBasis =
 
 /** The spans of each subject in each bucket, and the whole hours within each. */
 export function pieces(question: UsageQuestion, parameters: Parameters): string {
-  const { whose, buckets } = question;
+  const { buckets } = question;
   const starts = parameters.add(buckets.map((bucket) => bucket.start));
   const ends = parameters.add(buckets.map((bucket) => bucket.end));
   return `bucket AS (
       SELECT * FROM unnest(${starts}::timestamptz[], ${ends}::timestamptz[])
         WITH ORDINALITY AS bucket (starts_at, ends_at, number)
-    ), owned AS (${ownedBy(whose, parameters)}
+    ), owned AS (${ownedBy(question, parameters)}
     ), piece AS (
       SELECT owned.subject, owned.customer_id, bucket.number AS bucket,
         greatest(owned.starts_at, bucket.starts_at) AS starts_at,
@@ -62,7 +70,8 @@ export function pieces(question: UsageQuestion, parameters: Parameters): string 
     )`;
 }
 
-function ownedBy(whose: Whose, parameters: Parameters): string {
+function ownedBy(question: UsageQuestion, parameters: Parameters): string {
+  const { whose } = question;
   switch (whose.kind) {
     case 'customer':
       return `SELECT subject, customer_id, starts_at, ends_at FROM customer_subjects
@@ -72,15 +81,44 @@ function ownedBy(whose: Whose, parameters: Parameters): string {
     case 'subject':
       return `SELECT ${parameters.add(whose.subject)}::text AS subject, NULL::text AS customer_id,
         '-infinity'::timestamptz AS starts_at, 'infinity'::timestamptz AS ends_at`;
+    case 'nobody':
+      return `SELECT gap.subject, NULL::text AS customer_id, gap.starts_at, gap.ends_at
+        FROM ${unownedSpans(subjectsOf(question, parameters))} AS gap`;
   }
+}
+
+/** The subjects that can have any usage in the answer; a level may be from long before the window. */
+function subjectsOf({ meter, buckets }: UsageQuestion, parameters: Parameters): string {
+  const instant = (edge: 'start' | 'end'): string =>
+    `(SELECT ${edge === 'start' ? 'min' : 'max'}(edge)
+      FROM unnest(${parameters.add(buckets.map((bucket) => bucket[edge]))}::timestamptz[]) AS edge)`;
+  const from =
+    meter.aggregation.kind === 'time_weighted_sum' ? '' : `AND events.time >= ${instant('start')}`;
+  return `(SELECT DISTINCT events.subject FROM ${SIGNED_EVENTS} AS events
+    WHERE events.type = ${parameters.add(meter.eventType)} AND events.time < ${instant('end')} ${from})`;
+}
+
+/** A sub-select: the spans (`subject`, `starts_at`, `ends_at`) in which nobody owns the subjects of `from`. */
+export function unownedSpans(from: string): string {
+  return `(
+    SELECT one.subject, lower(gap.span) AS starts_at, upper(gap.span) AS ends_at
+    FROM ${from} AS one (subject)
+    CROSS JOIN LATERAL (
+      SELECT coalesce(range_agg(tstzrange(starts_at, ends_at)), '{}') AS spans
+      FROM customer_subjects WHERE customer_subjects.subject = one.subject
+    ) AS owned
+    CROSS JOIN LATERAL unnest(
+      tstzmultirange(tstzrange('-infinity', 'infinity')) - owned.spans) AS gap (span))`;
 }
 
 /** The columns that say which row of the answer a part belongs to; `from` has a customer and a bucket. */
 export function rowKeys(question: UsageQuestion, from: string, groups: string): string {
-  const { meter, groupBy, bySubject } = question;
+  const { meter, groupBy, by } = question;
   const selected = groupBy.map((key) => `${groups}[${positionOf(meter, key)}]`);
-  return `${from}.customer_id, ${bySubject ? `${from}.subject` : 'NULL::text'} AS subject,
-    ${from}.bucket, ${selected.length === 0 ? `'{}'::text[]` : `ARRAY[${selected.join(', ')}]`} AS groups`;
+  const customer = by === 'total' ? 'NULL::text' : `${from}.customer_id`;
+  const subject = by === 'subject' ? `${from}.subject` : 'NULL::text';
+  return `${customer} AS customer_id, ${subject} AS subject, ${from}.bucket,
+     ${selected.length === 0 ? `'{}'::text[]` : `ARRAY[${selected.join(', ')}]`} AS groups`;
 }
 
 /** The condition that the question puts on groups, with AND before it. */
@@ -89,14 +127,18 @@ export function groupCondition(
   groups: string,
   parameters: Parameters,
 ): string {
-  const equalities = (values: Readonly<Record<string, string>>): string[] =>
-    Object.entries(values).map(
-      ([key, value]) => `${groups}[${positionOf(meter, key)}] = ${parameters.add(value)}`,
-    );
+  const conditions = (filter: GroupFilter): string[] =>
+    Object.entries(filter).map(([key, values]) => {
+      const group = `${groups}[${positionOf(meter, key)}]`;
+      const texts = parameters.add(values.filter((value) => value !== null));
+      const isOneOf = `${group} = ANY (ARRAY(
+        SELECT ${boundedText('text')} FROM unnest(${texts}::text[]) AS text))`;
+      return `(${isOneOf}${values.includes(null) ? ` OR ${group} IS NULL` : ''})`;
+    });
   return [
-    ...equalities(groupFilter),
+    ...conditions(groupFilter),
     // A group that an event does not have is NULL, and is not excluded.
-    ...groupExclusions.map((values) => `(${equalities(values).join(' AND ')}) IS NOT TRUE`),
+    ...groupExclusions.map((filter) => `(${conditions(filter).join(' AND ')}) IS NOT TRUE`),
   ]
     .map((condition) => ` AND ${condition}`)
     .join('');
@@ -138,8 +180,8 @@ export class Parts {
   }
 
   /**
-   * What can be merged, but nothing can be taken from: hours with corrections that are not folded yet
-   * (the CTE `dirty`) are read from their events.
+   * What can be merged, but nothing can be taken from: hours of which a correction or its event is not
+   * folded yet (the CTE `dirty`) are read from their events.
    */
   merged(): string[] {
     const isCut = '(events.time < span.first_hour OR events.time >= span.last_hour)';
@@ -175,7 +217,7 @@ export class Parts {
       JOIN ${this.columns.table} AS rollup ON rollup.subject = span.subject
         AND rollup.meter = ${this.parameters.add(this.meter.number)}
         AND rollup.hour >= span.first_hour AND rollup.hour < span.last_hour
-      WHERE rollup.event_count <> 0 ${condition}`;
+      WHERE true ${condition}`;
   }
 
   private raw(from: string, sign = ''): string {
@@ -224,10 +266,24 @@ export class Parts {
 const isClean = (hour: string): string =>
   `AND NOT EXISTS (SELECT FROM dirty WHERE dirty.subject = span.subject AND dirty.hour = ${hour})`;
 
-/** CTE: hours with corrections that are not folded yet. There are hardly ever any. Partial index. */
+/**
+ * CTE: hours with corrections that are not folded yet, and those with corrections that are, before
+ * their event: a rollup could not take it away. There are hardly ever any. Partial index, and index on
+ * subject and time.
+ */
 export const DIRTY = `dirty AS (
-      SELECT DISTINCT events.subject, date_bin('1 hour', events.time, '2000-01-01T00:00:00Z') AS hour
+      SELECT events.subject, date_bin('1 hour', events.time, '2000-01-01T00:00:00Z') AS hour
       FROM ingest_batches AS batch
       JOIN usage_corrections AS events ON events.batch_id = batch.id
       WHERE batch.fold IS NULL AND batch.is_correction
+      UNION
+      SELECT events.subject, date_bin('1 hour', events.time, '2000-01-01T00:00:00Z')
+      FROM span
+      JOIN usage_corrections AS correction ON correction.subject = span.subject
+        AND correction.time >= span.first_hour AND correction.time < span.last_hour
+      JOIN usage_events AS events ON events.subject = correction.subject
+        AND events.time = correction.time
+        AND events.source = correction.source AND events.id = correction.id
+      JOIN ingest_batches AS batch ON batch.id = events.batch_id
+      WHERE correction.sign = -1 AND batch.fold IS NULL
     )`;

@@ -46,14 +46,63 @@ interface Row {
   readonly divisor: string | null;
 }
 
+/** A row of several answers in one: which question it answers. */
+interface NumberedRow extends Row {
+  readonly question: number;
+}
+
+/** By whom, then by when; and the other way round. */
+const BY_CUSTOMER = 'customer_id, subject, bucket, groups';
+const BY_BUCKET = 'bucket, customer_id, subject, groups';
+
 @Injectable()
 export class UsageStore {
   constructor(private readonly database: Database) {}
 
   /** Exact quantities, by customer, bucket and group; nothing where nothing was used. */
   async read(question: UsageQuestion): Promise<UsageRow[]> {
-    const isRolledUp = await this.isRolledUp(question.meter.number);
-    return await this.ask(question, { kind: isRolledUp ? 'rollups' : 'events' });
+    return await this.ask(question, await this.basisOf(question.meter));
+  }
+
+  /** The same for several questions in two round trips, each answer at the place of its question. */
+  async readAll(questions: readonly UsageQuestion[]): Promise<UsageRow[][]> {
+    const rolledUp = await this.rolledUp(questions.map(({ meter }) => meter.number));
+    const parameters = new Parameters();
+    const statements = questions.map((question, index) => {
+      const basis = basisFor(rolledUp.has(question.meter.number));
+      return `SELECT ${index} AS question, customer_id, subject, bucket, groups,
+          divisor::numeric AS divisor, value::numeric AS value
+        FROM (${usageStatement(question, basis, parameters)}) AS answer_${index}`;
+    });
+    const rows =
+      statements.length === 0
+        ? []
+        : await this.database.query<NumberedRow>(
+            `${statements.join('\nUNION ALL\n')}\nORDER BY question, ${BY_CUSTOMER}`,
+            parameters.values,
+          );
+    return questions.map(({ meter }, index) =>
+      rows.filter((row) => row.question === index).map((row) => fromRow(meter, row)),
+    );
+  }
+
+  /**
+   * The same as `read` for an answer of any length: some rows at a time, ordered by bucket, each lot
+   * awaited before the next is fetched. Needs a transaction, whose snapshot it reads.
+   */
+  async stream(
+    question: UsageQuestion,
+    take: (rows: readonly UsageRow[]) => Promise<void>,
+  ): Promise<void> {
+    const parameters = new Parameters();
+    const sql = usageStatement(question, await this.basisOf(question.meter), parameters);
+    await this.database.readByCursor<Row>(
+      `${sql}\nORDER BY ${BY_BUCKET}`,
+      parameters.values,
+      async (rows) => {
+        await take(rows.map((row) => fromRow(question.meter, row)));
+      },
+    );
   }
 
   /** The same from raw events alone: for meters that are not stored, and to compare. */
@@ -70,33 +119,44 @@ export class UsageStore {
   }
 
   private async ask(question: UsageQuestion, basis: UsageBasis): Promise<UsageRow[]> {
-    const { sql, parameters } = usageStatement(question, basis);
-    const rows = await this.database.query<Row>(sql, parameters);
+    const parameters = new Parameters();
+    const sql = usageStatement(question, basis, parameters);
+    const rows = await this.database.query<Row>(
+      `${sql}\nORDER BY ${BY_CUSTOMER}`,
+      parameters.values,
+    );
     return rows.map((row) => fromRow(question.meter, row));
   }
 
-  /** Whether the meter's whole history is in the rollups. Once true it stays so. */
-  private async isRolledUp(meter: number): Promise<boolean> {
-    const rows = await this.database.query(
-      'SELECT 1 FROM usage_backfills WHERE meter = $1 AND finished_at IS NOT NULL',
-      [meter],
+  private async basisOf({ number }: Meter): Promise<UsageBasis> {
+    return basisFor((await this.rolledUp([number])).has(number));
+  }
+
+  /** Those of the meters whose whole history is in the rollups. Once it is, it stays there. */
+  private async rolledUp(meters: readonly number[]): Promise<ReadonlySet<number>> {
+    const rows = await this.database.query<{ meter: number }>(
+      'SELECT meter FROM usage_backfills WHERE meter = ANY ($1) AND finished_at IS NOT NULL',
+      [meters],
     );
-    return rows.length > 0;
+    return new Set(rows.map(({ meter }) => meter));
   }
 }
 
-/** The statement that answers a question, with rows as `fromRow` takes them. */
+function basisFor(isRolledUp: boolean): UsageBasis {
+  return { kind: isRolledUp ? 'rollups' : 'events' };
+}
+
+/** The statement that answers a question, with rows as `fromRow` takes them, in no order. */
 function usageStatement(
   question: UsageQuestion,
   basis: UsageBasis,
-): { readonly sql: string; readonly parameters: readonly unknown[] } {
-  const parameters = new Parameters();
+  parameters: Parameters,
+): string {
   const compiled = compileMeter(question.meter, parameters);
   const isLevels = storageOf(question.meter.aggregation) === 'levels';
-  const sql = isLevels
+  return isLevels
     ? levelsStatement(question, basis, compiled, parameters)
     : partsStatement(question, basis, compiled, parameters);
-  return { sql, parameters: parameters.values };
 }
 
 function partsStatement(
@@ -113,8 +173,7 @@ function partsStatement(
   const condition = groupCondition(question, 'part.groups', parameters);
   const keys = rowKeys(question, 'part', 'part.groups');
   return `WITH ${ctes}${storage === 'extremes' ? `, ${DIRTY}` : ''}, part AS (${queries})
-    ${storage === 'sums' ? sumOf(keys, condition) : mergeOf(meter, keys, condition, parameters)}
-    ORDER BY 1, 2, 3, 4`;
+    ${storage === 'sums' ? sumOf(keys, condition) : mergeOf(meter, keys, condition, parameters)}`;
 }
 
 function partsOf(

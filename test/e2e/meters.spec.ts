@@ -20,6 +20,13 @@ describe('meters', () => {
   let service: TestService;
   let close: () => Promise<void>;
 
+  /** The meter as it was created; how far its history is counted depends on the moment. */
+  const get = async (name: string): Promise<object> => {
+    const { history, ...meter } = (await service.get(`${PATH}/${name}`)).body;
+    expect(['pending', 'running', 'complete']).toContain(history.state);
+    return meter;
+  };
+
   beforeAll(async () => {
     ({ service, close } = await startFresh());
   });
@@ -160,6 +167,7 @@ describe('meters', () => {
       ['read', 'GET', PATH],
       ['read', 'GET', `${PATH}/x`],
       ['configure', 'PATCH', `${PATH}/x`],
+      ['configure', 'POST', `${PATH}/x/archive`],
     ] as const) {
       await expectScope(
         service,
@@ -187,8 +195,8 @@ describe('meters', () => {
       status: 201,
       body: { ...body, description: '', counts_from: '2026-10-31T23:00:00.000Z' },
     });
-    expect((await service.get(`${PATH}/egress`)).body).toEqual(created.body);
-    expect((await service.get(`${PATH}/${created.body.id}`)).body).toEqual(created.body);
+    expect(await get('egress')).toEqual(created.body);
+    expect(await get(created.body.id)).toEqual(created.body);
     expect(await service.post(PATH, body)).toMatchObject({
       status: 409,
       body: { code: 'key_taken' },
@@ -216,7 +224,7 @@ describe('meters', () => {
     const absent = { value: null, value_property: null, percentile: null, archived_at: null };
     const created = await service.post(PATH, given);
     expect(created).toMatchObject({ status: 201, body: { ...absent, ...given, ...normal } });
-    expect((await service.get(`${PATH}/${key}`)).body).toEqual(created.body);
+    expect(await get(key)).toEqual(created.body);
   });
 
   it('changes name and description, and nothing else', async () => {
@@ -227,7 +235,7 @@ describe('meters', () => {
     expectRefusal(await patch({ description: 7 }), 'description', 'is_text');
     expectRefusal(await patch({ aggregation: 'sum' }), 'aggregation', 'unknown_field');
     expectRefusal(await patch({ key: 'other' }), 'key', 'unknown_field');
-    expect((await service.get(`${PATH}/described`)).body).toEqual(created);
+    expect(await get('described')).toEqual(created);
     const changed = await patch({ name: 'New', description: 'Text' });
     expect(changed.body).toEqual({ ...created, name: 'New', description: 'Text' });
     expect((await patch({})).body).toEqual(changed.body);
@@ -239,8 +247,31 @@ describe('meters', () => {
       expect(await service.get(`${PATH}/${name}`)).toMatchObject({ status: 404 });
       const change = await service.request('PATCH', `${PATH}/${name}`, { body: { name: 'x' } });
       expect(change).toMatchObject({ status: 404 });
+      const archive = await service.request('POST', `${PATH}/${name}/archive`);
+      expect(archive).toMatchObject({ status: 404 });
     },
   );
+
+  it('ends at a moment, once, and is billed by versions of plans that are there only', async () => {
+    const { body: created } = await service.post(PATH, { ...valid, key: 'ended' });
+    const price = { key: 'p', kind: 'usage', meter: 'ended', model: 'per_unit', unit_price: '1' };
+    const plan = { key: 'pro', name: 'Pro', currency: 'usd', interval: 'month', prices: [price] };
+    const { body: first } = await service.post('/api/v1/plans', plan);
+    const archive = async (name: string): Promise<Awaited<ReturnType<TestService['get']>>> =>
+      await service.request('POST', `${PATH}/${name}/archive`);
+    const archived = await archive('ended');
+    expect(archived).toMatchObject({ status: 200 });
+    expect(archived.body).toEqual({ ...created, archived_at: expect.any(String) });
+    expect((await archive(created.id)).body).toEqual(archived.body);
+    expect(await get('ended')).toEqual(archived.body);
+    for (const [path, body] of [
+      ['/api/v1/plans', { ...plan, key: 'other' }],
+      ['/api/v1/plans/pro/versions', { prices: [price] }],
+    ] as const) {
+      expectRefusal(await service.post(path, body), 'prices.0.meter', 'archived_meter');
+    }
+    expect((await service.get('/api/v1/plans')).body.data).toEqual([first]);
+  });
 
   it('lists page by page', async () => {
     await expectPaging(service, PATH);

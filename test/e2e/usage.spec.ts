@@ -58,7 +58,12 @@ describe('GET /api/v1/meters/:id/usage', () => {
     ['group_by', `${WINDOW}&group_by=`, 'unknown_group'],
     ['filter[country]', `${WINDOW}&filter[country]=de`, 'unknown_group'],
     ['filter', `${WINDOW}&filter=eu`, 'is_group_filter'],
-    ['filter', `${WINDOW}&filter[region]=eu&filter[region]=us`, 'is_group_filter'],
+    ['filter', `${WINDOW}${'&filter[region]=eu'.repeat(21)}`, 'is_group_filter'],
+    ['filter', `${WINDOW}&filter[region][a]=eu`, 'is_group_filter'],
+    ['filter[country]', `${WINDOW}&missing=country`, 'unknown_group'],
+    ['missing', `${WINDOW}&missing=region,region`, 'array_unique'],
+    ['by', `${WINDOW}&by=group`, 'is_in'],
+    ['by', `${WINDOW}&subject=key-1&by=subject`, 'is_exclusive'],
     ['surprise', `${WINDOW}&surprise=1`, 'unknown_field'],
   ])('names %s when it is wrong: %s', async (field, query, code) => {
     expectRefusal(await usage(query), field, code);
@@ -89,13 +94,30 @@ describe('GET /api/v1/meters/:id/usage', () => {
           window_start: '2026-11-01T00:00:00Z',
           window_end: '2026-12-01T00:00:00Z',
           customer: 'acme',
+          subject: null,
           group: {},
           quantity: '3',
         },
       ],
     });
     const ofSubject = await usage(`${WINDOW}&subject=nobodys`);
-    expect(ofSubject.body.data).toMatchObject([{ customer: null, quantity: '1' }]);
+    expect(ofSubject.body.data).toMatchObject([
+      { customer: null, subject: 'nobodys', quantity: '1' },
+    ]);
+  });
+
+  it('counts by subject, each with its owner, or everything that customers own as one', async () => {
+    const shown = (answer: Answer): unknown[] =>
+      answer.body.data.map((row: Record<string, string>) => [
+        row['customer'],
+        row['subject'],
+        row['quantity'],
+      ]);
+    expect(shown(await usage(`${WINDOW}&by=subject`))).toEqual([
+      ['acme', 'key-1', '2'],
+      ['acme', 'key-2', '1'],
+    ]);
+    expect(shown(await usage(`${WINDOW}&by=total`))).toEqual([[null, null, '3']]);
   });
 
   it("cuts days by the customer's own clock, or by the one that is asked for", async () => {
@@ -122,6 +144,13 @@ describe('GET /api/v1/meters/:id/usage', () => {
     ]);
     const filtered = await usage(`${WINDOW}&customer=acme&filter[region]=eu`);
     expect(filtered.body.data).toMatchObject([{ quantity: '1' }]);
+    const of = async (filter: string): Promise<string | undefined> =>
+      (await usage(`${WINDOW}&customer=acme&${filter}`)).body.data[0]?.quantity;
+    expect(await of('filter[region]=eu&filter[region]=us')).toBe('2');
+    expect(await of('filter[region]=eu,us')).toBeUndefined();
+    expect(await of('missing=region')).toBe('1');
+    expect(await of('missing=region&filter[region]=eu')).toBe('2');
+    expect(await of('filter[region]=')).toBeUndefined();
   });
 
   it('takes a leap second for the end of its minute', async () => {

@@ -52,7 +52,7 @@ describe('a closed period whose events are corrected', () => {
     expect((await usage.quantityOf(meter, customer.id, NOVEMBER)).toFixed()).toBe('1');
     const [asBilled] = await usage.readAsOf(
       {
-        ...{ meter, buckets: [NOVEMBER], groupBy: [], groupFilter: {}, bySubject: false },
+        ...{ meter, buckets: [NOVEMBER], groupBy: [], groupFilter: {}, by: 'customer' as const },
         now: NOVEMBER.end,
         whose: { kind: 'customer', customerId: customer.id },
       },

@@ -5,6 +5,7 @@
 import { type Interval } from '../../src/kernel/interval.js';
 import { type Aggregation, type Meter } from '../../src/meters/meter.js';
 import { factory } from '../support/factory.js';
+import { METERS_LOCK } from '../../src/usage/batches.store.js';
 import { type Metering, startMetering } from '../support/metering.js';
 
 const NOW = new Date('2026-11-09T13:00:00Z');
@@ -57,7 +58,7 @@ describe('upkeep of usage', () => {
 
   const read = async (meter: Meter, isRaw = false): Promise<string | undefined> => {
     const question = {
-      ...{ meter, buckets: [DAY], bySubject: false, groupBy: [], groupFilter: {}, now: NOW },
+      ...{ meter, buckets: [DAY], by: 'customer' as const, groupBy: [], groupFilter: {}, now: NOW },
       whose: { kind: 'customer', customerId: customer } as const,
     };
     const [row] = await (isRaw
@@ -207,6 +208,127 @@ describe('upkeep of usage', () => {
     expect(await read(archived)).toBe('1044');
     metering.clock.advance(1_000);
     expect((await metering.archiving.archive(sum.id)).archivedAt).toEqual(NOW);
+  });
+
+  it('ends a level where its meter ends', async () => {
+    const [, , levels] = meters as [Meter, Meter, Meter];
+    const archived = await metering.archiving.archive(levels.key);
+    const before = await read(archived);
+    metering.clock.advance(3_600_000);
+    const window = { start: DAY.start, end: metering.clock.now() };
+    expect((await metering.usage.quantityOf(archived, customer, window)).toFixed()).toBe(before);
+  });
+
+  /** Until so many wait for an advisory lock. */
+  const waiting = async (count: number): Promise<void> => {
+    let found: unknown[];
+    do {
+      found = await metering.db.database.query(
+        `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      );
+    } while (found.length < count);
+  };
+
+  /** Ends a meter while something else waits behind that, having read the meter as it was. */
+  const archiveBefore = async (meter: Meter, step: () => Promise<unknown>): Promise<Meter> => {
+    const folding = metering.db.database.dataSource.createQueryRunner();
+    await folding.startTransaction();
+    await folding.query(`SELECT pg_advisory_xact_lock_shared(${METERS_LOCK})`);
+    const archiving = metering.archiving.archive(meter.key);
+    await waiting(1);
+    const behind = step();
+    await waiting(2);
+    await folding.commitTransaction();
+    await folding.release();
+    const archived = await archiving;
+    await behind;
+    return archived;
+  };
+
+  it('makes nothing anew of a time after the end of its meter, though it ended meanwhile', async () => {
+    const [sum, max] = meters as [Meter, Meter];
+    const ahead = factory.event({ subject: 's1', time: '2026-11-09T13:00:00Z', data: { v: 100 } });
+    await metering.send([ahead]);
+    await drain();
+    const window = { start: NOW, end: new Date('2026-11-09T14:00:00Z') };
+    await metering.rebuilds.request({ meter: sum.key, window, subjects: null }, 'k');
+    await metering.rebuilds.stepOnce();
+    const step = async (): Promise<unknown> => await metering.rebuilds.stepOnce();
+    expect(await read(await archiveBefore(sum, step))).toBe('44');
+    await run(`UPDATE usage_rollups SET value = 5000 WHERE value = 100`);
+    const check = async (): Promise<unknown> => await metering.checks.checkNow(true);
+    expect(await read(await archiveBefore(max, check))).toBe('10');
+    expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
+  });
+
+  it('tries a step of a rebuild that did not end in time with fewer hours', async () => {
+    const [sum] = meters as [Meter];
+    await damage();
+    const { id } = await metering.rebuilds.request(
+      { meter: sum.key, window: DAY, subjects: null },
+      'k',
+    );
+    await metering.rebuilds.stepOnce();
+    await metering.rebuilds.stepOnce();
+    await run(`UPDATE usage_rebuilds SET step_hours = 16`);
+    const blocking = metering.db.database.dataSource.createQueryRunner();
+    await blocking.startTransaction();
+    await blocking.query('LOCK TABLE usage_rollups IN EXCLUSIVE MODE');
+    const step = metering.rebuilds.stepOnce();
+    const canceled = `SELECT pg_cancel_backend(pid) FROM pg_locks
+      WHERE relation = 'usage_rollups'::regclass AND NOT granted`;
+    while ((await metering.db.database.query(canceled)).length === 0) {
+      // Until the step waits for the table.
+    }
+    expect(await step).toBe(1);
+    await blocking.rollbackTransaction();
+    await blocking.release();
+    const { stepHours, doneTo } = await metering.rebuilds.get(sum.key, id);
+    expect({ stepHours, doneTo: doneTo.toISOString() }).toEqual({
+      stepHours: 2,
+      doneTo: '2026-11-09T06:00:00.000Z',
+    });
+    while ((await metering.rebuilds.stepOnce()) > 0) {
+      // Until it is done.
+    }
+    expect(await read(sum)).toBe(await read(sum, true));
+  });
+
+  it('makes anew what a rebuild can only find in corrections', async () => {
+    const unique = meters[3] as Meter;
+    await metering.send([
+      factory.event({ source: 'moved', id: 'm', subject: 's1', time: '2026-11-09T08:10:00Z' }),
+    ]);
+    await metering.corrections.replace(
+      { source: 'moved', id: 'm' },
+      ({ event }) => ({ ...event, time: '2026-11-09T03:10:00Z', data: '{"v":77}' }),
+      { reason: 'a test', by: 'k' },
+    );
+    await drain();
+    const right = await read(unique);
+    await run(`DELETE FROM usage_distinct_values WHERE value = '77'`);
+    expect(await read(unique)).not.toBe(right);
+    await metering.rebuilds.request({ meter: unique.key, window: DAY, subjects: null }, 'k');
+    while ((await metering.rebuilds.stepOnce()) > 0) {
+      // Until it is done.
+    }
+    expect(await read(unique)).toBe(right);
+  });
+
+  it('checks and repairs an hour of which very much differs', async () => {
+    await run(`INSERT INTO usage_distinct_values (subject, meter, hour, groups, value, event_count)
+      SELECT 's1', number, '2026-11-09T08:00:00Z', '{}', 'x' || n, 1
+      FROM meters, generate_series(1, 150000) AS n WHERE aggregation = 'unique_count'`);
+    const found = await metering.checks.checkNow(true);
+    expect(found).toMatchObject({ differenceCount: 150_000, isRepaired: true });
+    expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
+  });
+
+  it('finds a sum of which no event is left', async () => {
+    await run(`INSERT INTO usage_rollups (subject, meter, hour, groups, event_count, value_sum)
+      SELECT 's2', number, '2026-11-09T05:00:00Z', '{}', 0, 7 FROM meters WHERE aggregation = 'sum'`);
+    expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 1 });
   });
 
   it('refuses a rebuild while the history of a new meter is brought in', async () => {

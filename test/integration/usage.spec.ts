@@ -2,15 +2,17 @@
  * Aim: the usage read equals a brute-force count, whatever was folded, voided or replaced when.
  * Method: random events, meters and windows; the oracle knows nothing of SQL, rollups or batches.
  */
+import { Big } from 'big.js';
 import fc from 'fast-check';
 import { type Interval } from '../../src/kernel/interval.js';
-import { type Aggregation, type Meter, type MeterFilter } from '../../src/meters/meter.js';
+import { type Aggregation, type Meter } from '../../src/meters/meter.js';
 import { readCursor } from '../../src/platform/http/page.js';
 import { type UsageQuestion } from '../../src/usage/usage.sql.js';
 import { factory } from '../support/factory.js';
 import { type Metering, startMetering } from '../support/metering.js';
 import {
   isWithin,
+  numberOf,
   type OracleEvent,
   type OracleMeter,
   type Ownership,
@@ -29,13 +31,18 @@ const SOURCE = 'usage';
 const NOTE = { reason: 'a test', by: 'key_test' };
 const SUBJECTS = ['s1', 's2', 's3', 's4', 's5'];
 const HANDED_OVER_AT = new Date('2026-11-09T10:30:00Z');
+const OWNED_FROM = new Date('2026-11-09T09:45:10.500Z');
+const COUNTS_FROM = new Date('2026-11-09T09:20:00.250Z');
 const OWNED: readonly Ownership[] = [
   { subject: 's1', customer: 'a', from: null, to: null },
   { subject: 's2', customer: 'a', from: null, to: null },
   { subject: 's3', customer: 'a', from: null, to: HANDED_OVER_AT },
   { subject: 's3', customer: 'b', from: HANDED_OVER_AT, to: null },
+  { subject: 's4', customer: 'a', from: OWNED_FROM, to: null },
   { subject: 's5', customer: 'b', from: HANDED_OVER_AT, to: null },
 ];
+/** Stands for all customers together. */
+const EVERYBODY = 'everybody';
 const ALWAYS = { start: new Date(0), end: new Date('2100-01-01') };
 
 /** What belongs to nobody: how many, the first and last time, and the types, by subject. */
@@ -44,7 +51,7 @@ function unowned(events: Sent[]): unknown[] {
     const mine = events.filter(
       (event) => event.subject === subject && !isWithin(event, OWNED, ALWAYS),
     );
-    const times = mine.map((event) => event.time.replace('Z', '000Z')).toSorted();
+    const times = mine.map((event) => event.time).toSorted();
     const types = [...new Set(mine.map((event) => event.type))].toSorted();
     const [firstTime, lastTime] = [times[0], times.at(-1)];
     const figures = { eventCount: mine.length, firstTime, lastTime, types };
@@ -53,7 +60,11 @@ function unowned(events: Sent[]): unknown[] {
 }
 
 const VALUE = { kind: 'property', path: '$.v' } as const;
-const GROUPED = [{ key: 'region', property: '$.region' }];
+const EXPRESSION = { kind: 'expression', text: '2 * v - default(w, 1.5) / 8' } as const;
+const GROUPED = [
+  { key: 'plan', property: '$.plan' },
+  { key: 'region', property: '$.region' },
+];
 const AGGREGATIONS: readonly Aggregation[] = [
   { kind: 'count' },
   ...(['sum', 'min', 'max', 'avg', 'latest', 'time_weighted_sum'] as const).map((kind) => ({
@@ -64,13 +75,50 @@ const AGGREGATIONS: readonly Aggregation[] = [
   { kind: 'percentile', value: VALUE, percentile: '62.5' },
 ];
 
-/** The same meter for the oracle; its filter, if it has one, is a status below 500. */
+/** What a meter has that is made later. */
+const LATER: Partial<Meter> = {
+  filters: [
+    { property: '$.status', op: 'lt', value: 500 },
+    {
+      any: [
+        { property: '$.plan', op: 'exists', value: false },
+        {
+          all: [
+            { property: '$.plan', op: 'in', value: ['null', 'a'] },
+            { property: '$.region', op: 'ne', value: 'us' },
+          ],
+        },
+      ],
+    },
+  ],
+  countsFrom: COUNTS_FROM,
+};
+
+function isOfLater({ time, data: { status, plan, region } }: Sent): boolean {
+  const isAny = plan === undefined || (['null', 'a'].includes(plan) && region !== 'us');
+  return status < 500 && isAny && new Date(time) >= COUNTS_FROM;
+}
+
+/** What EXPRESSION comes to. */
+function computed({ data: { v, w } }: Sent): Big | null {
+  const number = numberOf(v);
+  const result = number?.times(2).minus(new Big(w ?? '1.5').times('0.125')) ?? null;
+  return result === null || result.abs().gte('1e26') ? null : result;
+}
+
+/** As `{"a","b"}` and null alike are different from the text "null". */
+const keyOf = (groups: readonly unknown[]): string => JSON.stringify(groups);
+
+/** The same meter for the oracle. */
 function oracleMeter({ aggregation, groupBy, filters, eventType }: Meter): OracleMeter {
+  const isComputed = 'value' in aggregation && aggregation.value.kind === 'expression';
   return {
     kind: aggregation.kind,
     ...(aggregation.kind === 'percentile' ? { percentile: aggregation.percentile } : {}),
-    isGrouped: groupBy.length > 0,
-    matches: ({ type, data }) => type === eventType && (filters.length === 0 || data.status < 500),
+    groupOf: ({ data: { plan, region } }) =>
+      keyOf(groupBy.length === 0 ? [] : [plan ?? null, region ?? null]),
+    numberOf: (event) => (isComputed ? computed(event) : numberOf(event.data.v)),
+    matches: (event) => event.type === eventType && (filters.length === 0 || isOfLater(event)),
   };
 }
 
@@ -80,7 +128,7 @@ function expected(
   window: Interval,
   events: Sent[],
 ): Record<string, string> {
-  const owned = OWNED.filter((span) => span.customer === customer);
+  const owned = OWNED.filter((span) => customer === EVERYBODY || span.customer === customer);
   // A level is counted up to the moment of reading.
   const isCut = meter.aggregation.kind === 'time_weighted_sum' && window.end > NOW;
   const end = isCut ? NOW : window.end;
@@ -98,6 +146,10 @@ const boundary = fc.constantFrom(
   ),
 );
 const time = fc.oneof(at, boundary);
+/** With microseconds, which no Date has. */
+const timeText = fc
+  .tuple(time, fc.constantFrom('000Z', '000Z', '001Z', '999Z'))
+  .map(([instant, micros]) => instant.toISOString().replace('Z', micros));
 const value = fc.oneof(
   fc.integer({ min: -1_000, max: 1_000 }),
   fc.constantFrom(
@@ -105,6 +157,9 @@ const value = fc.oneof(
     '0.2',
     '12345678901234567890.5',
     '-0.000000000001',
+    '99999999999999999999999999.999999999999',
+    '-99999999999999999999999999.999999999999',
+    '-0',
     'many',
     null,
     undefined,
@@ -113,10 +168,12 @@ const value = fc.oneof(
 const sent: fc.Arbitrary<Sent> = fc.record({
   subject: fc.constantFrom(...SUBJECTS),
   type: fc.constantFrom('api.request', 'other'),
-  time: time.map((instant) => instant.toISOString()),
+  time: timeText,
   data: fc.record({
     v: value,
-    region: fc.constantFrom('eu', 'us', undefined),
+    w: fc.constantFrom(0, 3, -0.25, undefined),
+    region: fc.constantFrom('eu', 'us', 'null', '', null, undefined),
+    plan: fc.constantFrom('a', '{"b\\,', 'null', undefined),
     status: fc.constantFrom(200, 404, 500),
   }) as fc.Arbitrary<Sent['data']>,
 });
@@ -134,12 +191,16 @@ describe('usage', () => {
     const a = await metering.customers.create(factory.customer({ key: 'a' }), ['s1', 's2', 's3']);
     const b = await metering.customers.create(factory.customer({ key: 'b' }), []);
     await metering.customers.assignSubject('b', 's3', HANDED_OVER_AT);
+    await metering.customers.assignSubject('a', 's4', OWNED_FROM);
     await metering.customers.assignSubject('b', 's5', HANDED_OVER_AT);
     customers = { a: a.id, b: b.id };
     meters = [];
     for (const aggregation of AGGREGATIONS) {
       meters.push(await metering.meters.create(factory.meter({ aggregation })));
-      meters.push(await metering.meters.create(factory.meter({ aggregation, groupBy: GROUPED })));
+      const computing =
+        'value' in aggregation ? { ...aggregation, value: EXPRESSION } : aggregation;
+      const grouped = factory.meter({ aggregation: computing, groupBy: GROUPED });
+      meters.push(await metering.meters.create(grouped));
     }
   });
 
@@ -188,9 +249,12 @@ describe('usage', () => {
   ): Promise<Record<string, string>[]> => {
     const question: UsageQuestion = {
       meter,
-      whose: { kind: 'customer', customerId: customers[customer] ?? '' },
+      whose:
+        customer === EVERYBODY
+          ? { kind: 'customers' }
+          : { kind: 'customer', customerId: customers[customer] ?? '' },
       buckets,
-      bySubject: false,
+      by: customer === EVERYBODY ? 'total' : 'customer',
       groupBy: meter.groupBy.map(({ key }) => key),
       groupFilter: {},
       now: NOW,
@@ -202,17 +266,19 @@ describe('usage', () => {
       Object.fromEntries(
         rows
           .filter(({ bucket }) => bucket === index)
-          .map(({ groups, quantity }) => [
-            groups.length === 0 ? '' : (groups[0] ?? 'null'),
-            quantity.toFixed(),
-          ]),
+          .map(({ groups, quantity }) => [keyOf(groups), quantity.toFixed()]),
       ),
     );
   };
 
-  const readsExactly = async (buckets: readonly Interval[]): Promise<void> => {
-    for (const meter of meters) {
-      for (const customer of ['a', 'b']) {
+  /** Of every meter, or of some that numbers pick. */
+  const readsExactly = async (
+    buckets: readonly Interval[],
+    picks: readonly number[] | null = null,
+  ): Promise<void> => {
+    const picked = picks?.map((pick) => meters[pick % meters.length] as Meter);
+    for (const meter of new Set(picked ?? meters)) {
+      for (const customer of ['a', 'b', EVERYBODY]) {
         const counted = buckets.map((bucket) => expected(meter, customer, bucket, standing()));
         const answer = await read(meter, customer, buckets);
         expect({ kind: meter.aggregation.kind, answer }).toEqual({
@@ -234,6 +300,22 @@ describe('usage', () => {
     cutOffs.push({ batch, counted: standing() });
   };
 
+  /** Folds while another replica is folding some of the batches: what came later is folded first. */
+  const foldAround = async (pick: number): Promise<void> => {
+    const other = metering.db.database.dataSource.createQueryRunner();
+    await other.startTransaction();
+    try {
+      await other.query(
+        `SELECT FROM ingest_batches WHERE fold IS NULL AND id % 3 = $1 FOR UPDATE`,
+        [pick % 3],
+      );
+      await metering.fold.foldOnce();
+    } finally {
+      await other.rollbackTransaction();
+      await other.release();
+    }
+  };
+
   const drain = async (): Promise<void> => {
     let done: number;
     do {
@@ -246,9 +328,10 @@ describe('usage', () => {
       fc.asyncProperty(
         fc.array(sent, { maxLength: 40 }),
         fc.tuple(fc.array(fc.nat(), { maxLength: 12 }), fc.array(sent, { maxLength: 12 })),
-        fc.constantFrom('fold', 'backfill', 'nothing', 'meter', 'cut off'),
+        fc.constantFrom('fold', 'fold around', 'backfill', 'nothing', 'meter', 'cut off'),
         fc.array(time, { minLength: 2, maxLength: 4 }),
-        async (events, [picks, bodies], step, cuts) => {
+        fc.array(fc.nat(), { minLength: 8, maxLength: 8 }),
+        async (events, [picks, bodies], step, cuts, chosen) => {
           await send(events);
           if (step === 'fold') {
             await metering.fold.foldOnce();
@@ -257,21 +340,23 @@ describe('usage', () => {
             await metering.fold.backfillOnce();
           }
           if (step === 'meter' && meters.length < 3 * AGGREGATIONS.length) {
-            const filters: MeterFilter[] = [{ property: '$.status', op: 'lt', value: 500 }];
             const aggregation = AGGREGATIONS[meters.length % AGGREGATIONS.length] as Aggregation;
-            meters.push(await metering.meters.create(factory.meter({ filters, aggregation })));
+            meters.push(await metering.meters.create(factory.meter({ ...LATER, aggregation })));
           }
           if (step === 'cut off') {
             await takeCutOff();
           }
           await correct(picks, bodies);
+          if (step === 'fold around') {
+            await foldAround(chosen[0] ?? 0);
+          }
           const instants = cuts.toSorted((left, right) => left.getTime() - right.getTime());
           const buckets = instants.slice(1).flatMap((end, index) => {
             const start = instants[index];
             return start === undefined || start >= end ? [] : [{ start, end }];
           });
           if (buckets.length > 0) {
-            await readsExactly(buckets);
+            await readsExactly(buckets, chosen);
           }
         },
       ),
@@ -326,7 +411,7 @@ describe('usage', () => {
     const rows = await metering.db.database.query<{ reason: string }>(
       'SELECT DISTINCT reason FROM quarantined_values ORDER BY reason',
     );
-    expect(rows.map(({ reason }) => reason)).toEqual(['missing', 'not_a_number']);
+    expect(rows.map(({ reason }) => reason)).toEqual(['missing', 'not_a_number', 'out_of_range']);
   });
 
   it('counts exactly the batches up to a cut-off, though ingest goes on', async () => {
@@ -345,14 +430,16 @@ describe('usage', () => {
     const { counted, raw } = await metering.usage.atCutOff(async (cutOff) => {
       const [row] = await metering.db.database.query<{ count: string }>(
         `SELECT count(*) FROM usage_events WHERE batch_id <= $1 AND type = 'api.request'
-           AND (subject IN ('s1', 's2') OR (subject = 's3' AND time < $2))`,
-        [cutOff.toString(), HANDED_OVER_AT],
+           AND (subject IN ('s1', 's2') OR (subject = 's3' AND time < $2)
+             OR (subject = 's4' AND time >= $3))`,
+        [cutOff.toString(), HANDED_OVER_AT, OWNED_FROM],
       );
       const [corrected] = await metering.db.database.query<{ count: string }>(
         `SELECT coalesce(sum(sign), 0) AS count FROM usage_corrections
          WHERE batch_id <= $1 AND type = 'api.request'
-           AND (subject IN ('s1', 's2') OR (subject = 's3' AND time < $2))`,
-        [cutOff.toString(), HANDED_OVER_AT],
+           AND (subject IN ('s1', 's2') OR (subject = 's3' AND time < $2)
+             OR (subject = 's4' AND time >= $3))`,
+        [cutOff.toString(), HANDED_OVER_AT, OWNED_FROM],
       );
       await sending;
       const quantity = await metering.usage.quantityOf(meter, customers['a'] ?? '', window);

@@ -1,6 +1,7 @@
 /* Compares what PostgreSQL and the service say with the tally. */
 import { Client } from 'pg';
 import { eventually, type TestService } from '../support/service-process.js';
+import { compareKinds } from './kinds.js';
 import { PERIODS_OVER } from './subscribing.js';
 import { decimalText, type MeterKey, METERS, type Tally, wholeTime } from './tally.js';
 
@@ -35,8 +36,11 @@ export async function judge(
     compare('events acknowledged', tally.acknowledged, tally.sent);
     // Reads are exact also before the last batches are folded.
     await compareUsage(tally, services, compare);
+    await compareKinds(client, services, compare);
     await settled(client);
     await compareUsage(tally, services, compare);
+    await compareKinds(client, services, compare);
+    await compareCheck(services, compare);
     const stored = await compareStored(client, tally, compare);
     const counted = await compareRollups(client, tally, compare);
     for (const [what, table] of Object.entries(EMPTY)) {
@@ -57,17 +61,26 @@ const EMPTY = {
   'values that could not be read': 'quarantined_values',
 };
 
-/** Nothing is left to fold, to count of a history, or to close. */
+/** Nothing is left to fold, to count of a history, to count anew, or to close. */
 async function settled(client: Client): Promise<void> {
   await eventually(async () => {
     const { rows } = await client.query(
       `SELECT FROM ingest_batches WHERE fold IS NULL
        UNION ALL SELECT FROM usage_backfills WHERE finished_at IS NULL
+       UNION ALL SELECT FROM usage_rebuilds WHERE finished_at IS NULL
        UNION ALL SELECT FROM billing_periods WHERE state = 'open' AND closes_at < now() - interval '1 minute'
        LIMIT 1`,
     );
     return rows.length === 0;
   });
+}
+
+/** The service itself finds no difference between rollups and events either. */
+async function compareCheck(services: readonly TestService[], compare: Compare): Promise<void> {
+  const [service] = services as [TestService];
+  const { status, body } = await service.post('/api/v1/usage/checks', {});
+  compare('check of usage', [status, body.difference_count, body.differences], [201, 0, []]);
+  compare('hours checked', body.hour_count > 0, true);
 }
 
 /** Every event is there once, and nothing else: as many rows as ids, and ids are 0, 1, 2 … of each source. */
@@ -107,7 +120,9 @@ async function compareRollups(client: Client, tally: Tally, compare: Compare): P
     `SELECT meters.key AS meter, rollups.subject, sum(rollups.event_count) AS count,
        trim_scale(sum(rollups.value_sum)) AS sum
      FROM usage_rollups AS rollups JOIN meters ON meters.number = rollups.meter
+     WHERE meters.key = ANY ($1)
      GROUP BY meters.key, rollups.subject`,
+    [Object.keys(METERS)],
   );
   const isCount = (meter: string): boolean => METERS[meter as MeterKey].aggregation === 'count';
   const found = new Map(

@@ -51,6 +51,7 @@ function printResult({ tally, verdict }: SoakResult): void {
   row('events stored', verdict.stored);
   row('events counted by a meter', verdict.counted);
   row('subscriptions, each closed 3 times', tally.subscriptions);
+  row('rebuilds of meters', tally.rebuilds);
   row('differences', verdict.differences.length);
   for (const difference of verdict.differences) {
     print(`  ${difference}`);

@@ -8,11 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../support/service-process.js';
 import { FORMS } from './forms.js';
 import { judge, type Verdict } from './judge.js';
+import { KINDS } from './kinds.js';
 import { type Kill, Plant } from './plant.js';
 import { Random } from './random.js';
 import { type SoakSender, startSender } from './senders.js';
 import { PLAN, startSubscribing } from './subscribing.js';
-import { EVENT_TYPE, METERS, type MeterKey, Tally } from './tally.js';
+import { EVENT_TYPE, METERS, Tally, wholeTime } from './tally.js';
 
 const PROGRESS_MS = 10_000;
 
@@ -62,26 +63,42 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
 
 async function setUp(plant: Plant): Promise<void> {
   await made(plant, 'plans', PLAN);
-  for (const key of Object.keys(METERS) as MeterKey[]) {
-    if (key !== 'late') {
-      await makeMeter(plant, key);
+  await makeMeters(plant, false);
+}
+
+async function makeMeters(plant: Plant, isLate: boolean): Promise<void> {
+  for (const [key, definition] of Object.entries({ ...METERS, ...KINDS })) {
+    if (key.startsWith('late') === isLate) {
+      await made(plant, 'meters', { key, name: key, event_type: EVENT_TYPE, ...definition });
     }
   }
 }
 
-async function makeMeter(plant: Plant, key: MeterKey): Promise<void> {
-  await made(plant, 'meters', { key, name: key, event_type: EVENT_TYPE, ...METERS[key] });
+/** Lets all meters be counted anew whose history is counted. */
+async function askForRebuilds(plant: Plant, tally: Tally): Promise<void> {
+  for (const key of Object.keys({ ...METERS, ...KINDS })) {
+    const isAsked = await made(plant, `meters/${key}/rebuilds`, wholeTime(), 'history_incomplete');
+    tally.rebuilds += isAsked ? 1 : 0;
+  }
 }
 
-async function made(plant: Plant, path: string, body: object): Promise<void> {
+/** Whether it was made; if not, for the reason that is given. */
+async function made(
+  plant: Plant,
+  path: string,
+  body: object,
+  unless: string | null = null,
+): Promise<boolean> {
   // Right after a kill a pooled connection may prove to be lost.
   const answer = await eventually(async () => {
     const tried = await plant.services[0]!.post(`/api/v1/${path}`, body);
     return tried.status !== 503 && tried;
   });
-  if (answer.status !== 201) {
+  const isMade = answer.status === 201;
+  if (!isMade && (unless === null || answer.body.code !== unless)) {
     throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
   }
+  return isMade;
 }
 
 async function startSenders(
@@ -119,8 +136,9 @@ async function killAll(
     await plant.strike(kill);
     report(`  ${kill}: acknowledged again after ${Math.round(tally.recoveriesMs.at(-1)!)} ms`);
     if (kills === 0) {
-      await makeMeter(plant, 'late');
+      await makeMeters(plant, true);
     }
+    await askForRebuilds(plant, tally);
   }
 }
 

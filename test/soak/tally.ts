@@ -51,6 +51,8 @@ export class Tally {
   readonly answers = new Map<string, number>();
   readonly kills = new Map<string, number>();
   readonly recoveriesMs: number[] = [];
+  /** Rebuilds that were asked for. */
+  rebuilds = 0;
   /** Subscriptions that were made. */
   subscriptions = 0;
   /** What must not be, as it was seen. */

@@ -1,4 +1,5 @@
 import { CustomersService } from '../../src/customers/customers.service.js';
+import { CustomersReader } from '../../src/customers/customers.reader.js';
 import { CustomersStore } from '../../src/customers/customers.store.js';
 import { CorrectionsService } from '../../src/events/corrections.service.js';
 import { CorrectionsStore } from '../../src/events/corrections.store.js';
@@ -24,6 +25,8 @@ import { EndpointsStore } from '../../src/webhooks/endpoints/endpoints.store.js'
 import { MessagesStore } from '../../src/webhooks/messages.store.js';
 import { WebhooksService } from '../../src/webhooks/webhooks.service.js';
 import { UnattributedStore } from '../../src/usage/unattributed.store.js';
+import { PreviewStore } from '../../src/usage/previews/preview.store.js';
+import { PreviewsService } from '../../src/usage/previews/previews.service.js';
 import { ArchivingService } from '../../src/usage/upkeep/archiving.service.js';
 import { ChecksService } from '../../src/usage/upkeep/checks.service.js';
 import { ChecksStore } from '../../src/usage/upkeep/checks.store.js';
@@ -49,6 +52,7 @@ export interface Metering {
   readonly fold: FoldService;
   readonly usage: UsageReader;
   readonly usageStore: UsageStore;
+  readonly previews: PreviewsService;
   readonly rebuilds: RebuildsService;
   readonly archiving: ArchivingService;
   readonly checks: ChecksService;
@@ -101,6 +105,14 @@ export async function startMetering(
     fold: new FoldService(batches, rollups, metersReader, database, clock, metrics),
     usage: new UsageReader(usageStore, eventsReader, clock),
     usageStore,
+    previews: new PreviewsService(
+      new PreviewStore(database),
+      usageStore,
+      metersReader,
+      new CustomersReader(customersStore),
+      clock,
+      config,
+    ),
     rebuilds: new RebuildsService(
       new RebuildsStore(database),
       batches,

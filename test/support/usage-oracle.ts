@@ -7,9 +7,15 @@ import { Big } from 'big.js';
 export interface OracleEvent {
   readonly subject: string;
   readonly type: string;
-  /** ISO 8601, to the millisecond. */
+  /** ISO 8601, UTC, to the microsecond. */
   readonly time: string;
-  readonly data: { readonly v?: unknown; readonly region?: string; readonly status: number };
+  readonly data: {
+    readonly v?: unknown;
+    readonly w?: number;
+    readonly region?: string | null;
+    readonly plan?: string;
+    readonly status: number;
+  };
 }
 
 /** Whose a subject is, from when until when; null is without end. */
@@ -23,7 +29,10 @@ export interface Ownership {
 export interface OracleMeter {
   readonly kind: string;
   readonly percentile?: string;
-  readonly isGrouped: boolean;
+  /** Which answer the event is part of. */
+  readonly groupOf: (event: OracleEvent) => string;
+  /** The number of an event; null when it has none. */
+  readonly numberOf: (event: OracleEvent) => Big | null;
   readonly matches: (event: OracleEvent) => boolean;
 }
 
@@ -38,7 +47,7 @@ export function numberOf(value: unknown): Big | null {
   return typeof text === 'string' && /^-?\d{1,26}(\.\d{1,12})?$/.test(text) ? new Big(text) : null;
 }
 
-/** The quantities of a customer in a window, by group ('' without groups): only where there is something. */
+/** The quantities of a customer in a window, by group: only where there is something. */
 export function quantities(
   meter: OracleMeter,
   events: readonly OracleEvent[],
@@ -48,13 +57,13 @@ export function quantities(
   const matching = events.filter((event) => meter.matches(event));
   const byGroup = new Map<string, OracleEvent[]>();
   for (const event of matching) {
-    const group = meter.isGrouped ? (event.data.region ?? 'null') : '';
+    const group = meter.groupOf(event);
     byGroup.set(group, [...(byGroup.get(group) ?? []), event]);
   }
   const found = [...byGroup].flatMap(([group, members]) => {
     const quantity =
       meter.kind === 'time_weighted_sum'
-        ? levelHours(members, owned, window)
+        ? levelHours(meter, members, owned, window)
         : aggregate(
             meter,
             members.filter((event) => isWithin(event, owned, window)),
@@ -93,7 +102,7 @@ function aggregate(meter: OracleMeter, events: readonly OracleEvent[]): Big | nu
     return values.length === 0 ? null : new Big(new Set(values).size);
   }
   const read = events.flatMap((event) => {
-    const value = numberOf(event.data.v);
+    const value = meter.numberOf(event);
     return value === null ? [] : [{ time: event.time, value }];
   });
   if (read.length === 0) {
@@ -141,8 +150,15 @@ function divided(dividend: Big, divisor: Big): Big {
   return new Big((scaled < 0n ? -rounded : rounded).toString()).times('1e-12');
 }
 
+/** Microseconds since 1970; a double holds them until the year 2255. */
+function microsOf(time: string): number {
+  const [, fraction = ''] = /\.(\d+)Z$/.exec(time) ?? [];
+  return Date.parse(time) * 1_000 + Number(fraction.padEnd(6, '0').slice(3, 6));
+}
+
 /** Level times hours, series by series, over the spans that are owned within the window. */
 function levelHours(
+  meter: OracleMeter,
   events: readonly OracleEvent[],
   owned: readonly Ownership[],
   window: OracleWindow,
@@ -152,16 +168,16 @@ function levelHours(
   for (const subject of new Set(events.map((event) => event.subject))) {
     const levels = new Map<number, Big>();
     for (const event of events.filter((candidate) => candidate.subject === subject)) {
-      const value = numberOf(event.data.v);
-      const at = Date.parse(event.time);
+      const value = meter.numberOf(event);
+      const at = microsOf(event.time);
       if (value !== null) {
         levels.set(at, greatest([value, levels.get(at) ?? value]) ?? value);
       }
     }
     const times = [...levels.keys()].toSorted((left, right) => left - right);
     for (const span of owned.filter((candidate) => candidate.subject === subject)) {
-      const start = Math.max(window.start.getTime(), span.from?.getTime() ?? -Infinity);
-      const end = Math.min(window.end.getTime(), span.to?.getTime() ?? Infinity);
+      const start = Math.max(window.start.getTime(), span.from?.getTime() ?? -Infinity) * 1_000;
+      const end = Math.min(window.end.getTime(), span.to?.getTime() ?? Infinity) * 1_000;
       times.forEach((time, index) => {
         const from = Math.max(start, time);
         const to = Math.min(end, times[index + 1] ?? Infinity);
@@ -172,5 +188,5 @@ function levelHours(
       });
     }
   }
-  return isHeld ? divided(area, new Big(3_600_000)) : null;
+  return isHeld ? divided(area, new Big(3_600_000_000)) : null;
 }

@@ -7,6 +7,8 @@ import { WebhooksModule } from '../../webhooks/webhooks.module.js';
 import { InvoicesModule } from '../invoices/invoices.module.js';
 import { LedgerModule } from '../ledger/ledger.module.js';
 import { ClosingService } from './closing.service.js';
+import { CustomerUsageController } from './customer-usage.controller.js';
+import { CustomerUsageService } from './customer-usage.service.js';
 import { InvoicePreviewService } from './invoice-preview.service.js';
 import { PeriodBillingService } from './period-billing.service.js';
 import { PeriodsController } from './periods.controller.js';
@@ -26,7 +28,7 @@ import { RatingService } from './rating.service.js';
     LedgerModule,
     InvoicesModule,
   ],
-  controllers: [PeriodsController],
+  controllers: [PeriodsController, CustomerUsageController],
   providers: [
     PeriodsStore,
     PeriodsService,
@@ -34,6 +36,7 @@ import { RatingService } from './rating.service.js';
     PeriodBillingService,
     ClosingService,
     InvoicePreviewService,
+    CustomerUsageService,
     PeriodsReader,
     PeriodsWorker,
   ],

@@ -88,6 +88,17 @@ export class PeriodsStore {
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
 
+  /** The open periods of all subscriptions of a customer, by their start. Index subscriptions_no_overlap. */
+  async listOpenOf(customerId: string): Promise<BillingPeriod[]> {
+    const rows = await this.database.query<PeriodRow>(
+      `SELECT ${COLUMNS} FROM ${FROM}
+       WHERE subscription.customer_id = $1 AND period.state = 'open'
+       ORDER BY period.starts_at, period.id`,
+      [customerId],
+    );
+    return rows.map(fromRow);
+  }
+
   /** Newest first. */
   async list(
     filter: PeriodFilter,

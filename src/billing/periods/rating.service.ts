@@ -3,12 +3,14 @@
  * cut-off, so that a preview is what closing at that moment would have written.
  */
 import { Injectable } from '@nestjs/common';
-import { decimal } from '../../kernel/decimal.js';
+import { type Decimal, decimal } from '../../kernel/decimal.js';
 import { formatAmount, type MinorUnits, toMinorUnits } from '../../kernel/money.js';
+import { type Meter } from '../../meters/meter.js';
 import { MetersReader } from '../../meters/meters.reader.js';
 import { describeMatch, describeUsage } from '../../pricing/describe-usage.js';
 import {
   type FlatPrice,
+  type GroupMatch,
   type LimitPrice,
   type Plan,
   type Price,
@@ -17,7 +19,7 @@ import {
 import { PlansReader } from '../../pricing/plans.reader.js';
 import { rate, rateLimit } from '../../pricing/rate.js';
 import { type RatingStep } from '../../pricing/rating-step.js';
-import { UsageReader } from '../../usage/usage.reader.js';
+import { type MeteredUsage, UsageReader } from '../../usage/usage.reader.js';
 import { type Charge } from '../ledger/line-item.js';
 import { type BillingPeriod, describeWindow } from './billing-period.js';
 
@@ -29,6 +31,13 @@ export interface RatedLine {
   readonly amountMinor: MinorUnits;
   readonly steps: readonly RatingStep[];
   readonly description: string;
+  /** What was used of its meter; null but for a usage price. */
+  readonly measured: MeasuredMeter | null;
+}
+
+export interface MeasuredMeter {
+  readonly meter: Meter;
+  readonly quantity: Decimal;
 }
 
 export interface RatedPeriod {
@@ -36,6 +45,8 @@ export interface RatedPeriod {
   readonly currency: string;
   /** One for each price, in the plan's order, those of zero too. */
   readonly lines: readonly RatedLine[];
+  /** The meters that were asked for besides. */
+  readonly others: readonly MeasuredMeter[];
 }
 
 /** What all lines of a period have in common. */
@@ -43,7 +54,8 @@ interface Rated {
   readonly period: BillingPeriod;
   readonly plan: Plan;
   readonly currency: string;
-  readonly prices: readonly Price[];
+  /** By id of the price. */
+  readonly measured: ReadonlyMap<string, MeasuredMeter>;
 }
 
 @Injectable()
@@ -57,66 +69,95 @@ export class RatingService {
   /**
    * Rates every price of the period's plan version. A flat fee is due in full, however short the
    * period. Limits see all lines before them, so they come last.
+   *
+   * @param others meters that are measured besides, in the same question
    */
-  async ratePeriod(period: BillingPeriod): Promise<RatedPeriod> {
+  async ratePeriod(period: BillingPeriod, others: readonly Meter[] = []): Promise<RatedPeriod> {
     const plan = await this.plans.get(period.subscription.planId);
     const { currency, prices } = await this.plans.version(period.planVersionId);
-    const rated: Rated = { period, plan, currency, prices };
+    const priced = prices.filter((price) => price.kind === 'usage');
+    const meters = await this.meters.byIds(metersOf(prices));
+    const quantities = await this.measure(period, [
+      ...priced.map((price) => ({ meter: meterOf(price, meters), ...groupsOf(price, priced) })),
+      ...others.map((meter) => ({ meter })),
+    ]);
+    const measured = new Map(
+      quantities.slice(0, priced.length).map((one, index) => [priced[index]?.id ?? '', one]),
+    );
+    const rated: Rated = { period, plan, currency, measured };
     const lines: RatedLine[] = [];
     for (const price of prices) {
-      lines.push(await this.lineOf(price, rated, lines));
+      lines.push(lineOf(price, rated, lines));
     }
-    return { plan, currency, lines };
+    return { plan, currency, lines, others: quantities.slice(priced.length) };
   }
 
-  private async lineOf(
-    price: Price,
-    rated: Rated,
-    before: readonly RatedLine[],
-  ): Promise<RatedLine> {
-    switch (price.kind) {
-      case 'flat':
-        return flatLine(price, rated);
-      case 'usage':
-        return await this.usageLine(price, rated);
-      case 'minimum':
-      case 'maximum':
-        return limitLine(price, rated, before);
-    }
+  private async measure(
+    { subscription, window }: BillingPeriod,
+    usages: readonly MeteredUsage[],
+  ): Promise<MeasuredMeter[]> {
+    const quantities = await this.usage.quantitiesOf(usages, subscription.customerId, window);
+    return usages.map(({ meter }, index) => ({ meter, quantity: quantities[index] ?? NOTHING }));
   }
+}
 
-  private async usageLine(
-    price: UsagePrice,
-    { period, currency, prices }: Rated,
-  ): Promise<RatedLine> {
-    const meter = await this.meters.get(price.meterId);
-    const { customerId } = period.subscription;
-    const groups = groupsOf(price, prices);
-    const quantity = await this.usage.quantityOf(meter, customerId, period.window, groups);
-    const what = `${meter.name}${describeMatch(price)}: ${describeUsage(price, quantity)}`;
-    return {
-      ...rate(price, quantity, currency),
-      price,
-      charge: { kind: 'usage', quantity },
-      description: describe(what, period),
-    };
+/** The ids of the meters that prices name. */
+export function metersOf(prices: readonly Price[]): string[] {
+  return prices.flatMap((price) => (price.kind === 'usage' ? [price.meterId] : []));
+}
+
+function meterOf({ key, meterId }: UsagePrice, meters: ReadonlyMap<string, Meter>): Meter {
+  const meter = meters.get(meterId);
+  if (meter === undefined) {
+    throw new Error(`The price '${key}' names a meter that is not there`);
   }
+  return meter;
 }
 
 /** Usage that a price matches is that price's; the others of the same meter take what is left. */
 function groupsOf(
   { meterId, match }: UsagePrice,
-  prices: readonly Price[],
-): Parameters<UsageReader['quantityOf']>[3] {
+  prices: readonly UsagePrice[],
+): Omit<MeteredUsage, 'meter'> {
   if (match !== null) {
-    return { groupFilter: match };
+    return { groupFilter: filterOf(match) };
   }
   const groupExclusions = prices.flatMap((other) =>
-    other.kind === 'usage' && other.meterId === meterId && other.match !== null
-      ? [other.match]
-      : [],
+    other.meterId === meterId && other.match !== null ? [filterOf(other.match)] : [],
   );
-  return { groupFilter: {}, groupExclusions };
+  return { groupExclusions };
+}
+
+function filterOf(match: GroupMatch): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(match).map(([group, value]) => [group, [value]]));
+}
+
+function lineOf(price: Price, rated: Rated, before: readonly RatedLine[]): RatedLine {
+  switch (price.kind) {
+    case 'flat':
+      return flatLine(price, rated);
+    case 'usage':
+      return usageLine(price, rated);
+    case 'minimum':
+    case 'maximum':
+      return limitLine(price, rated, before);
+  }
+}
+
+function usageLine(price: UsagePrice, { period, currency, measured }: Rated): RatedLine {
+  const found = measured.get(price.id);
+  if (found === undefined) {
+    throw new Error(`The price '${price.key}' was not measured`);
+  }
+  const { meter, quantity } = found;
+  const what = `${meter.name}${describeMatch(price)}: ${describeUsage(price, quantity)}`;
+  return {
+    ...rate(price, quantity, currency),
+    price,
+    charge: { kind: 'usage', quantity },
+    description: describe(what, period),
+    measured: found,
+  };
 }
 
 function flatLine(price: FlatPrice, { period, plan, currency }: Rated): RatedLine {
@@ -125,6 +166,7 @@ function flatLine(price: FlatPrice, { period, plan, currency }: Rated): RatedLin
     price,
     charge: { kind: 'flat' },
     description: describe(`${plan.name}: ${price.key}`, period),
+    measured: null,
   };
 }
 
@@ -141,6 +183,7 @@ function limitLine(
     price,
     charge: { kind: price.kind },
     description: describe(what, period),
+    measured: null,
   };
 }
 

@@ -8,6 +8,8 @@ const MAX_ATTEMPTS = 5;
 const RETRY_DELAY_MS = 50;
 /** Flushes hold the lock of cut-offs for milliseconds. */
 const LOCK_TIMEOUT_MS = 2_000;
+/** Some hundred kilobytes at most, and a round trip is small beside it. */
+const CURSOR_ROWS = 1_000;
 
 /**
  * The one way to PostgreSQL for all but the hot path. A transaction is ambient: whatever a store
@@ -67,10 +69,71 @@ export class Database {
    * and nothing of those who come after. The lock itself is held for an instant only.
    */
   async snapshotBehindLock<Result>(lock: number, run: () => Promise<Result>): Promise<Result> {
-    if (this.current.getStore() !== undefined) {
-      throw new Error('A snapshot behind a lock cannot be taken inside another transaction');
-    }
-    return await this.retrying(async () => await this.withSnapshot(lock, run));
+    this.assertNone('A snapshot behind a lock');
+    return await this.retrying(
+      async () =>
+        await this.ofRunner(
+          async (runner) => {
+            await this.inTurn(async () => {
+              await this.startBehindLock(runner, lock);
+            });
+          },
+          async () => await run(),
+        ),
+    );
+  }
+
+  /**
+   * Runs the steps in one REPEATABLE READ transaction in which nothing can be written: whatever they
+   * read is of one moment. They may take as long as the connection's limits allow.
+   */
+  async snapshot<Result>(run: () => Promise<Result>): Promise<Result> {
+    this.assertNone('A snapshot');
+    return await this.ofRunner(startSnapshot, async () => await run());
+  }
+
+  /**
+   * The same for steps that wait for somebody else, who may hang up or be slow. When `signal` aborts
+   * the statement under way is cancelled, and this throws the signal's reason; whatever the steps wait
+   * for besides must heed the signal, too.
+   *
+   * @param maxMs how long the snapshot may be held, since vacuum removes nothing newer meanwhile;
+   *   beyond it throws a TimeoutError
+   */
+  async longSnapshot<Result>(
+    limits: { readonly maxMs: number; readonly signal: AbortSignal },
+    run: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    this.assertNone('A snapshot');
+    const signal = AbortSignal.any([limits.signal, AbortSignal.timeout(limits.maxMs)]);
+    return await this.ofRunner(startSnapshot, async (runner) => {
+      const [session] = (await runner.query(
+        `SELECT pg_backend_pid() AS pid, set_config('cursor_tuple_fraction', '1', true),
+           set_config('idle_in_transaction_session_timeout', $1, true)`,
+        [String(limits.maxMs)],
+      )) as [{ readonly pid: number }];
+      return await this.cancelling(session.pid, signal, async () => await run(signal));
+    });
+  }
+
+  /**
+   * The rows of a statement of any length, CURSOR_ROWS at a time; each lot is awaited before the next
+   * is fetched. Needs a transaction, and one statement at a time in it.
+   */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as of `query`
+  async readByCursor<Row>(
+    sql: string,
+    parameters: readonly unknown[],
+    take: (rows: Row[]) => Promise<void>,
+  ): Promise<void> {
+    this.assertTransaction();
+    await this.query(`DECLARE lots NO SCROLL CURSOR FOR ${sql}`, parameters);
+    let rows: Row[];
+    do {
+      rows = await this.query<Row>(`FETCH ${CURSOR_ROWS} FROM lots`);
+      await take(rows);
+    } while (rows.length === CURSOR_ROWS);
+    await this.query('CLOSE lots');
   }
 
   /** Throws when a transaction is under way: calls to the outside must never be made in one. */
@@ -103,13 +166,21 @@ export class Database {
     }
   }
 
-  private async withSnapshot<Result>(lock: number, run: () => Promise<Result>): Promise<Result> {
+  private assertNone(what: string): void {
+    if (this.current.getStore() !== undefined) {
+      throw new Error(`${what} cannot be taken inside another transaction`);
+    }
+  }
+
+  /** Runs the steps in the transaction that `start` begins on a connection of its own. */
+  private async ofRunner<Result>(
+    start: (runner: QueryRunner) => Promise<void>,
+    run: (runner: QueryRunner) => Promise<Result>,
+  ): Promise<Result> {
     const runner = this.dataSource.createQueryRunner();
     try {
-      await this.inTurn(async () => {
-        await this.startBehindLock(runner, lock);
-      });
-      const result = await this.within(runner.manager, run);
+      await start(runner);
+      const result = await this.within(runner.manager, async () => await run(runner));
       await runner.commitTransaction();
       return result;
     } catch (error) {
@@ -119,6 +190,32 @@ export class Database {
       throw error;
     } finally {
       await runner.release();
+    }
+  }
+
+  /** Runs the steps; when the signal aborts, what their session does is cancelled from another one. */
+  private async cancelling<Result>(
+    pid: number,
+    signal: AbortSignal,
+    run: () => Promise<Result>,
+  ): Promise<Result> {
+    let cancelled: Promise<unknown> = Promise.resolve();
+    const cancel = (): void => {
+      cancelled = this.dataSource.query('SELECT pg_cancel_backend($1)', [pid]);
+      // Then the session's own limits end it.
+      cancelled.catch(() => undefined);
+    };
+    signal.throwIfAborted();
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      return await run();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', cancel);
+      // Before the connection is used for anything else, or that would be cancelled.
+      await cancelled.catch(() => undefined);
     }
   }
 
@@ -158,6 +255,11 @@ export class Database {
       }
     }
   }
+}
+
+async function startSnapshot(runner: QueryRunner): Promise<void> {
+  await runner.startTransaction();
+  await runner.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
 }
 
 /** TypeORM answers UPDATE and DELETE with `[rows, count]` and everything else with rows. */

@@ -6,6 +6,7 @@ export const PgCode = {
   serializationFailure: '40001',
   deadlockDetected: '40P01',
   lockNotAvailable: '55P03',
+  queryCanceled: '57014',
 } as const;
 
 interface PgError {
@@ -70,6 +71,11 @@ export function isDatabaseAway(error: unknown): boolean {
 export function isUnusable(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return isDatabaseAway(error) || /^(?:28|3D)...$|^ENOTFOUND$|^EAI_AGAIN$/.test(code);
+}
+
+/** Whether a statement was ended before it was done: it took too long, or somebody told it to. */
+export function isCanceled(error: unknown): boolean {
+  return pgError(error)?.code === PgCode.queryCanceled;
 }
 
 /** Whether the same transaction may succeed when it is run again at once. */

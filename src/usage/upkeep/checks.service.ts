@@ -16,7 +16,13 @@ import { RollupStore } from '../rollup.store.js';
 import { tableOf } from '../rollup.sql.js';
 import { ChecksStore, type SubjectHour } from './checks.store.js';
 import { wholeHours } from './rebuild.js';
-import { type Difference, MAX_DIFFERENCES, nightOf, type UsageCheck } from './usage-check.js';
+import {
+  type Difference,
+  hoursOf,
+  MAX_DIFFERENCES,
+  nightOf,
+  type UsageCheck,
+} from './usage-check.js';
 
 /** Of rollups, distinct values and events each: some seconds of reading. */
 const SAMPLE = 500;
@@ -66,11 +72,13 @@ export class ChecksService {
     const meters = await this.comparable();
     const differences: Difference[] = [];
     for (const meter of meters) {
-      const found = await this.store.compare(meter, hours);
-      differences.push(...found);
-      if (isRepairing && found.length > 0) {
-        await this.repair(meter, found);
+      // There may be more than a call can have arguments.
+      for (const difference of await this.compare(meter, hours)) {
+        differences.push(difference);
       }
+    }
+    if (isRepairing && differences.length > 0) {
+      await this.repair(differences);
     }
     const check: UsageCheck = {
       id: newId('chk'),
@@ -101,12 +109,28 @@ export class ChecksService {
     return comparable;
   }
 
-  private async repair(meter: Meter, differences: readonly SubjectHour[]): Promise<void> {
+  /** Once more when the meter has ended since it was read: what it counted after its end is gone rightly. */
+  private async compare(meter: Meter, hours: readonly SubjectHour[]): Promise<Difference[]> {
+    const found = await this.store.compare(meter, hours);
+    if (found.length === 0 || meter.archivedAt !== null) {
+      return found;
+    }
+    const now = await this.meters.get(meter.id);
+    return now.archivedAt === null ? found : await this.store.compare(now, hours);
+  }
+
+  /** Last of all that a check does: nobody folds until it has committed. */
+  private async repair(differences: readonly Difference[]): Promise<void> {
     await this.batches.holdMeters('exclusive');
-    for (const { subject, hour } of differences) {
+    for (const { meter, hour, subjects } of hoursOf(differences)) {
       const start = new Date(hour);
       const end = new Date(start.getTime() + 1);
-      await this.rollups.rebuild(meter, wholeHours({ start, end }), [subject]);
+      // Behind the lock: the meter may have ended while this waited for it.
+      await this.rollups.rebuild(
+        await this.meters.get(meter),
+        wholeHours({ start, end }),
+        subjects,
+      );
     }
   }
 

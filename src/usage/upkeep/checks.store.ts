@@ -140,29 +140,30 @@ function compareStatement(
       WHERE stored.meter = ${parameters.add(meter.number)}
     )
     SELECT subject, to_char(hour AT TIME ZONE 'UTC', ${TIME}) AS hour, groups,
-      CASE WHEN kept.event_count <> 0 THEN ${figures('kept', isValues)} END AS kept,
-      CASE WHEN summary.event_count <> 0 THEN ${figures('summary', isValues)} END AS counted
+      ${figures('kept', isValues)} AS kept, ${figures('summary', isValues)} AS counted
     FROM kept FULL JOIN summary USING (${keys})
-    WHERE CASE WHEN kept.event_count <> 0 THEN ${figures('kept', isValues)} END
-      IS DISTINCT FROM CASE WHEN summary.event_count <> 0 THEN ${figures('summary', isValues)} END`;
+    WHERE ${figures('kept', isValues)} IS DISTINCT FROM ${figures('summary', isValues)}`;
 }
 
-/** jsonb: numbers as text without trailing zeros, and times in UTC, so that equal ones look alike. */
+/**
+ * jsonb: numbers as text without trailing zeros, and times in UTC, so that equal ones look alike; NULL
+ * of a row that counts nothing. A replacement that is folded before its event has a sum and no events.
+ */
 function figures(row: string, isValues: boolean): string {
   const number = (column: string): string => `'${column}', trim_scale(${row}.${column})::text`;
   const time = (column: string): string =>
     `'${column}', to_char(${row}.${column} AT TIME ZONE 'UTC', ${TIME})`;
   const count = `'event_count', ${row}.event_count::bigint::text`;
   return isValues
-    ? `jsonb_build_object('value', value, ${count})`
-    : `jsonb_strip_nulls(jsonb_build_object(${[
+    ? `CASE WHEN ${row}.event_count <> 0 THEN jsonb_build_object('value', value, ${count}) END`
+    : `CASE WHEN ${row}.event_count <> 0 OR ${row}.value_sum <> 0 THEN jsonb_strip_nulls(jsonb_build_object(${[
         count,
         number('value_sum'),
         number('value'),
         time('first_time'),
         time('last_time'),
         number('level_sum'),
-      ].join(', ')}))`;
+      ].join(', ')})) END`;
 }
 
 function fromRow(row: Row): UsageCheck {

@@ -2,8 +2,10 @@
 import { type Interval } from '../../kernel/interval.js';
 
 const HOUR_MS = 3_600_000;
-/** Events of one step: no fold can run meanwhile, and this takes some tenths of a second. */
-const EVENTS_PER_STEP = 200_000n;
+/** How long a step should take, in ms: no fold can run meanwhile. */
+const STEP_MS = 500;
+/** Steps grow and shrink by this factor at most. */
+const STEP_FACTOR = 8;
 /** A month without events is read in milliseconds. */
 const MAX_STEP_HOURS = 744;
 /** Longer than usage may reach back, so that one can rebuild everything; keeps arithmetic finite. */
@@ -44,13 +46,22 @@ export function nextStep(rebuild: Rebuild): Interval | null {
   return { start: doneTo, end };
 }
 
-/** How many hours the step after one should have, which held so many events: at most eight times as many. */
-export function stepAfter(hours: number, events: bigint): number {
-  const fitting =
-    events === 0n ? BigInt(MAX_STEP_HOURS) : (BigInt(hours) * EVENTS_PER_STEP) / events;
-  const grown = BigInt(hours) * 8n;
-  const bounded = fitting < grown ? fitting : grown;
-  return Math.max(1, Math.min(MAX_STEP_HOURS, Number(bounded)));
+/**
+ * How many hours the step after one should have, which took so long. By time and not by events: of a
+ * meter that counts one event in a million all the others are read, too.
+ */
+export function stepAfter(hours: number, workedMs: number): number {
+  const fitting = (hours * STEP_MS) / Math.max(1, workedMs);
+  return withinBounds(Math.min(fitting, hours * STEP_FACTOR));
+}
+
+/** How many hours to try after a step that did not end in time: a busy month may follow a quiet one. */
+export function stepAfterTimeout(hours: number): number {
+  return withinBounds(hours / STEP_FACTOR);
+}
+
+function withinBounds(hours: number): number {
+  return Math.max(1, Math.min(MAX_STEP_HOURS, Math.floor(hours)));
 }
 
 /** From 0 to 1: the share of the window that is done. */

@@ -27,7 +27,7 @@ export class RebuildsController {
   @ApiConflictResponse({
     description: 'The history of the meter is still being brought in (`history_incomplete`).',
   })
-  async rebuild(
+  async createRebuild(
     @Param('id') meter: string,
     @Body() body: RebuildUsageDto,
     @CallerKeyId() by: string,

@@ -7,17 +7,26 @@ import { Clock } from '../../kernel/clock.js';
 import { conflict, invalidField, notFound } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { type Interval } from '../../kernel/interval.js';
-import { type Meter } from '../../meters/meter.js';
 import { MetersReader } from '../../meters/meters.reader.js';
 import { Database } from '../../platform/database/database.js';
+import { isCanceled } from '../../platform/database/pg-errors.js';
 import { type Page } from '../../platform/http/page.js';
 import { BatchesStore } from '../batches.store.js';
 import { RollupStore } from '../rollup.store.js';
-import { MAX_REBUILD_YEARS, nextStep, type Rebuild, stepAfter, wholeHours } from './rebuild.js';
+import {
+  MAX_REBUILD_YEARS,
+  nextStep,
+  type Rebuild,
+  stepAfter,
+  stepAfterTimeout,
+  wholeHours,
+} from './rebuild.js';
 import { RebuildsStore } from './rebuilds.store.js';
 
 const FIRST_STEP_HOURS = 1;
 const YEAR_MS = 31_557_600_000;
+/** Of a step of several hours: many times what it should take. Of a single hour it must be enough. */
+const STEP_TIMEOUT_MS = 10_000;
 
 export interface RebuildRequest {
   readonly meter: string;
@@ -88,35 +97,54 @@ export class RebuildsService {
   }
 
   /**
-   * Does one step of the oldest rebuild.
+   * Does one step of the oldest rebuild; one that takes too long is tried again with fewer hours.
    *
    * @returns 1, or 0 when there is none
    */
   async stepOnce(): Promise<number> {
-    return await this.database.transaction(async () => {
-      const rebuild = await this.store.claim();
-      const meter = rebuild === null ? null : await this.meters.find(rebuild.meterId);
-      if (rebuild === null || meter === null) {
-        return 0;
+    let tried: Rebuild | null = null;
+    try {
+      return await this.database.transaction(async () => {
+        tried = await this.store.claim();
+        if (tried !== null) {
+          await this.stepOf(tried);
+        }
+        return tried === null ? 0 : 1;
+      });
+    } catch (error) {
+      const { id, stepHours } = (tried ?? {}) as Partial<Rebuild>;
+      if (id === undefined || stepHours === undefined || stepHours === 1 || !isCanceled(error)) {
+        throw error;
       }
-      if (rebuild.startedAt === null) {
-        await this.start(rebuild, meter);
-        return 1;
-      }
-      const step = nextStep(rebuild);
-      if (step === null) {
-        await this.store.finish(rebuild.id, this.clock.now());
-        return 1;
-      }
-      await this.batches.holdMeters('exclusive');
-      const events = await this.rollups.rebuild(meter, step, rebuild.subjects);
-      const hours = stepAfter(rebuild.stepHours, events);
-      await this.store.recordStep(rebuild.id, step.end, hours, events);
+      await this.store.shortenStep(id, stepHours, stepAfterTimeout(stepHours));
       return 1;
-    });
+    }
   }
 
-  private async start(rebuild: Rebuild, meter: Meter): Promise<void> {
+  private async stepOf(rebuild: Rebuild): Promise<void> {
+    if (rebuild.startedAt === null) {
+      await this.start(rebuild);
+      return;
+    }
+    const step = nextStep(rebuild);
+    if (step === null) {
+      await this.store.finish(rebuild.id, this.clock.now());
+      return;
+    }
+    await this.batches.holdMeters('exclusive');
+    const startedAt = performance.now();
+    if (rebuild.stepHours > 1) {
+      await this.store.limitStatements(STEP_TIMEOUT_MS);
+    }
+    // Behind the lock: the meter may have ended while this waited for it.
+    const meter = await this.meters.get(rebuild.meterId);
+    const events = await this.rollups.rebuild(meter, step, rebuild.subjects);
+    const hours = stepAfter(rebuild.stepHours, performance.now() - startedAt);
+    await this.store.recordStep(rebuild.id, step.end, hours, events);
+  }
+
+  private async start(rebuild: Rebuild): Promise<void> {
+    const meter = await this.meters.get(rebuild.meterId);
     const reach = await this.store.reach(meter.number);
     const { start, end } = reach === null ? rebuild.window : wholeHours(reach);
     const from = new Date(Math.max(start.getTime(), rebuild.window.start.getTime()));

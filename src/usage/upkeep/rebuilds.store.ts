@@ -68,6 +68,19 @@ export class RebuildsStore {
     );
   }
 
+  /** After a step that took too long; another replica may have gone on meanwhile, and that stays. */
+  async shortenStep(id: string, from: number, to: number): Promise<void> {
+    await this.database.query(
+      'UPDATE usage_rebuilds SET step_hours = $3 WHERE id = $1 AND step_hours = $2',
+      [id, from, to],
+    );
+  }
+
+  /** Lets no statement of the transaction take longer. */
+  async limitStatements(timeoutMs: number): Promise<void> {
+    await this.database.query(`SET LOCAL statement_timeout = ${timeoutMs}`);
+  }
+
   async finish(id: string, now: Date): Promise<void> {
     await this.database.query('UPDATE usage_rebuilds SET finished_at = $2 WHERE id = $1', [
       id,
@@ -98,9 +111,11 @@ export class RebuildsStore {
    */
   async reach(meter: number): Promise<Interval | null> {
     const rows = await this.database.query<{ first: Date | null; last: Date | null }>(
-      `SELECT min(least(first_time, first_hour)) AS first, max(greatest(last_time, last_hour)) AS last
-       FROM (SELECT min(time) AS first_time, max(time) AS last_time FROM usage_events) AS stored,
-         (SELECT min(hour) AS first_hour, max(hour) AS last_hour FROM usage_rollups WHERE meter = $1) AS counted`,
+      `SELECT min(first) AS first, max(last) AS last
+       FROM (SELECT min(time) AS first, max(time) AS last FROM usage_events
+         UNION ALL SELECT min(time), max(time) FROM usage_corrections
+         UNION ALL SELECT min(hour), max(hour) FROM usage_rollups WHERE meter = $1
+         UNION ALL SELECT min(hour), max(hour) FROM usage_distinct_values WHERE meter = $1) AS reached`,
       [meter],
     );
     const { first = null, last = null } = rows[0] ?? {};

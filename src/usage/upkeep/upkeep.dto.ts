@@ -7,6 +7,7 @@ import {
   IsOptional,
   IsString,
 } from 'class-validator';
+import { MeterResponse } from '../../meters/meter-response.js';
 import { by, IsInstantText, isStorable } from '../../platform/http/validators.js';
 
 const MAX_SUBJECTS = 1_000;
@@ -99,4 +100,21 @@ export class UsageCheckResponse {
   differences: UsageDifferenceResponse[];
   /** Whether what differed was made anew. */
   repaired: boolean;
+}
+
+export class MeterHistoryResponse {
+  /** `pending`: not begun; `complete`: everything that was stored before the meter is counted. */
+  @ApiProperty({ enum: ['pending', 'running', 'complete'] })
+  state: 'pending' | 'running' | 'complete';
+  /** Events and corrections that were gone through so far, of whatever type; null unless `running`. */
+  counted_events: number | null;
+  /** How many of them there are to go through; null unless `running`. */
+  total_events: number | null;
+  /** From 0 to 1. */
+  progress: number;
+}
+
+export class MeterWithHistoryResponse extends MeterResponse {
+  /** How far the usage that was stored before the meter is counted. */
+  history: MeterHistoryResponse;
 }

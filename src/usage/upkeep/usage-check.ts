@@ -13,6 +13,27 @@ export interface Difference {
   readonly counted: Figures | null;
 }
 
+/** An hour of a meter, with the subjects of which something differs. */
+export interface DifferentHour {
+  /** Key of the meter. */
+  readonly meter: string;
+  /** ISO 8601. */
+  readonly hour: string;
+  readonly subjects: readonly string[];
+}
+
+/** The hours that differ, each once, however many figures of it do. */
+export function hoursOf(differences: readonly Difference[]): DifferentHour[] {
+  const hours = new Map<string, { meter: string; hour: string; subjects: Set<string> }>();
+  for (const { meter, hour, subject } of differences) {
+    const key = `${meter} ${hour}`;
+    const found = hours.get(key) ?? { meter, hour, subjects: new Set() };
+    found.subjects.add(subject);
+    hours.set(key, found);
+  }
+  return [...hours.values()].map((found) => ({ ...found, subjects: [...found.subjects] }));
+}
+
 /** Decimals and times as text. */
 export type Figures = Readonly<Record<string, string | null>>;
 

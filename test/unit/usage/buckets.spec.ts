@@ -18,6 +18,79 @@ function boundsOf(window: Interval, size: BucketSize | null, zone: string): stri
   return [...buckets.map(({ start }) => start), window.end].map((date) => date.toISOString());
 }
 
+const QUARTER_MS = 900_000;
+
+/** Where clocks did what is rare, and when. */
+const CHANGES = [
+  // One minute past midnight, back over it: the day begins twice.
+  ['America/St_Johns', '2010-11-07T02:31:00Z'],
+  ['America/St_Johns', '2011-03-13T03:31:00Z'],
+  // By half an hour.
+  ['Australia/Lord_Howe', '2026-04-04T15:00:00Z'],
+  ['Australia/Lord_Howe', '2026-10-03T15:30:00Z'],
+  // At midnight: it does not exist, or comes after 23 o'clock has come twice.
+  ['Africa/Cairo', '2026-04-23T22:00:00Z'],
+  ['Africa/Cairo', '2026-10-29T21:00:00Z'],
+  ['America/Sao_Paulo', '2018-11-04T03:00:00Z'],
+  ['America/Sao_Paulo', '2018-02-18T02:00:00Z'],
+  ['America/Havana', '2026-03-08T05:00:00Z'],
+  ['America/Havana', '2026-11-01T05:00:00Z'],
+  // A day that does not exist.
+  ['Pacific/Apia', '2011-12-30T10:00:00Z'],
+  // Never, but by three quarters of an hour from all others.
+  ['Asia/Kathmandu', '2026-10-31T18:15:00Z'],
+  ['Pacific/Chatham', '2026-09-26T14:00:00Z'],
+  ['Europe/Berlin', '2026-10-25T01:00:00Z'],
+  ['America/New_York', '2026-03-08T07:00:00Z'],
+].map(([timeZone = '', at = '']) => ({ timeZone, at: Date.parse(at) }));
+
+/**
+ * The same bounds without calendar arithmetic: goes through the window by the quarter of an hour, and
+ * looks at what a wall clock of the zone shows.
+ */
+function shownBounds(window: Interval, size: BucketSize, timeZone: string): string[] {
+  const clock = new Intl.DateTimeFormat('en-GB', {
+    ...{ timeZone, year: 'numeric', month: '2-digit', day: '2-digit' },
+    ...{ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
+  });
+  const shown = (ms: number): { readonly date: string; readonly minute: number } => {
+    const [day, month, year, , minute] = clock.format(ms).split(/\D+/);
+    return { date: `${year}-${month}-${day}`, minute: Number(minute) };
+  };
+  const starts: number[] = [];
+  // What was shown earlier counts, since a date that comes again begins nothing.
+  let latest = '';
+  let before = shown(window.start.getTime() - 2 * 86_400_000).minute - 15;
+  for (
+    let ms = window.start.getTime() - 2 * 86_400_000;
+    ms < window.end.getTime();
+    ms += QUARTER_MS
+  ) {
+    const { date, minute } = shown(ms);
+    const isSetByLess = minute !== (before + 15) % 60;
+    const isHour = minute === 0 || isSetByLess;
+    const unit = unitOf(date, size);
+    if (ms > window.start.getTime() && (size === 'hour' ? isHour : unit > latest)) {
+      starts.push(ms);
+    }
+    latest = unit > latest ? unit : latest;
+    before = minute;
+  }
+  return [window.start.getTime(), ...starts, window.end.getTime()].map((ms) =>
+    new Date(ms).toISOString(),
+  );
+}
+
+/** What a date belongs to, in an order: itself, the Monday of its week, its month. */
+function unitOf(date: string, size: BucketSize): string {
+  if (size === 'month') {
+    return date.slice(0, 7);
+  }
+  const day = new Date(`${date}T00:00:00Z`);
+  const sinceMonday = size === 'week' ? (day.getUTCDay() + 6) % 7 : 0;
+  return new Date(day.getTime() - sinceMonday * 86_400_000).toISOString().slice(0, 10);
+}
+
 describe('bucketsOf', () => {
   it('is the window itself without a size', () => {
     const window = span('2026-11-01T00:00:00Z', '2036-11-01T00:00:00Z');
@@ -62,6 +135,15 @@ describe('bucketsOf', () => {
     expect(boundsOf(window, 'month', 'Europe/Berlin')[1]).toBe('2026-10-31T23:00:00.000Z');
   });
 
+  it('goes on to the next day where a window starts in an hour that comes again after midnight', () => {
+    const window = span('2010-11-07T03:00:00Z', '2010-11-08T12:00:00Z');
+    expect(boundsOf(window, 'day', 'America/St_Johns')).toEqual([
+      '2010-11-07T03:00:00.000Z',
+      '2010-11-08T03:30:00.000Z',
+      '2010-11-08T12:00:00.000Z',
+    ]);
+  });
+
   it(`answers null instead of more than ${MAX_BUCKETS}`, () => {
     const start = Date.parse('2026-11-01T00:00:00Z');
     const window = (count: number): Interval => ({
@@ -99,6 +181,32 @@ describe('bucketsOf', () => {
         },
       ),
       { numRuns: 200 },
+    );
+  });
+
+  it('cuts where the local clock, as Intl shows it, comes to another hour, day, week or month', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.constantFrom(...CHANGES),
+          fc.record({
+            timeZone: fc.constantFrom(...Intl.supportedValuesOf('timeZone')),
+            at: fc.integer({ min: Date.UTC(2010, 0), max: Date.UTC(2030, 0) }),
+          }),
+        ),
+        fc.oneof(fc.integer({ min: -6, max: 6 }), fc.integer({ min: -40, max: 200 })),
+        fc.constantFrom(...BUCKET_SIZES),
+        ({ timeZone, at }, quarters, size) => {
+          const start = Math.floor(at / QUARTER_MS) * QUARTER_MS - quarters * QUARTER_MS;
+          const days = { hour: 3, day: 6, week: 16, month: 64 }[size];
+          const window = { start: new Date(start), end: new Date(start + days * 86_400_000) };
+          expect({ timeZone, bounds: boundsOf(window, size, timeZone) }).toEqual({
+            timeZone,
+            bounds: shownBounds(window, size, timeZone),
+          });
+        },
+      ),
+      { numRuns: 100 },
     );
   });
 });

@@ -1,0 +1,25 @@
+import { Injectable } from '@nestjs/common';
+import { type Meter } from '../../meters/meter.js';
+import { MetersReader } from '../../meters/meters.reader.js';
+import { BatchesStore, type MeterHistory } from '../batches.store.js';
+
+/** A meter, and how far its history is counted; null: nobody has begun. */
+export interface MeterWithHistory {
+  readonly meter: Meter;
+  readonly history: MeterHistory | null;
+}
+
+/** Says how far the usage that was stored before a meter is in what the meter has counted. */
+@Injectable()
+export class HistoryService {
+  constructor(
+    private readonly meters: MetersReader,
+    private readonly batches: BatchesStore,
+  ) {}
+
+  /** @throws DomainError not_found */
+  async get(idOrKey: string): Promise<MeterWithHistory> {
+    const meter = await this.meters.get(idOrKey);
+    return { meter, history: await this.batches.findHistory(meter.number) };
+  }
+}
