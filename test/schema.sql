@@ -146,7 +146,7 @@ CREATE TABLE line_items (
   CONSTRAINT line_items_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_failure_check CHECK (((state = 'failed'::text) = (failure IS NOT NULL))),
   CONSTRAINT line_items_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices(id) ON DELETE RESTRICT,
-  CONSTRAINT line_items_kind_check CHECK ((((kind = 'flat'::text) AND (quantity IS NULL)) OR ((kind = 'usage'::text) AND (quantity IS NOT NULL)))),
+  CONSTRAINT line_items_kind_check CHECK (((kind = ANY (ARRAY['flat'::text, 'usage'::text, 'minimum'::text, 'maximum'::text])) AND ((kind = 'usage'::text) = (quantity IS NOT NULL)))),
   CONSTRAINT line_items_once UNIQUE (billing_period_id, price_id),
   CONSTRAINT line_items_pkey PRIMARY KEY (id),
   CONSTRAINT line_items_price_fkey FOREIGN KEY (price_id) REFERENCES prices(id) ON DELETE RESTRICT,
@@ -222,8 +222,18 @@ CREATE TABLE prices (
   meter_id text,
   model text,
   unit_price numeric,
+  definition jsonb,
+  CONSTRAINT prices_definition_check CHECK (
+CASE
+    WHEN (definition IS NULL) THEN ((num_nonnulls(amount, unit_price) = 1) AND ((amount IS NOT NULL) = (kind = 'flat'::text)))
+    ELSE (jsonb_typeof(definition) = 'object'::text)
+END),
   CONSTRAINT prices_key_unique UNIQUE (plan_version_id, key),
-  CONSTRAINT prices_kind_check CHECK ((((kind = 'flat'::text) AND (amount IS NOT NULL) AND (meter_id IS NULL) AND (model IS NULL) AND (unit_price IS NULL)) OR ((kind = 'usage'::text) AND (amount IS NULL) AND (meter_id IS NOT NULL) AND (model = 'per_unit'::text) AND (unit_price IS NOT NULL)))),
+  CONSTRAINT prices_kind_check CHECK (
+CASE
+    WHEN (kind = 'usage'::text) THEN ((meter_id IS NOT NULL) AND (model IS NOT NULL) AND (model = ANY (ARRAY['per_unit'::text, 'graduated'::text, 'volume'::text, 'package'::text, 'percentage'::text])))
+    ELSE ((kind = ANY (ARRAY['flat'::text, 'minimum'::text, 'maximum'::text])) AND (meter_id IS NULL) AND (model IS NULL))
+END),
   CONSTRAINT prices_meter_fkey FOREIGN KEY (meter_id) REFERENCES meters(id) ON DELETE RESTRICT,
   CONSTRAINT prices_pkey PRIMARY KEY (id),
   CONSTRAINT prices_plan_version_fkey FOREIGN KEY (plan_version_id) REFERENCES plan_versions(id) ON DELETE RESTRICT

@@ -37,3 +37,21 @@ export function quotient(dividend: Decimal, divisor: bigint, scale: number): Dec
   Rounding.RM = Big.roundHalfUp;
   return new Big(new Rounding(dividend).div(divisor.toString()).toFixed());
 }
+
+/**
+ * The smallest whole number that is not less than the quotient, exactly: 2 for 1.5, -1 for -1.5.
+ *
+ * @param divisor more than 0
+ */
+export function ceilingQuotient(dividend: Decimal, divisor: Decimal): bigint {
+  // In whole numbers of one scale, since big.js rounds what it divides.
+  const scale = 10n ** BigInt(Math.max(scaleOf(dividend), scaleOf(divisor)));
+  const above = BigInt(dividend.times(scale.toString()).toFixed());
+  const below = BigInt(divisor.times(scale.toString()).toFixed());
+  const whole = above / below;
+  return above % below > 0n ? whole + 1n : whole;
+}
+
+function scaleOf(value: Decimal): number {
+  return value.toFixed().split('.')[1]?.length ?? 0;
+}

@@ -1,4 +1,3 @@
-import { applyDecorators } from '@nestjs/common';
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
@@ -10,10 +9,9 @@ import {
   IsOptional,
   Max,
   Min,
-  ValidateBy,
-  ValidateIf,
   ValidateNested,
 } from 'class-validator';
+import { ApiProperty } from '@nestjs/swagger';
 import {
   IsCurrencyCode,
   IsKey,
@@ -21,50 +19,10 @@ import {
   IsStorableText,
 } from '../platform/http/validators.js';
 import { PLAN_INTERVALS, type PlanInterval } from './plan.js';
+import { MAX_PRICES, PriceDto, PriceResponse } from './price.dto.js';
 
-/** A Stripe invoice takes 250 items, but nobody reads that many. */
-const MAX_PRICES = 50;
 const MAX_GRACE_SECONDS = 30 * 86_400;
 export const DEFAULT_GRACE_SECONDS = 3_600;
-
-/** A field that prices of one kind must have and those of the other kind must not. */
-const OnlyFor = (kind: PriceDto['kind']): PropertyDecorator =>
-  applyDecorators(
-    ValidateIf((price: PriceDto, value) => price.kind === kind || value !== undefined),
-    ValidateBy({
-      name: 'unknownField',
-      validator: {
-        validate: (_, args) => (args?.object as PriceDto | undefined)?.kind === kind,
-        defaultMessage: () => `is a field of ${kind} prices only`,
-      },
-    }),
-  );
-
-export class PriceDto {
-  @IsKey()
-  key: string;
-
-  @IsIn(['flat', 'usage'])
-  kind: 'flat' | 'usage';
-
-  /** Of a flat price: what every period costs. */
-  @IsPositiveDecimalText()
-  @OnlyFor('flat')
-  amount?: string;
-
-  /** Of a usage price: what is counted, by id or key. */
-  @IsStorableText(100)
-  @OnlyFor('usage')
-  meter?: string;
-
-  @IsIn(['per_unit'])
-  @OnlyFor('usage')
-  model?: 'per_unit';
-
-  @IsPositiveDecimalText()
-  @OnlyFor('usage')
-  unit_price?: string;
-}
 
 export class CreatePlanDto {
   /** Your own name for the plan; usable in paths in place of the id. */
@@ -88,6 +46,15 @@ export class CreatePlanDto {
   @Max(MAX_GRACE_SECONDS)
   @IsInt()
   grace_seconds?: number;
+
+  /** What an invoice comes to at least and at most, by a line item of its own; no limit by default. */
+  @IsOptional()
+  @IsPositiveDecimalText()
+  minimum_amount?: string;
+
+  @IsOptional()
+  @IsPositiveDecimalText()
+  maximum_amount?: string;
 
   @ValidateNested({ each: true })
   @IsObject({ each: true })
@@ -116,6 +83,15 @@ export class CreatePlanVersionDto {
   @IsInt()
   grace_seconds?: number;
 
+  /** What an invoice comes to at least and at most, by a line item of its own; no limit by default. */
+  @IsOptional()
+  @IsPositiveDecimalText()
+  minimum_amount?: string;
+
+  @IsOptional()
+  @IsPositiveDecimalText()
+  maximum_amount?: string;
+
   @ValidateNested({ each: true })
   @IsObject({ each: true })
   @ArrayMinSize(1)
@@ -125,17 +101,6 @@ export class CreatePlanVersionDto {
   prices: PriceDto[];
 }
 
-export class PriceResponse {
-  id: string;
-  key: string;
-  kind: string;
-  amount?: string;
-  /** The id of the meter. */
-  meter?: string;
-  model?: string;
-  unit_price?: string;
-}
-
 export class PlanVersionResponse {
   id: string;
   plan: string;
@@ -143,6 +108,11 @@ export class PlanVersionResponse {
   currency: string;
   interval: string;
   grace_seconds: number;
+  /** Null: there is no such limit. */
+  @ApiProperty({ type: String, nullable: true })
+  minimum_amount: string | null;
+  @ApiProperty({ type: String, nullable: true })
+  maximum_amount: string | null;
   prices: PriceResponse[];
   created_at: string;
 }
@@ -156,6 +126,11 @@ export class PlanResponse {
   currency: string;
   interval: string;
   grace_seconds: number;
+  /** Null: there is no such limit. */
+  @ApiProperty({ type: String, nullable: true })
+  minimum_amount: string | null;
+  @ApiProperty({ type: String, nullable: true })
+  maximum_amount: string | null;
   prices: PriceResponse[];
   created_at: string;
 }

@@ -1,25 +1,71 @@
 import { type Decimal } from '../kernel/decimal.js';
 
+/** A span of quantity with a price of its own: more than the `upTo` of the tier before, up to its own. */
+export interface Tier {
+  /** The last quantity in it; null: no end, for the last tier only. */
+  readonly upTo: Decimal | null;
+  readonly unitPrice: Decimal;
+  /** Due once, as soon as anything falls into the tier. */
+  readonly flatAmount: Decimal;
+}
+
+/** How a quantity becomes an amount; docs/pricing.md has the formulas. Amounts are in major units. */
+export type Pricing =
+  | { readonly model: 'per_unit'; readonly unitPrice: Decimal }
+  /** Each unit at the price of the tier it falls into; or all at the price of the tier of the last. */
+  | { readonly model: 'graduated' | 'volume'; readonly tiers: readonly Tier[] }
+  /** A part of a package is a whole one. */
+  | { readonly model: 'package'; readonly packageSize: Decimal; readonly packagePrice: Decimal }
+  /** Of a quantity that is itself money. */
+  | { readonly model: 'percentage'; readonly percent: Decimal };
+
+export type PricingModel = Pricing['model'];
+export const PRICING_MODELS = [
+  'per_unit',
+  'graduated',
+  'volume',
+  'package',
+  'percentage',
+] as const satisfies readonly PricingModel[];
+
+/** Values of groups of a meter, by the key of the group. */
+export type GroupMatch = Readonly<Record<string, string>>;
+
 /** The same amount in every period, in major units. */
-export interface FlatPrice {
-  readonly id: string;
-  /** Its name within the version, and in line items. */
-  readonly key: string;
+export interface FlatTerms {
   readonly kind: 'flat';
   readonly amount: Decimal;
 }
 
-/** Every unit of a meter's quantity costs the same, in major units. */
-export interface PerUnitPrice {
-  readonly id: string;
-  readonly key: string;
+/** What the usage of a meter costs. */
+export interface UsageTerms {
   readonly kind: 'usage';
-  readonly model: 'per_unit';
-  readonly meterId: string;
-  readonly unitPrice: Decimal;
+  readonly pricing: Pricing;
+  /** How much of the quantity costs nothing, before anything else; 0 or more. */
+  readonly included: Decimal;
+  /** What the line comes to at least and at most, once rounded; null: no limit. */
+  readonly minimumAmount: Decimal | null;
+  readonly maximumAmount: Decimal | null;
+  /** The usage of these groups only; null: what no other price of the meter matches. */
+  readonly match: GroupMatch | null;
 }
 
-export type Price = FlatPrice | PerUnitPrice;
+/** What the other lines of a period come to at least or at most; its line makes up the difference. */
+export interface LimitTerms {
+  readonly kind: 'minimum' | 'maximum';
+  readonly amount: Decimal;
+}
+
+interface Named {
+  readonly id: string;
+  /** Its name within the version, and in line items. */
+  readonly key: string;
+}
+
+export type FlatPrice = Named & FlatTerms;
+export type UsagePrice = Named & UsageTerms & { readonly meterId: string };
+export type LimitPrice = Named & LimitTerms;
+export type Price = FlatPrice | UsagePrice | LimitPrice;
 
 /** How long billing periods are; a week starts on Monday unless it is counted from an anchor. */
 export const PLAN_INTERVALS = ['day', 'week', 'month', 'quarter', 'year'] as const;
@@ -38,7 +84,7 @@ export interface PlanVersion {
   readonly interval: PlanInterval;
   /** How long after its end a billing period waits for late usage. */
   readonly graceSeconds: number;
-  /** In the order in which they were given. */
+  /** In the order in which they were given; limits come last. */
   readonly prices: readonly Price[];
   readonly createdAt: Date;
 }

@@ -17,12 +17,19 @@ import {
   PlanResponse,
   PlanVersionResponse,
   PlanWithVersionsResponse,
-  type PriceDto,
-  type PriceResponse,
 } from './create-plan.dto.js';
-import { type CurrentPlan, type Plan, type PlanVersion, type Price } from './plan.js';
+import {
+  type CurrentPlan,
+  type LimitPrice,
+  type Plan,
+  type PlanVersion,
+  type Price,
+} from './plan.js';
 import { PlansReader } from './plans.reader.js';
-import { type NewPrice, PlansService } from './plans.service.js';
+import { PlansService } from './plans.service.js';
+import { type PriceDto, type PriceResponse } from './price.dto.js';
+import { type NewPrice } from './price-rules.js';
+import { readAmountTerms, readUsageTerms, termsText } from './price-terms.js';
 
 @Controller('api/v1/plans')
 export class PlansController {
@@ -42,7 +49,7 @@ export class PlansController {
       currency: body.currency,
       interval: body.interval,
       graceSeconds: body.grace_seconds ?? DEFAULT_GRACE_SECONDS,
-      prices: body.prices.map(toNewPrice),
+      prices: toNewPrices(body),
     });
     return toResponse(created);
   }
@@ -75,21 +82,36 @@ export class PlansController {
       currency: body.currency ?? null,
       interval: body.interval ?? null,
       graceSeconds: body.grace_seconds ?? null,
-      prices: body.prices.map(toNewPrice),
+      prices: toNewPrices(body),
     });
     return toVersionResponse(version);
   }
 }
 
-/** The DTO has made sure that each kind has its own fields. */
+/** The prices as given, and the limits behind them. */
+function toNewPrices(body: CreatePlanDto | CreatePlanVersionDto): NewPrice[] {
+  return [
+    ...body.prices.map(toNewPrice),
+    ...toLimit('minimum', body.minimum_amount),
+    ...toLimit('maximum', body.maximum_amount),
+  ];
+}
+
+/** The DTO has made sure that each kind and model has its own fields. */
 function toNewPrice(price: PriceDto): NewPrice {
-  const { key, amount = '', meter = '', unit_price: unitPrice = '' } = price;
+  const { key, meter = '', model = 'per_unit' } = price;
   switch (price.kind) {
     case 'flat':
-      return { key, kind: 'flat', amount };
+      return { key, ...readAmountTerms('flat', price) };
     case 'usage':
-      return { key, kind: 'usage', model: 'per_unit', meter, unitPrice };
+      return { key, meter, ...readUsageTerms(model, price) };
   }
+}
+
+function toLimit(kind: LimitPrice['kind'], amount: string | undefined): NewPrice[] {
+  return amount === undefined
+    ? []
+    : [{ key: `${kind}_amount`, ...readAmountTerms(kind, { amount }) }];
 }
 
 function toResponse({ plan, latest }: CurrentPlan): PlanResponse {
@@ -101,7 +123,7 @@ function toResponse({ plan, latest }: CurrentPlan): PlanResponse {
     currency: latest.currency,
     interval: latest.interval,
     grace_seconds: latest.graceSeconds,
-    prices: latest.prices.map(toPriceResponse),
+    ...toPriceList(latest),
     created_at: plan.createdAt.toISOString(),
   };
 }
@@ -122,23 +144,37 @@ function toVersionResponse(version: PlanVersion): PlanVersionResponse {
     currency: version.currency,
     interval: version.interval,
     grace_seconds: version.graceSeconds,
-    prices: version.prices.map(toPriceResponse),
+    ...toPriceList(version),
     created_at: version.createdAt.toISOString(),
   };
 }
 
-function toPriceResponse(price: Price): PriceResponse {
+function toPriceList({
+  prices,
+}: PlanVersion): Pick<PlanVersionResponse, 'minimum_amount' | 'maximum_amount' | 'prices'> {
+  return {
+    minimum_amount: limitOf(prices, 'minimum'),
+    maximum_amount: limitOf(prices, 'maximum'),
+    prices: prices.flatMap(toPriceResponse),
+  };
+}
+
+function limitOf(prices: readonly Price[], kind: LimitPrice['kind']): string | null {
+  const limit = prices.find((price): price is LimitPrice => price.kind === kind);
+  return limit === undefined ? null : formatDecimal(limit.amount);
+}
+
+function toPriceResponse(price: Price): PriceResponse[] {
+  const { id, key } = price;
   switch (price.kind) {
     case 'flat':
-      return { id: price.id, key: price.key, kind: 'flat', amount: formatDecimal(price.amount) };
-    case 'usage':
-      return {
-        id: price.id,
-        key: price.key,
-        kind: 'usage',
-        meter: price.meterId,
-        model: price.model,
-        unit_price: formatDecimal(price.unitPrice),
-      };
+      return [{ id, key, kind: price.kind, due: 'in_arrears', ...termsText(price) }];
+    case 'usage': {
+      const { meterId: meter, pricing } = price;
+      return [{ id, key, kind: price.kind, meter, model: pricing.model, ...termsText(price) }];
+    }
+    case 'minimum':
+    case 'maximum':
+      return [];
   }
 }

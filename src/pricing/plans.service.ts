@@ -4,10 +4,8 @@
  */
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
-import { decimal } from '../kernel/decimal.js';
-import { DomainError, type FieldError, invalidField, notFound } from '../kernel/errors.js';
+import { DomainError, invalidField, notFound } from '../kernel/errors.js';
 import { newId } from '../kernel/ids.js';
-import { isChargeable, toMinorUnits } from '../kernel/money.js';
 import { type Meter } from '../meters/meter.js';
 import { MetersReader } from '../meters/meters.reader.js';
 import { Database } from '../platform/database/database.js';
@@ -19,18 +17,7 @@ import {
   type Price,
 } from './plan.js';
 import { PlansStore } from './plans.store.js';
-import { MAX_AMOUNT_MINOR } from './rate.js';
-
-/** A price as it is asked for: decimals in text, the meter by id or key. */
-export type NewPrice = { readonly key: string } & (
-  | { readonly kind: 'flat'; readonly amount: string }
-  | {
-      readonly kind: 'usage';
-      readonly model: 'per_unit';
-      readonly meter: string;
-      readonly unitPrice: string;
-    }
-);
+import { type Candidate, type NewPrice, priceFaults } from './price-rules.js';
 
 export interface NewPlan {
   readonly key: string;
@@ -110,61 +97,29 @@ export class PlansService {
   }
 
   private async toPrices(inputs: readonly NewPrice[], currency: string): Promise<Price[]> {
-    const meters = await Promise.all(
-      inputs.map(async (input) =>
-        input.kind === 'usage' ? await this.meters.find(input.meter) : null,
-      ),
-    );
-    const errors = inputs.flatMap((input, index) => [
-      ...keyFaults(inputs, index),
-      ...priceFaults(input, index, { currency, meter: meters[index] ?? null }),
-    ]);
+    const names = new Set(inputs.flatMap((input) => (input.kind === 'usage' ? [input.meter] : [])));
+    const meters = new Map<string, Meter | null>();
+    for (const name of names) {
+      meters.set(name, await this.meters.find(name));
+    }
+    const candidates = inputs.map((price) => ({
+      price,
+      meter: price.kind === 'usage' ? (meters.get(price.meter) ?? null) : null,
+    }));
+    const errors = priceFaults(candidates, currency);
     if (errors.length > 0) {
       const detail = errors.map((error) => `${error.field}: ${error.detail}`).join('; ');
       throw new DomainError('invalid', 'invalid_request', detail, { errors });
     }
-    return inputs.map((input, index) => toPrice(input, meters[index]?.id ?? ''));
+    return candidates.map(toPrice);
   }
 }
 
-function keyFaults(inputs: readonly NewPrice[], index: number): FieldError[] {
-  const isRepeated = inputs.findIndex((other) => other.key === inputs[index]?.key) < index;
-  const detail = 'is the key of a price before it already';
-  return isRepeated ? [{ field: `prices.${index}.key`, code: 'duplicate_key', detail }] : [];
-}
-
-function priceFaults(
-  input: NewPrice,
-  index: number,
-  { currency, meter }: { currency: string; meter: Meter | null },
-): FieldError[] {
-  switch (input.kind) {
-    case 'flat': {
-      const amount = decimal(input.amount);
-      const isRight =
-        isChargeable(amount, currency) && toMinorUnits(amount, currency) <= MAX_AMOUNT_MINOR;
-      const detail = `cannot be charged in ${currency}: it is finer than the currency's minor unit, or too large`;
-      return isRight ? [] : [{ field: `prices.${index}.amount`, code: 'not_chargeable', detail }];
-    }
-    case 'usage': {
-      const field = `prices.${index}.meter`;
-      if (meter === null) {
-        return [{ field, code: 'unknown_meter', detail: `there is no meter '${input.meter}'` }];
-      }
-      const detail = `the meter '${meter.key}' is archived; only versions that are there go on with it`;
-      return meter.archivedAt === null ? [] : [{ field, code: 'archived_meter', detail }];
-    }
+function toPrice({ price, meter }: Candidate): Price {
+  const id = newId('price');
+  if (price.kind !== 'usage') {
+    return { id, ...price };
   }
-}
-
-function toPrice(input: NewPrice, meterId: string): Price {
-  const common = { id: newId('price'), key: input.key };
-  switch (input.kind) {
-    case 'flat':
-      return { ...common, kind: 'flat', amount: decimal(input.amount) };
-    case 'usage': {
-      const unitPrice = decimal(input.unitPrice);
-      return { ...common, kind: 'usage', model: input.model, meterId, unitPrice };
-    }
-  }
+  const { meter: _, ...terms } = price;
+  return { id, ...terms, meterId: meter?.id ?? '' };
 }

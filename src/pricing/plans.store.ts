@@ -3,12 +3,24 @@
  * whatever was charged by them can be computed again.
  */
 import { Injectable } from '@nestjs/common';
-import { decimal } from '../kernel/decimal.js';
 import { conflict } from '../kernel/errors.js';
 import { Database } from '../platform/database/database.js';
 import { violates } from '../platform/database/pg-errors.js';
 import { type Page, toPage } from '../platform/http/page.js';
-import { type Plan, type PlanInterval, type PlanVersion, type Price } from './plan.js';
+import {
+  type Plan,
+  type PlanInterval,
+  type PlanVersion,
+  type Price,
+  type PricingModel,
+} from './plan.js';
+import {
+  modelOf,
+  readAmountTerms,
+  readUsageTerms,
+  type TermsText,
+  termsText,
+} from './price-terms.js';
 
 /** Versions that one answer shows at most; a plan that changes weekly fills it in two years. */
 const MAX_VERSIONS_SHOWN = 100;
@@ -30,19 +42,23 @@ interface VersionRow {
   readonly created_at: Date;
 }
 
-type PriceRow = { readonly id: string; readonly plan_version_id: string; readonly key: string } & (
-  | { readonly kind: 'flat'; readonly amount: string }
-  | {
-      readonly kind: 'usage';
-      readonly model: 'per_unit';
-      readonly meter_id: string;
-      readonly unit_price: string;
-    }
-);
+interface PriceRow {
+  readonly id: string;
+  readonly plan_version_id: string;
+  readonly key: string;
+  readonly kind: Price['kind'];
+  /** Of a usage price; null for others. */
+  readonly meter_id: string | null;
+  readonly model: PricingModel | null;
+  readonly definition: TermsText;
+}
 
 const PLAN_COLUMNS = 'id, key, name, created_at';
 const VERSION_COLUMNS = 'id, plan_id, version, currency, interval, grace_seconds, created_at';
-const PRICE_COLUMNS = 'id, plan_version_id, key, kind, amount, model, meter_id, unit_price';
+/** A version of the program that knew no definitions may still write its own two columns. */
+const PRICE_COLUMNS = `id, plan_version_id, key, kind, meter_id, model,
+  coalesce(definition, jsonb_strip_nulls(
+    jsonb_build_object('amount', amount::text, 'unit_price', unit_price::text))) AS definition`;
 
 @Injectable()
 export class PlansStore {
@@ -81,11 +97,15 @@ export class PlansStore {
     );
     const rows = version.prices.map((price, position) => toPriceRow(price, version.id, position));
     await this.database.query(
-      `INSERT INTO prices (id, plan_version_id, key, position, kind, amount, model, meter_id, unit_price)
+      // The two columns of old are for a version of the program that knows no definitions.
+      `INSERT INTO prices (id, plan_version_id, key, position, kind, meter_id, model, definition,
+         amount, unit_price)
        SELECT price.id, price.plan_version_id, price.key, price.position, price.kind,
-         price.amount, price.model, price.meter_id, price.unit_price
+         price.meter_id, price.model, price.definition,
+         CASE WHEN price.kind = 'flat' THEN (price.definition ->> 'amount')::numeric END,
+         CASE WHEN price.model = 'per_unit' THEN (price.definition ->> 'unit_price')::numeric END
        FROM json_to_recordset($1::json) AS price (id text, plan_version_id text, key text,
-         position integer, kind text, amount numeric, model text, meter_id text, unit_price numeric)`,
+         position integer, kind text, meter_id text, model text, definition jsonb)`,
       [JSON.stringify(rows)],
     );
   }
@@ -191,19 +211,16 @@ export class PlansStore {
 }
 
 function toPriceRow(price: Price, versionId: string, position: number): object {
-  const common = { id: price.id, plan_version_id: versionId, key: price.key, position };
-  switch (price.kind) {
-    case 'flat':
-      return { ...common, kind: price.kind, amount: price.amount.toFixed() };
-    case 'usage':
-      return {
-        ...common,
-        kind: price.kind,
-        model: price.model,
-        meter_id: price.meterId,
-        unit_price: price.unitPrice.toFixed(),
-      };
-  }
+  return {
+    id: price.id,
+    plan_version_id: versionId,
+    key: price.key,
+    position,
+    kind: price.kind,
+    meter_id: price.kind === 'usage' ? price.meterId : null,
+    model: modelOf(price),
+    definition: termsText(price),
+  };
 }
 
 function fromPlanRow(row: PlanRow): Plan {
@@ -211,17 +228,17 @@ function fromPlanRow(row: PlanRow): Plan {
 }
 
 function fromPriceRow(row: PriceRow): Price {
-  switch (row.kind) {
+  const { id, key, kind, definition } = row;
+  switch (kind) {
     case 'flat':
-      return { id: row.id, key: row.key, kind: 'flat', amount: decimal(row.amount) };
+      return { id, key, ...readAmountTerms(kind, definition) };
+    case 'minimum':
+    case 'maximum':
+      return { id, key, ...readAmountTerms(kind, definition) };
     case 'usage':
-      return {
-        id: row.id,
-        key: row.key,
-        kind: 'usage',
-        model: row.model,
-        meterId: row.meter_id,
-        unitPrice: decimal(row.unit_price),
-      };
+      if (row.meter_id === null || row.model === null) {
+        throw new Error(`The usage price ${id} has no meter or no model`);
+      }
+      return { id, key, meterId: row.meter_id, ...readUsageTerms(row.model, definition) };
   }
 }

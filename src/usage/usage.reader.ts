@@ -4,10 +4,21 @@ import { Clock } from '../kernel/clock.js';
 import { type Interval, type OpenInterval } from '../kernel/interval.js';
 import { EventsReader } from '../events/events.reader.js';
 import { type Meter } from '../meters/meter.js';
-import { type UsageQuestion } from './usage.sql.js';
+import { type GroupFilter, type UsageQuestion } from './usage.sql.js';
 import { type UsageRow, UsageStore } from './usage.store.js';
 
 const NOTHING = decimal('0');
+
+/** Questions in one statement; a plan of many prices asks as many, and a statement is planned as a whole. */
+const MAX_QUESTIONS = 50;
+
+/** The usage of a meter: all of it, or that of some groups. */
+export interface MeteredUsage {
+  readonly meter: Meter;
+  readonly groupFilter?: GroupFilter;
+  /** What passes one of these is left out. */
+  readonly groupExclusions?: readonly GroupFilter[];
+}
 
 /** What other features may ask about usage. */
 @Injectable()
@@ -38,35 +49,43 @@ export class UsageReader {
 
   /** What a customer used of a meter in a window; in a transaction, as of its snapshot. */
   async quantityOf(meter: Meter, customerId: string, window: Interval): Promise<Decimal> {
-    const quantities = await this.quantitiesOf([meter], customerId, { window, except: [] });
-    return quantities.get(meter.id) ?? NOTHING;
+    const [quantity = NOTHING] = await this.quantitiesOf([{ meter }], customerId, {
+      window,
+      except: [],
+    });
+    return quantity;
   }
 
   /**
-   * The same of several meters at once, by id of the meter; each of them is there.
+   * The same of several meters, or parts of them, each at the place of what it is asked for.
    *
    * @param period.except spans of which nothing counts, in order and apart from each other
    */
   async quantitiesOf(
-    meters: readonly Meter[],
+    usages: readonly MeteredUsage[],
     customerId: string,
     { window, except }: { readonly window: Interval; readonly except: readonly OpenInterval[] },
-  ): Promise<ReadonlyMap<string, Decimal>> {
+  ): Promise<Decimal[]> {
     const now = this.clock.now();
-    const questions = meters.map((meter): UsageQuestion => ({
-      meter,
-      buckets: [window],
-      except,
-      groupBy: [],
-      groupFilter: {},
-      now,
-      whose: { kind: 'customer', customerId },
-      by: 'customer',
-    }));
-    const answers = await this.store.readAll(questions);
-    return new Map(
-      meters.map((meter, index) => [meter.id, answers[index]?.[0]?.quantity ?? NOTHING]),
+    const questions = usages.map(
+      ({ meter, groupFilter = {}, groupExclusions = [] }): UsageQuestion => ({
+        meter,
+        buckets: [window],
+        except,
+        groupBy: [],
+        groupFilter,
+        groupExclusions,
+        now,
+        whose: { kind: 'customer', customerId },
+        by: 'customer',
+      }),
     );
+    const quantities: Decimal[] = [];
+    for (let start = 0; start < questions.length; start += MAX_QUESTIONS) {
+      const answers = await this.store.readAll(questions.slice(start, start + MAX_QUESTIONS));
+      quantities.push(...answers.map((rows) => rows[0]?.quantity ?? NOTHING));
+    }
+    return quantities;
   }
 
   /**

@@ -35,6 +35,8 @@ export interface UsageQuestion {
   readonly groupBy: readonly string[];
   /** Only events whose group has one of these values; null: has none. */
   readonly groupFilter: GroupFilter;
+  /** No events that pass one of these filters; none by default. */
+  readonly groupExclusions?: readonly GroupFilter[];
   /** Levels hold until then at most: what has not happened yet is not counted. */
   readonly now: Date;
 }
@@ -195,18 +197,24 @@ export function rowKeys(question: UsageQuestion, from: string, groups: string): 
 
 /** The condition that the question puts on groups, with AND before it. */
 export function groupCondition(
-  { meter, groupFilter }: UsageQuestion,
+  { meter, groupFilter, groupExclusions = [] }: UsageQuestion,
   groups: string,
   parameters: Parameters,
 ): string {
-  return Object.entries(groupFilter)
-    .map(([key, values]) => {
+  const conditions = (filter: GroupFilter): string[] =>
+    Object.entries(filter).map(([key, values]) => {
       const group = `${groups}[${positionOf(meter, key)}]`;
       const texts = parameters.add(values.filter((value) => value !== null));
       const isOneOf = `${group} = ANY (ARRAY(
         SELECT ${boundedText('text')} FROM unnest(${texts}::text[]) AS text))`;
-      return ` AND (${isOneOf}${values.includes(null) ? ` OR ${group} IS NULL` : ''})`;
-    })
+      return `(${isOneOf}${values.includes(null) ? ` OR ${group} IS NULL` : ''})`;
+    });
+  return [
+    ...conditions(groupFilter),
+    // A group that an event does not have is NULL, and is not excluded.
+    ...groupExclusions.map((filter) => `(${conditions(filter).join(' AND ')}) IS NOT TRUE`),
+  ]
+    .map((condition) => ` AND ${condition}`)
     .join('');
 }
 

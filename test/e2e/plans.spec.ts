@@ -1,3 +1,4 @@
+import { tier } from '../support/prices.js';
 import { type TestService } from '../support/service-process.js';
 import { startFresh } from '../support/service.js';
 
@@ -9,6 +10,15 @@ const usage = {
   model: 'per_unit',
   unit_price: '0.0004',
 };
+const { unit_price: unitPrice, ...unpriced } = usage;
+const tiered = { ...unpriced, model: 'graduated', tiers: [tier('10', '1'), tier('', '0.5')] };
+const packaged = { ...unpriced, model: 'package', package_size: '1000', package_price: '5.00' };
+const share = { ...unpriced, meter: 'turnover', model: 'percentage', percent: '2.5' };
+const withTiers = (...tiers: unknown[]): unknown => withPrice({ ...tiered, tiers });
+const matching = (...matches: unknown[]): unknown => ({
+  ...valid,
+  prices: matches.map((match, index) => ({ ...usage, key: `usage-${index}`, match })),
+});
 const valid = {
   key: 'pro',
   name: 'Pro',
@@ -31,6 +41,14 @@ describe('plans', () => {
       name: 'API requests',
       event_type: 'api.request',
       aggregation: 'count',
+      group_by: { region: '$.region', status: '$.status' },
+    });
+    await service.post('/api/v1/meters', {
+      key: 'turnover',
+      name: 'Turnover',
+      event_type: 'payment',
+      aggregation: 'sum',
+      value_property: '$.amount',
     });
   });
 
@@ -48,7 +66,15 @@ describe('plans', () => {
     ['interval', without('interval'), 'is_in'],
     ['grace_seconds', { ...valid, grace_seconds: -1 }, 'min'],
     ['grace_seconds', { ...valid, grace_seconds: '60' }, 'is_int'],
-    ['minimum_amount', { ...valid, minimum_amount: '5' }, 'unknown_field'],
+    ['minimum_amount', { ...valid, minimum_amount: 5 }, 'is_decimal'],
+    ['minimum_amount', { ...valid, minimum_amount: '0.001' }, 'not_chargeable'],
+    ['maximum_amount', { ...valid, maximum_amount: '-5' }, 'is_decimal'],
+    ['maximum_amount', { ...valid, minimum_amount: '5', maximum_amount: '4.99' }, 'below_minimum'],
+    [
+      'minimum_amount',
+      { ...valid, minimum_amount: '5', prices: [{ ...flat, key: 'minimum_amount' }] },
+      'duplicate_key',
+    ],
     ['prices', { ...valid, prices: [] }, 'array_min_size'],
     ['prices', { ...valid, prices: 'free' }, 'is_array'],
     ['prices', without('prices'), 'is_array'],
@@ -68,8 +94,58 @@ describe('plans', () => {
     ['prices.0.unit_price', withPrice({ ...flat, unit_price: '1' }), 'unknown_field'],
     ['prices.0.unit_price', withPrice({ ...usage, unit_price: '0.1.2' }), 'is_decimal'],
     ['prices.0.unit_price', withPrice({ ...usage, unit_price: 0.0004 }), 'is_decimal'],
-    ['prices.0.model', withPrice({ ...usage, model: 'graduated' }), 'is_in'],
+    ['prices.0.unit_price', withPrice(unpriced), 'is_decimal'],
+    ['prices.0.model', withPrice({ ...usage, model: 'tiered' }), 'is_in'],
+    ['prices.0.model', withPrice({ ...usage, model: undefined }), 'is_in'],
+    ['prices.0.model', withPrice({ ...flat, model: 'per_unit' }), 'unknown_field'],
+    ['prices.0.unit_price', withPrice({ ...tiered, unit_price: '1' }), 'unknown_field'],
     ['prices.0.tiers', withPrice({ ...usage, tiers: [] }), 'unknown_field'],
+    ['prices.0.tiers', withPrice({ ...flat, tiers: [tier('', '1')] }), 'unknown_field'],
+    ['prices.0.tiers', withPrice({ ...tiered, tiers: undefined }), 'is_array'],
+    ['prices.0.tiers', withTiers(), 'array_min_size'],
+    ['prices.0.tiers', withTiers(...Array(101).fill(tier('', '1'))), 'array_max_size'],
+    ['prices.0.tiers', withTiers(7), 'is_object'],
+    ['prices.0.tiers.0.up_to', withTiers({ unit_price: '1' }), 'is_decimal'],
+    ['prices.0.tiers.0.up_to', withTiers(tier('-1', '1'), tier('', '1')), 'is_decimal'],
+    ['prices.0.tiers.0.up_to', withTiers(tier('10', '1')), 'last_tier_ends'],
+    ['prices.0.tiers.0.up_to', withTiers(tier('0', '1'), tier('', '1')), 'not_ascending'],
+    ['prices.0.tiers.0.up_to', withTiers(tier('', '1'), tier('', '1')), 'tier_without_end'],
+    [
+      'prices.0.tiers.1.up_to',
+      withTiers(tier('10', '1'), tier('10.0', '1'), tier('', '1')),
+      'not_ascending',
+    ],
+    ['prices.0.tiers.0.unit_price', withTiers({ up_to: null }), 'is_decimal'],
+    ['prices.0.tiers.0.flat_amount', withTiers(tier('', '1', '-1')), 'is_decimal'],
+    ['prices.0.tiers.0.price', withTiers({ ...tier('', '1'), price: unitPrice }), 'unknown_field'],
+    ['prices.0.package_size', withPrice({ ...packaged, package_size: '0' }), 'not_positive'],
+    ['prices.0.package_size', withPrice({ ...packaged, package_size: 7 }), 'is_decimal'],
+    ['prices.0.package_price', withPrice({ ...packaged, package_price: undefined }), 'is_decimal'],
+    ['prices.0.package_size', withPrice({ ...usage, package_size: '1' }), 'unknown_field'],
+    ['prices.0.percent', withPrice({ ...share, percent: '-2.5' }), 'is_decimal'],
+    ['prices.0.percent', withPrice({ ...share, percent: undefined }), 'is_decimal'],
+    ['prices.0.percent', withPrice({ ...usage, percent: '2.5' }), 'unknown_field'],
+    ['prices.0.model', withPrice({ ...share, meter: 'requests' }), 'not_a_sum'],
+    ['prices.0.included', withPrice({ ...usage, included: '-1' }), 'is_decimal'],
+    ['prices.0.included', withPrice({ ...usage, included: null }), 'is_decimal'],
+    ['prices.0.included', withPrice({ ...flat, included: '1' }), 'unknown_field'],
+    ['prices.0.minimum_amount', withPrice({ ...usage, minimum_amount: '1.005' }), 'not_chargeable'],
+    ['prices.0.minimum_amount', withPrice({ ...flat, minimum_amount: '1' }), 'unknown_field'],
+    [
+      'prices.0.maximum_amount',
+      withPrice({ ...usage, minimum_amount: '2', maximum_amount: '1' }),
+      'below_minimum',
+    ],
+    ['prices.0.due', withPrice({ ...flat, due: 'in_advance' }), 'is_due'],
+    ['prices.0.due', withPrice({ ...usage, due: 'in_arrears' }), 'unknown_field'],
+    ['prices.0.match', withPrice({ ...usage, match: {} }), 'is_match'],
+    ['prices.0.match', withPrice({ ...usage, match: 'eu' }), 'is_match'],
+    ['prices.0.match', withPrice({ ...usage, match: { region: 1 } }), 'is_match'],
+    ['prices.0.match', withPrice({ ...flat, match: { region: 'eu' } }), 'unknown_field'],
+    ['prices.0.match.colour', withPrice({ ...usage, match: { colour: 'x' } }), 'unknown_group'],
+    ['prices.1.match', matching({ region: 'eu' }, { region: 'eu' }), 'duplicate_match'],
+    ['prices.1.match', matching({ region: 'eu' }, { status: '200' }), 'other_groups'],
+    ['prices.1.match', matching({ region: 'eu' }, { region: 'us', status: '2' }), 'other_groups'],
     ['prices.0.meter', withPrice({ ...usage, meter: 'nothing' }), 'unknown_meter'],
     ['prices.0.meter', withPrice({ ...usage, meter: undefined }), 'is_text'],
     ['prices.0.key', withPrice({ ...flat, key: '' }), 'is_key'],
@@ -138,6 +214,48 @@ describe('plans', () => {
     ]);
     expect((await service.get('/api/v1/plans/pro')).body).toEqual(body);
     expect((await service.get('/api/v1/plans/none')).status).toBe(404);
+  });
+
+  it('show every price as it was given', async () => {
+    const prices = [
+      { ...flat, amount: '49', due: 'in_arrears' },
+      {
+        ...tiered,
+        tiers: [
+          { up_to: '10', unit_price: '1', flat_amount: '3' },
+          { up_to: null, unit_price: '0.5' },
+        ],
+      },
+      { ...tiered, key: 'volume', model: 'volume', included: '5', match: { region: 'eu' } },
+      { ...packaged, key: 'package', package_price: '5', match: { region: 'us' } },
+      { ...share, key: 'share', minimum_amount: '1', maximum_amount: '20' },
+    ];
+    const limits = { minimum_amount: '10', maximum_amount: '1000.5' };
+    const created = await service.post('/api/v1/plans', {
+      ...valid,
+      key: 'all',
+      ...limits,
+      prices,
+    });
+    const plain = (price: Record<string, unknown>): unknown => ({
+      ...price,
+      id: expect.stringMatching(/^price_/),
+      ...('meter' in price && { meter: expect.stringMatching(/^mtr_/) }),
+      ...(price['key'] === 'volume' && {
+        tiers: [
+          { up_to: '10', unit_price: '1' },
+          { up_to: null, unit_price: '0.5' },
+        ],
+      }),
+    });
+    expect(created).toMatchObject({ status: 201, body: limits });
+    expect(created.body.prices).toEqual(prices.map(plain));
+    expect((await service.get('/api/v1/plans/all')).body).toMatchObject(created.body);
+
+    const next = await service.post('/api/v1/plans/all/versions', { prices: [flat] });
+    expect(next.body).toMatchObject({ minimum_amount: null, maximum_amount: null });
+    const { body } = await service.get('/api/v1/plans/all');
+    expect(body.versions[1]).toMatchObject({ ...limits, prices: created.body.prices });
   });
 
   it.each([

@@ -11,8 +11,10 @@ import { ClosingService } from '../../src/billing/periods/closing.service.js';
 import { EventsService } from '../../src/events/events.service.js';
 import { Clock } from '../../src/kernel/clock.js';
 import { MetersService } from '../../src/meters/meters.service.js';
-import { type CurrentPlan } from '../../src/pricing/plan.js';
-import { type NewPlan, type NewPrice, PlansService } from '../../src/pricing/plans.service.js';
+import { type CurrentPlan, type PricingModel } from '../../src/pricing/plan.js';
+import { type NewPlan, PlansService } from '../../src/pricing/plans.service.js';
+import { type NewPrice } from '../../src/pricing/price-rules.js';
+import { readAmountTerms, readUsageTerms, type TermsText } from '../../src/pricing/price-terms.js';
 import { silentLog, testConfig } from './config.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
 import { factory } from './factory.js';
@@ -43,15 +45,20 @@ export interface TestBilling {
   close(): Promise<void>;
 }
 
-export const perUnit = (unitPrice: string, key = 'used'): NewPrice => ({
+export const perUnit = (unitPrice: string, key = 'used'): NewPrice =>
+  usagePrice('per_unit', { unit_price: unitPrice }, key);
+
+/** A price of the meter `used`, with its terms as requests have them. */
+export const usagePrice = (model: PricingModel, terms: TermsText, key = 'used'): NewPrice => ({
   key,
-  kind: 'usage',
-  model: 'per_unit',
   meter: 'used',
-  unitPrice,
+  ...readUsageTerms(model, terms),
 });
 
-export const flat = (amount: string, key = 'base'): NewPrice => ({ key, kind: 'flat', amount });
+export const flat = (amount: string, key = 'base'): NewPrice => ({
+  key,
+  ...readAmountTerms('flat', { amount }),
+});
 
 let serial = 0;
 

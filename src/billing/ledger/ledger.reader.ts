@@ -28,7 +28,7 @@ export interface Explanation extends NamedLineItem {
   readonly origin: LineItemOrigin;
   readonly plan: Plan;
   readonly version: PlanVersion;
-  /** Null for a flat fee. */
+  /** Null but for usage. */
   readonly meter: Meter | null;
 }
 

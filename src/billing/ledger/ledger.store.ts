@@ -7,8 +7,9 @@ import { decimal } from '../../kernel/decimal.js';
 import { type Interval, interval } from '../../kernel/interval.js';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
-import { type RatingStep } from '../../pricing/rate.js';
+import { type RatingStep } from '../../pricing/rating-step.js';
 import {
+  type Charge,
   type LineItem,
   type LineItemFilter,
   type LineItemOrigin,
@@ -33,6 +34,8 @@ interface LineItemRow {
   readonly subscription_id: string;
   readonly billing_period_id: string;
   readonly price_id: string;
+  readonly kind: Charge['kind'];
+  /** Null but for usage. */
   readonly quantity: string | null;
   readonly amount_minor: string;
   readonly currency: string;
@@ -61,8 +64,8 @@ interface OriginRow extends LineItemRow {
 }
 
 const COLUMNS = `item.id, item.customer_id, item.subscription_id, item.billing_period_id, item.price_id,
-  item.quantity, item.amount_minor, item.currency, item.description, item.cut_off_batch, item.steps,
-  item.state, item.failure, item.invoice_id, item.stripe_invoice_item_id, item.created_at,
+  item.kind, item.quantity, item.amount_minor, item.currency, item.description, item.cut_off_batch,
+  item.steps, item.state, item.failure, item.invoice_id, item.stripe_invoice_item_id, item.created_at,
   invoice.stripe_invoice_id`;
 const FROM = `line_items AS item LEFT JOIN invoices AS invoice ON invoice.id = item.invoice_id`;
 
@@ -254,7 +257,9 @@ function fromRow(row: LineItemRow): LineItem {
     billingPeriodId: row.billing_period_id,
     priceId: row.price_id,
     charge:
-      row.quantity === null ? { kind: 'flat' } : { kind: 'usage', quantity: decimal(row.quantity) },
+      row.kind === 'usage'
+        ? { kind: 'usage', quantity: decimal(row.quantity ?? '') }
+        : { kind: row.kind },
     amountMinor: BigInt(row.amount_minor),
     currency: row.currency,
     description: row.description,

@@ -1,11 +1,12 @@
 import { type Decimal } from '../../kernel/decimal.js';
 import { type Interval } from '../../kernel/interval.js';
-import { type RatingStep } from '../../pricing/rate.js';
+import { type RatingStep } from '../../pricing/rating-step.js';
 import { type LineItemState } from './line-item-state.js';
 
-/** What was charged for: a fee as such, or a quantity of usage. */
+/** What was charged for: a fee, what a limit of the invoice makes up for, or a quantity of usage. */
 export type Charge =
-  { readonly kind: 'flat' } | { readonly kind: 'usage'; readonly quantity: Decimal };
+  | { readonly kind: 'flat' | 'minimum' | 'maximum' }
+  | { readonly kind: 'usage'; readonly quantity: Decimal };
 
 /** One rated amount, as it enters the ledger; none of this ever changes. */
 export interface NewLineItem {

@@ -9,6 +9,7 @@ import {
   readCursor,
   toPageResponse,
 } from '../../platform/http/page.js';
+import { modelOf } from '../../pricing/price-terms.js';
 import { type Explanation, LedgerReader, type NamedLineItem } from './ledger.reader.js';
 import { type Charge } from './line-item.js';
 import { ExplanationResponse, LineItemResponse, LineItemsQuery } from './list-line-items.dto.js';
@@ -92,7 +93,13 @@ function toExplanation(explanation: Explanation): ExplanationResponse {
       time_zone: timeZone,
     },
     plan: { id: plan.id, key: plan.key, version: version.version, version_id: version.id },
-    price: { id: price.id, key: price.key, kind: price.kind },
+    price: {
+      id: price.id,
+      key: price.key,
+      kind: price.kind,
+      model: modelOf(price),
+      match: price.kind === 'usage' ? price.match : null,
+    },
     meter: meter && {
       id: meter.id,
       key: meter.key,

@@ -1,3 +1,4 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsOptional } from 'class-validator';
 import { PageQuery } from '../../platform/http/page.js';
 import { IsStorableText } from '../../platform/http/validators.js';
@@ -37,7 +38,7 @@ export class LineItemResponse {
   /** The key of the price. */
   price: string;
   kind: string;
-  /** Null for a flat fee. */
+  /** Null but for usage. */
   quantity: string | null;
   amount: string;
   amount_minor: number;
@@ -65,6 +66,12 @@ class ExplainedPrice {
   id: string;
   key: string;
   kind: string;
+  /** Null but for usage. */
+  @ApiProperty({ type: String, nullable: true })
+  model: string | null;
+  /** The usage of these groups only; null: all that no other price of the meter matches. */
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, nullable: true })
+  match: Record<string, string> | null;
 }
 
 class ExplainedMeter {
@@ -85,10 +92,25 @@ class ExplainedPeriod {
 
 /** One step of rating; which numbers it has depends on `step`. */
 class RatingStepResponse {
-  /** `flat`, `per_unit` or `round`. */
+  /**
+   * `flat`, `included`, `per_unit`, `tier`, `package`, `percentage`, then `round`, whose `amount` is the
+   * sum of those before; behind it `minimum` and `maximum`. The last `amount_minor` is that of the line.
+   */
   step: string;
   quantity?: string;
+  included?: string;
+  charged_quantity?: string;
+  from?: string;
+  @ApiProperty({ type: String, nullable: true, required: false })
+  up_to?: string | null;
   unit_price?: string;
+  flat_amount?: string;
+  package_size?: string;
+  packages?: string;
+  package_price?: string;
+  percent?: string;
+  limit?: string;
+  total?: string;
   /** Exact, in major units. */
   amount: string;
   rounding?: string;
@@ -104,7 +126,7 @@ export class ExplanationResponse {
   period: ExplainedPeriod;
   plan: ExplainedPlan;
   price: ExplainedPrice;
-  /** Null for a flat fee. */
+  /** Null but for usage. */
   meter: ExplainedMeter | null;
   /** Usage of all batches up to this one was counted. */
   cut_off_batch: number;

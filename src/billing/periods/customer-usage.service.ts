@@ -57,15 +57,11 @@ export class CustomerUsageService {
       const usages: PeriodUsage[] = [];
       for (const period of periods) {
         const rated = await this.rating.ratePeriod(period, { others });
-        const measuredOf = (id: string): MeasuredMeter[] => [rated.measured.get(id) ?? []].flat();
         usages.push({
           period,
           rated,
-          lines: rated.lines.map((line) => ({
-            line,
-            measured: metersOf([line.price]).flatMap(measuredOf)[0] ?? null,
-          })),
-          unpriced: others.flatMap(({ id }) => measuredOf(id)),
+          lines: rated.lines.map((line) => ({ line, measured: line.measured })),
+          unpriced: rated.others,
         });
       }
       return { customer, periods: usages };

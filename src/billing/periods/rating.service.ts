@@ -3,15 +3,24 @@
  * cut-off, so that a preview is what closing at that moment would have written.
  */
 import { Injectable } from '@nestjs/common';
-import { type Decimal, decimal, formatDecimal } from '../../kernel/decimal.js';
+import { type Decimal, decimal } from '../../kernel/decimal.js';
 import { without } from '../../kernel/interval.js';
-import { type MinorUnits } from '../../kernel/money.js';
+import { formatAmount, type MinorUnits, toMinorUnits } from '../../kernel/money.js';
 import { type Meter } from '../../meters/meter.js';
 import { MetersReader } from '../../meters/meters.reader.js';
-import { type Plan, type Price } from '../../pricing/plan.js';
+import { describeMatch, describeUsage } from '../../pricing/describe-usage.js';
+import {
+  type FlatPrice,
+  type GroupMatch,
+  type LimitPrice,
+  type Plan,
+  type Price,
+  type UsagePrice,
+} from '../../pricing/plan.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
-import { rate, type RatingStep } from '../../pricing/rate.js';
-import { UsageReader } from '../../usage/usage.reader.js';
+import { rate, rateLimit } from '../../pricing/rate.js';
+import { type RatingStep } from '../../pricing/rating-step.js';
+import { type MeteredUsage, UsageReader } from '../../usage/usage.reader.js';
 import { type Charge } from '../ledger/line-item.js';
 import { type BillingPeriod, describeWindow } from './billing-period.js';
 
@@ -27,6 +36,13 @@ export interface RatedLine {
   readonly amountMinor: MinorUnits;
   readonly steps: readonly RatingStep[];
   readonly description: string;
+  /** What was used of its meter; null but for a usage price. */
+  readonly measured: MeasuredMeter | null;
+}
+
+export interface MeasuredMeter {
+  readonly meter: Meter;
+  readonly quantity: Decimal;
 }
 
 export interface RatedPeriod {
@@ -34,13 +50,17 @@ export interface RatedPeriod {
   readonly currency: string;
   /** One for each price, in the plan's order, those of zero too; none when all of it was paused. */
   readonly lines: readonly RatedLine[];
-  /** What was used of the meters that prices name and of those that were asked for besides, by id. */
-  readonly measured: ReadonlyMap<string, MeasuredMeter>;
+  /** The meters that were asked for besides. */
+  readonly others: readonly MeasuredMeter[];
 }
 
-export interface MeasuredMeter {
-  readonly meter: Meter;
-  readonly quantity: Decimal;
+/** What all lines of a period have in common. */
+interface Rated {
+  readonly period: BillingPeriod;
+  readonly plan: Plan;
+  readonly currency: string;
+  /** By id of the price. */
+  readonly measured: ReadonlyMap<string, MeasuredMeter>;
 }
 
 @Injectable()
@@ -54,6 +74,7 @@ export class RatingService {
   /**
    * Rates every price of the period's plan version. A flat fee is due in full, however short the
    * period and however much of it was paused; of one that was paused as a whole nothing is due.
+   * Limits see all lines before them, so they come last.
    *
    * @param others meters that are measured besides, in the same question
    */
@@ -66,38 +87,36 @@ export class RatingService {
   ): Promise<RatedPeriod> {
     const plan = await this.plans.get(period.subscription.planId);
     const { currency, prices } = await this.plans.version(period.planVersionId);
-    const measured = await this.measure(period, prices, others);
-    const days = describeWindow(period.window, period.subscription.timeZone);
+    const priced = prices.filter((price) => price.kind === 'usage');
+    const meters = await this.meters.byIds(metersOf(prices));
+    const quantities = await this.measure(period, [
+      ...priced.map((price) => ({ meter: meterOf(price, meters), ...groupsOf(price, priced) })),
+      ...others.map((meter) => ({ meter })),
+    ]);
+    const measured = new Map(
+      quantities.slice(0, priced.length).map(({ meter, quantity }, index) => {
+        const id = priced[index]?.id ?? '';
+        return [id, { meter, quantity: supposed.get(id) ?? quantity }];
+      }),
+    );
+    const rated: Rated = { period, plan, currency, measured };
+    const lines: RatedLine[] = [];
     const isPaused = without(period.window, period.subscription.pauses).length === 0;
-    const lines = (isPaused ? [] : prices).map((price): RatedLine => {
-      const { charge, what } = chargeOf(price, plan, { measured, supposed });
-      const quantity = charge.kind === 'usage' ? charge.quantity : NOTHING;
-      return {
-        ...rate(price, quantity, currency),
-        price,
-        charge,
-        description: `${what} (${days})`,
-      };
-    });
-    return { plan, currency, lines, measured };
+    for (const price of isPaused ? [] : prices) {
+      lines.push(lineOf(price, rated, lines));
+    }
+    return { plan, currency, lines, others: quantities.slice(priced.length) };
   }
 
   private async measure(
     { subscription, window }: BillingPeriod,
-    prices: readonly Price[],
-    others: readonly Meter[],
-  ): Promise<ReadonlyMap<string, MeasuredMeter>> {
-    const priced = await this.meters.byIds(metersOf(prices));
-    const meters = [
-      ...new Map([...priced, ...others.map((meter) => [meter.id, meter] as const)]).values(),
-    ];
-    const quantities = await this.usage.quantitiesOf(meters, subscription.customerId, {
+    usages: readonly MeteredUsage[],
+  ): Promise<MeasuredMeter[]> {
+    const quantities = await this.usage.quantitiesOf(usages, subscription.customerId, {
       window,
       except: subscription.pauses,
     });
-    return new Map(
-      meters.map((meter) => [meter.id, { meter, quantity: quantities.get(meter.id) ?? NOTHING }]),
-    );
+    return usages.map(({ meter }, index) => ({ meter, quantity: quantities[index] ?? NOTHING }));
   }
 }
 
@@ -106,29 +125,87 @@ export function metersOf(prices: readonly Price[]): string[] {
   return prices.flatMap((price) => (price.kind === 'usage' ? [price.meterId] : []));
 }
 
-function chargeOf(
-  price: Price,
-  plan: Plan,
-  {
-    measured,
-    supposed,
-  }: {
-    readonly measured: ReadonlyMap<string, MeasuredMeter>;
-    readonly supposed: SupposedQuantities;
-  },
-): { charge: Charge; what: string } {
+function meterOf({ key, meterId }: UsagePrice, meters: ReadonlyMap<string, Meter>): Meter {
+  const meter = meters.get(meterId);
+  if (meter === undefined) {
+    throw new Error(`The price '${key}' names a meter that is not there`);
+  }
+  return meter;
+}
+
+/** Usage that a price matches is that price's; the others of the same meter take what is left. */
+function groupsOf(
+  { meterId, match }: UsagePrice,
+  prices: readonly UsagePrice[],
+): Omit<MeteredUsage, 'meter'> {
+  if (match !== null) {
+    return { groupFilter: filterOf(match) };
+  }
+  const groupExclusions = prices.flatMap((other) =>
+    other.meterId === meterId && other.match !== null ? [filterOf(other.match)] : [],
+  );
+  return { groupExclusions };
+}
+
+function filterOf(match: GroupMatch): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(match).map(([group, value]) => [group, [value]]));
+}
+
+function lineOf(price: Price, rated: Rated, before: readonly RatedLine[]): RatedLine {
   switch (price.kind) {
     case 'flat':
-      return { charge: { kind: 'flat' }, what: `${plan.name}: ${price.key}` };
-    case 'usage': {
-      const found = measured.get(price.meterId);
-      if (found === undefined) {
-        throw new Error(`The price '${price.key}' names a meter that is not there`);
-      }
-      const { meter } = found;
-      const quantity = supposed.get(price.id) ?? found.quantity;
-      const what = `${meter.name}: ${formatDecimal(quantity)} × ${formatDecimal(price.unitPrice)}`;
-      return { charge: { kind: 'usage', quantity }, what };
-    }
+      return flatLine(price, rated);
+    case 'usage':
+      return usageLine(price, rated);
+    case 'minimum':
+    case 'maximum':
+      return limitLine(price, rated, before);
   }
+}
+
+function usageLine(price: UsagePrice, { period, currency, measured }: Rated): RatedLine {
+  const found = measured.get(price.id);
+  if (found === undefined) {
+    throw new Error(`The price '${price.key}' was not measured`);
+  }
+  const { meter, quantity } = found;
+  const what = `${meter.name}${describeMatch(price)}: ${describeUsage(price, quantity)}`;
+  return {
+    ...rate(price, quantity, currency),
+    price,
+    charge: { kind: 'usage', quantity },
+    description: describe(what, period),
+    measured: found,
+  };
+}
+
+function flatLine(price: FlatPrice, { period, plan, currency }: Rated): RatedLine {
+  return {
+    ...rate(price, NOTHING, currency),
+    price,
+    charge: { kind: 'flat' },
+    description: describe(`${plan.name}: ${price.key}`, period),
+    measured: null,
+  };
+}
+
+function limitLine(
+  price: LimitPrice,
+  { period, plan, currency }: Rated,
+  before: readonly RatedLine[],
+): RatedLine {
+  const totalMinor = before.reduce((sum, line) => sum + line.amountMinor, 0n);
+  const limit = formatAmount(toMinorUnits(price.amount, currency), currency);
+  const what = `${plan.name}: to the ${price.kind} of ${limit}`;
+  return {
+    ...rateLimit(price, totalMinor, currency),
+    price,
+    charge: { kind: price.kind },
+    description: describe(what, period),
+    measured: null,
+  };
+}
+
+function describe(what: string, { window, subscription }: BillingPeriod): string {
+  return `${what} (${describeWindow(window, subscription.timeZone)})`;
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { decimal, formatDecimal, isDecimal } from '../../../src/kernel/decimal.js';
+import { ceilingQuotient, decimal, formatDecimal, isDecimal } from '../../../src/kernel/decimal.js';
 
 describe('isDecimal', () => {
   it.each(['0', '-0', '0.0004', '1.50', '-12', '007', `${'9'.repeat(26)}.${'9'.repeat(12)}`])(
@@ -37,6 +37,35 @@ describe('formatDecimal', () => {
         const value = decimal(digits).times(decimal('10').pow(-scale));
         expect(decimal(formatDecimal(value)).eq(value)).toBe(true);
         expect(formatDecimal(value)).not.toMatch(/e|\.\d*0$|^-0$/);
+      }),
+    );
+  });
+});
+
+describe('ceilingQuotient', () => {
+  it.each([
+    ['0', '3', 0n],
+    ['3', '3', 1n],
+    ['3.000000000001', '3', 2n],
+    ['-1.5', '1', -1n],
+    ['-0.5', '1', 0n],
+    ['-2', '1', -2n],
+    ['0.3', '0.1', 3n],
+    ['1e30', '3', 333333333333333333333333333334n],
+  ])('of %s by %s is %s', (dividend, divisor, expected) => {
+    expect(ceilingQuotient(decimal(dividend), decimal(divisor))).toBe(expected);
+  });
+
+  it('is the least whole number whose product reaches the dividend', () => {
+    const scaled = fc
+      .tuple(fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }), fc.integer({ min: 0, max: 20 }))
+      .map(([digits, scale]) => decimal(`${digits}e-${scale}`));
+    fc.assert(
+      fc.property(scaled, scaled, (dividend, other) => {
+        const divisor = other.abs().plus('0.000000000001');
+        const found = ceilingQuotient(dividend, divisor);
+        expect(divisor.times(found.toString()).gte(dividend)).toBe(true);
+        expect(divisor.times((found - 1n).toString()).lt(dividend)).toBe(true);
       }),
     );
   });

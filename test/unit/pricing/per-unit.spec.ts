@@ -1,21 +1,19 @@
 import { assert, bigInt, property, tuple, constantFrom } from 'fast-check';
-import { decimal } from '../../src/kernel/decimal.js';
-import { type FlatPrice, type PerUnitPrice } from '../../src/pricing/plan.js';
-import { MAX_AMOUNT_MINOR, rate } from '../../src/pricing/rate.js';
+import { decimal } from '../../../src/kernel/decimal.js';
+import { type FlatPrice, type UsagePrice } from '../../../src/pricing/plan.js';
+import { readAmountTerms, readUsageTerms } from '../../../src/pricing/price-terms.js';
+import { MAX_AMOUNT_MINOR, rate } from '../../../src/pricing/rate.js';
 
-const perUnit = (unitPrice: string): PerUnitPrice => ({
+const perUnit = (unitPrice: string): UsagePrice => ({
   id: 'price_1',
   key: 'requests',
-  kind: 'usage',
-  model: 'per_unit',
   meterId: 'mtr_1',
-  unitPrice: decimal(unitPrice),
+  ...readUsageTerms('per_unit', { unit_price: unitPrice }),
 });
 const flat = (amount: string): FlatPrice => ({
   id: 'price_2',
   key: 'base',
-  kind: 'flat',
-  amount: decimal(amount),
+  ...readAmountTerms('flat', { amount }),
 });
 
 describe('rate of a price per unit', () => {
