@@ -131,6 +131,7 @@ function ownedBy(question: UsageQuestion, buckets: Buckets, parameters: Paramete
       FROM ${owner}
       JOIN unnest(${starts}::timestamptz[], ${ends}::timestamptz[]) AS kept (starts_at, ends_at)
         ON owner.starts_at < kept.ends_at AND owner.ends_at > kept.starts_at
+      WHERE owner.starts_at < ${end} AND owner.ends_at > ${start}
     )`;
 }
 
