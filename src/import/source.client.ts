@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { backoffMs } from '../platform/jobs/backoff.js';
 import { type Body } from './batch.js';
+import { limitedSignal } from '../platform/limited-signal.js';
 import { ImportFault, wordsOf } from './import-fault.js';
 import { type SendResult, type SentRecord, type Sink } from './sink.js';
 
@@ -109,6 +110,7 @@ export class SourceClient implements Sink {
     const { url, source, key } = this.address;
     const { signal } = this.patience;
     const target = `${url}/api/v1/sources/${encodeURIComponent(source)}${path}`;
+    const limited = limitedSignal(signal, ATTEMPT_TIMEOUT_MS);
     try {
       const response = await fetch(target, {
         method: sent === null ? 'GET' : 'POST',
@@ -121,7 +123,7 @@ export class SourceClient implements Sink {
         },
         ...(sent !== null && { body: sent }),
         redirect: 'manual',
-        signal: AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]),
+        signal: limited.signal,
       });
       const body = parse(await response.text());
       return { status: response.status, retryAfterMs: retryAfterOf(response.headers), body };
@@ -132,6 +134,8 @@ export class SourceClient implements Sink {
         throw new ImportFault(`${url} cannot be trusted: ${wordsOf(error)}.`, { cause: error });
       }
       return `no answer from ${url}: ${code === '' ? wordsOf(error) : code}`;
+    } finally {
+      limited.release();
     }
   }
 

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DataSource, type EntityManager, type QueryRunner } from 'typeorm';
+import { limitedSignal } from '../limited-signal.js';
 import { isRetryable } from './pg-errors.js';
 
 /** How often a transaction that lost a race (40001, 40P01, 55P03) is run again. */
@@ -105,15 +106,19 @@ export class Database {
     run: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
     this.assertNone('A snapshot');
-    const signal = AbortSignal.any([limits.signal, AbortSignal.timeout(limits.maxMs)]);
-    return await this.ofRunner(startSnapshot, async (runner) => {
-      const [session] = (await runner.query(
-        `SELECT pg_backend_pid() AS pid, set_config('cursor_tuple_fraction', '1', true),
-           set_config('idle_in_transaction_session_timeout', $1, true)`,
-        [String(limits.maxMs)],
-      )) as [{ readonly pid: number }];
-      return await this.cancelling(session.pid, signal, async () => await run(signal));
-    });
+    const { signal, release } = limitedSignal(limits.signal, limits.maxMs);
+    try {
+      return await this.ofRunner(startSnapshot, async (runner) => {
+        const [session] = (await runner.query(
+          `SELECT pg_backend_pid() AS pid, set_config('cursor_tuple_fraction', '1', true),
+             set_config('idle_in_transaction_session_timeout', $1, true)`,
+          [String(limits.maxMs)],
+        )) as [{ readonly pid: number }];
+        return await this.cancelling(session.pid, signal, async () => await run(signal));
+      });
+    } finally {
+      release();
+    }
   }
 
   /**
