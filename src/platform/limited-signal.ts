@@ -15,7 +15,7 @@ export function limitedSignal(of: AbortSignal, maxMs: number): LimitedSignal {
     controller.abort(of.reason);
   };
   const timer = setTimeout(() => {
-    controller.abort(new DOMException(`It took longer than ${maxMs} ms.`, 'TimeoutError'));
+    controller.abort(new DOMException(`The timeout of ${maxMs} ms is over.`, 'TimeoutError'));
   }, maxMs);
   of.addEventListener('abort', forward, { once: true });
   if (of.aborted) {
