@@ -14,6 +14,7 @@ import {
   type LineItemFilter,
   type LineItemOrigin,
   type NewLineItem,
+  quantityOf,
 } from './line-item.js';
 import { type LineItemState, statesBefore } from './line-item-state.js';
 
@@ -35,7 +36,7 @@ interface LineItemRow {
   readonly billing_period_id: string;
   readonly price_id: string;
   readonly kind: Charge['kind'];
-  /** Null but for usage. */
+  /** Null but for usage, and for adjustments of it. */
   readonly quantity: string | null;
   readonly amount_minor: string;
   readonly currency: string;
@@ -48,6 +49,9 @@ interface LineItemRow {
   readonly stripe_invoice_item_id: string | null;
   readonly stripe_invoice_id: string | null;
   readonly created_at: Date;
+  readonly corrects_line_item_id: string | null;
+  readonly adjustment_number: number;
+  readonly billed_in_period_id: string | null;
 }
 
 interface PeriodRow extends LineItemRow {
@@ -66,7 +70,7 @@ interface OriginRow extends LineItemRow {
 const COLUMNS = `item.id, item.customer_id, item.subscription_id, item.billing_period_id, item.price_id,
   item.kind, item.quantity, item.amount_minor, item.currency, item.description, item.cut_off_batch,
   item.steps, item.state, item.failure, item.invoice_id, item.stripe_invoice_item_id, item.created_at,
-  invoice.stripe_invoice_id`;
+  item.corrects_line_item_id, item.adjustment_number, item.billed_in_period_id, invoice.stripe_invoice_id`;
 const FROM = `line_items AS item LEFT JOIN invoices AS invoice ON invoice.id = item.invoice_id`;
 
 @Injectable()
@@ -74,20 +78,23 @@ export class LedgerStore {
   constructor(private readonly database: Database) {}
 
   /**
-   * Inserts the line items of a period, in state pending. A second line of the same period and price
-   * breaks line_items_once and with it the caller's transaction.
+   * Inserts line items in state pending. A second line of the same period and price, or a second
+   * adjustment of the same number, breaks line_items_once and with it the caller's transaction.
    */
   async insert(items: readonly NewLineItem[]): Promise<void> {
     await this.database.query(
       `INSERT INTO line_items (id, customer_id, subscription_id, billing_period_id, price_id, kind,
-         quantity, amount_minor, currency, description, cut_off_batch, steps, state, invoice_id, created_at)
+         quantity, amount_minor, currency, description, cut_off_batch, steps, state, invoice_id, created_at,
+         corrects_line_item_id, adjustment_number, billed_in_period_id)
        SELECT item.id, item.customer_id, item.subscription_id, item.billing_period_id, item.price_id,
          item.kind, item.quantity, item.amount_minor, item.currency, item.description,
-         item.cut_off_batch, item.steps, 'pending', item.invoice_id, item.created_at
+         item.cut_off_batch, item.steps, 'pending', item.invoice_id, item.created_at,
+         item.corrects_line_item_id, item.adjustment_number, item.billed_in_period_id
        FROM json_to_recordset($1::json) AS item (id text, customer_id text, subscription_id text,
          billing_period_id text, price_id text, kind text, quantity numeric, amount_minor bigint,
          currency text, description text, cut_off_batch bigint, steps jsonb, invoice_id text,
-         created_at timestamptz)`,
+         created_at timestamptz, corrects_line_item_id text, adjustment_number integer,
+         billed_in_period_id text)`,
       [JSON.stringify(items.map(toRow))],
     );
   }
@@ -238,7 +245,7 @@ function toRow(item: NewLineItem): object {
     billing_period_id: item.billingPeriodId,
     price_id: item.priceId,
     kind: item.charge.kind,
-    quantity: item.charge.kind === 'usage' ? item.charge.quantity.toFixed() : null,
+    quantity: quantityOf(item.charge)?.toFixed() ?? null,
     amount_minor: item.amountMinor.toString(),
     currency: item.currency,
     description: item.description,
@@ -246,6 +253,7 @@ function toRow(item: NewLineItem): object {
     steps: item.steps,
     invoice_id: item.invoiceId,
     created_at: item.createdAt,
+    ...toCorrection(item.charge),
   };
 }
 
@@ -256,10 +264,7 @@ function fromRow(row: LineItemRow): LineItem {
     subscriptionId: row.subscription_id,
     billingPeriodId: row.billing_period_id,
     priceId: row.price_id,
-    charge:
-      row.kind === 'usage'
-        ? { kind: 'usage', quantity: decimal(row.quantity ?? '') }
-        : { kind: row.kind },
+    charge: chargeOf(row),
     amountMinor: BigInt(row.amount_minor),
     currency: row.currency,
     description: row.description,
@@ -272,4 +277,33 @@ function fromRow(row: LineItemRow): LineItem {
     stripeInvoiceItemId: row.stripe_invoice_item_id,
     stripeInvoiceId: row.stripe_invoice_id,
   };
+}
+
+function toCorrection(charge: Charge): object {
+  return charge.kind === 'adjustment'
+    ? {
+        corrects_line_item_id: charge.correctsLineItemId,
+        adjustment_number: charge.number,
+        billed_in_period_id: charge.billedInPeriodId,
+      }
+    : { adjustment_number: 0 };
+}
+
+function chargeOf(row: LineItemRow): Charge {
+  switch (row.kind) {
+    case 'usage':
+      return { kind: row.kind, quantity: decimal(row.quantity ?? '') };
+    case 'adjustment':
+      return {
+        kind: row.kind,
+        quantity: row.quantity === null ? null : decimal(row.quantity),
+        correctsLineItemId: row.corrects_line_item_id ?? '',
+        number: row.adjustment_number,
+        billedInPeriodId: row.billed_in_period_id,
+      };
+    case 'flat':
+    case 'minimum':
+    case 'maximum':
+      return { kind: row.kind };
+  }
 }

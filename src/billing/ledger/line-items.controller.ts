@@ -11,7 +11,7 @@ import {
 } from '../../platform/http/page.js';
 import { modelOf } from '../../pricing/price-terms.js';
 import { type Explanation, LedgerReader, type NamedLineItem } from './ledger.reader.js';
-import { type Charge } from './line-item.js';
+import { type Charge, quantityOf } from './line-item.js';
 import { ExplanationResponse, LineItemResponse, LineItemsQuery } from './list-line-items.dto.js';
 
 @Controller('api/v1/line-items')
@@ -67,7 +67,8 @@ function toResponse({ item, customer, price }: NamedLineItem): LineItemResponse 
     description: item.description,
     state: item.state,
     failure: item.failure,
-    corrects: null,
+    corrects: item.charge.kind === 'adjustment' ? item.charge.correctsLineItemId : null,
+    billed_in: item.charge.kind === 'adjustment' ? item.charge.billedInPeriodId : null,
     invoice: item.invoiceId,
     stripe_invoice_item_id: item.stripeInvoiceItemId,
     stripe_invoice_id: item.stripeInvoiceId,
@@ -76,7 +77,8 @@ function toResponse({ item, customer, price }: NamedLineItem): LineItemResponse 
 }
 
 function toQuantity(charge: Charge): string | null {
-  return charge.kind === 'usage' ? formatDecimal(charge.quantity) : null;
+  const quantity = quantityOf(charge);
+  return quantity === null ? null : formatDecimal(quantity);
 }
 
 function toExplanation(explanation: Explanation): ExplanationResponse {

@@ -38,7 +38,7 @@ export class LineItemResponse {
   /** The key of the price. */
   price: string;
   kind: string;
-  /** Null but for usage. */
+  /** Null but for usage; of an adjustment how much more or less was counted. */
   quantity: string | null;
   amount: string;
   amount_minor: number;
@@ -47,8 +47,10 @@ export class LineItemResponse {
   state: string;
   /** Null but in state failed. */
   failure: string | null;
-  /** The line item that this one corrects. */
+  /** The line item that this one corrects; null but for an adjustment. */
   corrects: string | null;
+  /** The billing period whose closing wrote an adjustment; null after the subscription had ended. */
+  billed_in: string | null;
   invoice: string | null;
   stripe_invoice_item_id: string | null;
   stripe_invoice_id: string | null;

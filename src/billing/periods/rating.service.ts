@@ -21,7 +21,7 @@ import { PlansReader } from '../../pricing/plans.reader.js';
 import { rate, rateLimit } from '../../pricing/rate.js';
 import { type RatingStep } from '../../pricing/rating-step.js';
 import { type MeteredUsage, UsageReader } from '../../usage/usage.reader.js';
-import { type Charge } from '../ledger/line-item.js';
+import { type PeriodCharge } from '../ledger/line-item.js';
 import { type BillingPeriod, describeWindow } from './billing-period.js';
 
 const NOTHING = decimal('0');
@@ -32,7 +32,7 @@ const NONE_SUPPOSED: SupposedQuantities = new Map();
 
 export interface RatedLine {
   readonly price: Price;
-  readonly charge: Charge;
+  readonly charge: PeriodCharge;
   readonly amountMinor: MinorUnits;
   readonly steps: readonly RatingStep[];
   readonly description: string;

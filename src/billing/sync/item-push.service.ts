@@ -12,7 +12,7 @@ import {
   lineItemStateOn,
 } from '../invoices/invoice.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
-import { type BillableLineItem } from '../ledger/line-item.js';
+import { type BillableLineItem, quantityOf } from '../ledger/line-item.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { type Push, type PushGone, type PushVerdict } from './push.js';
@@ -122,12 +122,13 @@ function tooLarge(lineItem: BillableLineItem): ReturnType<Push<unknown>['obstacl
 }
 
 function toMetadata(invoice: Invoice, lineItem: BillableLineItem): Record<string, string> {
+  const { charge } = lineItem;
+  const quantity = quantityOf(charge);
   return {
     [LINE_ITEM_METADATA]: lineItem.id,
     [INVOICE_METADATA]: invoice.id,
     meterline_price: lineItem.priceKey,
-    ...(lineItem.charge.kind === 'usage' && {
-      meterline_quantity: formatDecimal(lineItem.charge.quantity),
-    }),
+    ...(quantity !== null && { meterline_quantity: formatDecimal(quantity) }),
+    ...(charge.kind === 'adjustment' && { meterline_corrects: charge.correctsLineItemId }),
   };
 }
