@@ -43,6 +43,11 @@ export const API_SECTIONS: readonly ApiSection[] = [
     paths: ['/api/v1/billing-periods'],
   },
   {
+    name: 'Late usage',
+    description: 'What came after its billing period had closed and is not billed by itself.',
+    paths: ['/api/v1/late-usage'],
+  },
+  {
     name: 'Line items',
     description: 'The ledger: what was billed, why so much, and whether Stripe has it.',
     paths: ['/api/v1/line-items'],

@@ -47,12 +47,25 @@ CREATE TABLE billing_periods (
   state text NOT NULL,
   cut_off_batch bigint,
   closed_at timestamp with time zone,
+  is_watched boolean NOT NULL DEFAULT false,
+  late_since timestamp with time zone,
+  settled_batch bigint,
+  CONSTRAINT billing_periods_late_check CHECK (((state = 'closed'::text) OR ((NOT is_watched) AND (late_since IS NULL) AND (settled_batch IS NULL)))),
   CONSTRAINT billing_periods_no_overlap EXCLUDE USING gist (subscription_id WITH =, tstzrange(starts_at, ends_at) WITH &&),
   CONSTRAINT billing_periods_pkey PRIMARY KEY (id),
   CONSTRAINT billing_periods_plan_version_fkey FOREIGN KEY (plan_version_id) REFERENCES plan_versions(id) ON DELETE RESTRICT,
   CONSTRAINT billing_periods_span_check CHECK (((starts_at < ends_at) AND (ends_at <= closes_at))),
   CONSTRAINT billing_periods_state_check CHECK ((((state = 'open'::text) AND (closed_at IS NULL) AND (cut_off_batch IS NULL)) OR ((state = 'closed'::text) AND (closed_at IS NOT NULL) AND (cut_off_batch IS NOT NULL)))),
   CONSTRAINT billing_periods_subscription_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE customer_subject_changes (
+  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  customer_id text NOT NULL,
+  starts_at timestamp with time zone NOT NULL,
+  changed_at timestamp with time zone NOT NULL,
+  taken_at timestamp with time zone,
+  CONSTRAINT customer_subject_changes_pkey PRIMARY KEY (id)
 );
 
 CREATE TABLE customer_subjects (
@@ -124,6 +137,36 @@ CREATE TABLE invoices (
   CONSTRAINT invoices_stripe_unique UNIQUE (stripe_invoice_id)
 );
 
+CREATE TABLE late_usage (
+  id text NOT NULL,
+  customer_id text NOT NULL,
+  subscription_id text NOT NULL,
+  billing_period_id text NOT NULL,
+  state text NOT NULL,
+  cut_off_batch bigint NOT NULL,
+  currency text NOT NULL,
+  amount_minor bigint NOT NULL,
+  lines jsonb NOT NULL,
+  decided_at timestamp with time zone,
+  decided_by text,
+  decision_reason text,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT late_usage_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
+  CONSTRAINT late_usage_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT late_usage_decision_check CHECK ((((state = ANY (ARRAY['unbilled'::text, 'held'::text])) = (decided_at IS NULL)) AND ((decided_at IS NULL) = (decided_by IS NULL)) AND ((decided_at IS NULL) = (decision_reason IS NULL)))),
+  CONSTRAINT late_usage_pkey PRIMARY KEY (id),
+  CONSTRAINT late_usage_state_check CHECK ((state = ANY (ARRAY['unbilled'::text, 'held'::text, 'to_bill'::text, 'billed'::text, 'dismissed'::text]))),
+  CONSTRAINT late_usage_subscription_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE late_usage_scans (
+  is_only boolean NOT NULL DEFAULT true,
+  done_batch bigint NOT NULL,
+  CONSTRAINT late_usage_scans_one CHECK (is_only),
+  CONSTRAINT late_usage_scans_pkey PRIMARY KEY (is_only)
+);
+
 CREATE TABLE line_items (
   id text NOT NULL,
   customer_id text NOT NULL,
@@ -145,11 +188,19 @@ CREATE TABLE line_items (
   corrects_line_item_id text,
   adjustment_number integer NOT NULL DEFAULT 0,
   billed_in_period_id text,
+  CONSTRAINT line_items_adjustment_check CHECK ((((kind = 'adjustment'::text) = (corrects_line_item_id IS NOT NULL)) AND ((kind = 'adjustment'::text) = (adjustment_number > 0)) AND ((kind = 'adjustment'::text) OR (billed_in_period_id IS NULL)))),
+  CONSTRAINT line_items_billed_in_fkey FOREIGN KEY (billed_in_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
+  CONSTRAINT line_items_corrects_fkey FOREIGN KEY (corrects_line_item_id) REFERENCES line_items(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_failure_check CHECK (((state = 'failed'::text) = (failure IS NOT NULL))),
   CONSTRAINT line_items_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices(id) ON DELETE RESTRICT,
-  CONSTRAINT line_items_kind_check CHECK (((kind = ANY (ARRAY['flat'::text, 'usage'::text, 'minimum'::text, 'maximum'::text])) AND ((kind = 'usage'::text) = (quantity IS NOT NULL)))),
+  CONSTRAINT line_items_kind_check CHECK (((kind = ANY (ARRAY['flat'::text, 'usage'::text, 'minimum'::text, 'maximum'::text, 'adjustment'::text])) AND
+CASE kind
+    WHEN 'usage'::text THEN (quantity IS NOT NULL)
+    WHEN 'adjustment'::text THEN true
+    ELSE (quantity IS NULL)
+END)),
   CONSTRAINT line_items_once UNIQUE (billing_period_id, price_id, adjustment_number),
   CONSTRAINT line_items_pkey PRIMARY KEY (id),
   CONSTRAINT line_items_price_fkey FOREIGN KEY (price_id) REFERENCES prices(id) ON DELETE RESTRICT,
@@ -199,8 +250,10 @@ CREATE TABLE plan_versions (
   "interval" text NOT NULL,
   grace_seconds integer NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  late_usage text NOT NULL DEFAULT 'next_period'::text,
   CONSTRAINT plan_versions_grace_check CHECK ((grace_seconds >= 0)),
   CONSTRAINT plan_versions_interval_check CHECK (("interval" = ANY (ARRAY['day'::text, 'week'::text, 'month'::text, 'quarter'::text, 'year'::text]))),
+  CONSTRAINT plan_versions_late_usage_check CHECK ((late_usage = ANY (ARRAY['next_period'::text, 'ignore'::text, 'hold'::text]))),
   CONSTRAINT plan_versions_number_unique UNIQUE (plan_id, version),
   CONSTRAINT plan_versions_pkey PRIMARY KEY (id),
   CONSTRAINT plan_versions_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT
@@ -635,12 +688,19 @@ CREATE INDEX announced_counts_due ON public.announced_counts USING btree (check_
 CREATE INDEX announced_counts_source ON public.announced_counts USING btree (source_id, id);
 CREATE UNIQUE INDEX announced_counts_window ON public.announced_counts USING btree (source_id, starts_at, ends_at) WHERE (replaced_at IS NULL);
 CREATE INDEX api_keys_source ON public.api_keys USING btree (source_id, id) WHERE (source_id IS NOT NULL);
+CREATE INDEX billing_periods_closed_end ON public.billing_periods USING btree (ends_at) WHERE (state = 'closed'::text);
 CREATE INDEX billing_periods_due ON public.billing_periods USING btree (closes_at) WHERE (state = 'open'::text);
+CREATE INDEX billing_periods_late ON public.billing_periods USING btree (subscription_id) WHERE (late_since IS NOT NULL);
+CREATE INDEX billing_periods_unwatched ON public.billing_periods USING btree (cut_off_batch) WHERE ((state = 'closed'::text) AND (NOT is_watched));
+CREATE INDEX customer_subject_changes_open ON public.customer_subject_changes USING btree (id) WHERE (taken_at IS NULL);
 CREATE INDEX customer_subjects_customer ON public.customer_subjects USING btree (customer_id);
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX ingest_batches_pending ON public.ingest_batches USING btree (id) WHERE (fold IS NULL);
 CREATE INDEX invoices_billing_period ON public.invoices USING btree (billing_period_id);
 CREATE INDEX invoices_customer ON public.invoices USING btree (customer_id, id);
+CREATE INDEX late_usage_billing_period ON public.late_usage USING btree (billing_period_id, id);
+CREATE UNIQUE INDEX late_usage_open ON public.late_usage USING btree (billing_period_id) WHERE (state = ANY (ARRAY['unbilled'::text, 'held'::text]));
+CREATE INDEX late_usage_to_bill ON public.late_usage USING btree (subscription_id) WHERE (state = 'to_bill'::text);
 CREATE INDEX line_items_customer ON public.line_items USING btree (customer_id, id);
 CREATE INDEX line_items_invoice ON public.line_items USING btree (invoice_id);
 CREATE INDEX line_items_subscription ON public.line_items USING btree (subscription_id, id);

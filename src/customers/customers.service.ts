@@ -58,11 +58,11 @@ export class CustomersService {
       if (customer === null) {
         throw notFound('customer', idOrKey);
       }
-      if (from !== null) {
-        await this.store.endOwnership(subject, from);
-      }
+      const former = from === null ? [] : await this.store.endOwnership(subject, from);
       const assignment = { subject, customerId: customer.id, startsAt: from, endsAt: null };
-      await this.store.insertSubject(assignment, this.clock.now());
+      const now = this.clock.now();
+      await this.store.insertSubject(assignment, now);
+      await this.store.noteChange([customer.id, ...former], from, now);
       return assignment;
     });
   }

@@ -91,12 +91,28 @@ export class CustomersStore {
     return toPage(rows, limit, (row) => [row.id], fromRow);
   }
 
-  /** Ends whoever owns the subject at `from`; the row is locked until the transaction ends. */
-  async endOwnership(subject: string, from: Date): Promise<void> {
-    await this.database.query(
+  /**
+   * Ends whoever owns the subject at `from`; the row is locked until the transaction ends.
+   *
+   * @returns the ids of the customers who owned it
+   */
+  async endOwnership(subject: string, from: Date): Promise<string[]> {
+    const rows = await this.database.query<{ customer_id: string }>(
       `UPDATE customer_subjects SET ends_at = $2
-       WHERE subject = $1 AND starts_at < $2 AND ends_at > $2`,
+       WHERE subject = $1 AND starts_at < $2 AND ends_at > $2
+       RETURNING customer_id`,
       [subject, from],
+    );
+    return rows.map((row) => row.customer_id);
+  }
+
+  /** Leaves word that the usage of these customers changed, from a moment (null: from the beginning) on. */
+  async noteChange(customerIds: readonly string[], from: Date | null, now: Date): Promise<void> {
+    await this.database.query(
+      `INSERT INTO customer_subject_changes (customer_id, starts_at, changed_at)
+       SELECT customer_id, coalesce($2::timestamptz, '-infinity'), $3
+       FROM unnest($1::text[]) AS customer_id`,
+      [customerIds, from, now],
     );
   }
 

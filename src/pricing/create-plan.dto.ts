@@ -18,7 +18,12 @@ import {
   IsPositiveDecimalText,
   IsStorableText,
 } from '../platform/http/validators.js';
-import { PLAN_INTERVALS, type PlanInterval } from './plan.js';
+import {
+  LATE_USAGE_POLICIES,
+  type LateUsagePolicy,
+  PLAN_INTERVALS,
+  type PlanInterval,
+} from './plan.js';
 import { MAX_PRICES, PriceDto, PriceResponse } from './price.dto.js';
 
 const MAX_GRACE_SECONDS = 30 * 86_400;
@@ -46,6 +51,14 @@ export class CreatePlanDto {
   @Max(MAX_GRACE_SECONDS)
   @IsInt()
   grace_seconds?: number;
+
+  /**
+   * What happens to usage that comes, is voided or is repaired after its billing period has closed: an
+   * adjustment in the next period (default), only shown, or a person decides.
+   */
+  @IsOptional()
+  @IsIn(LATE_USAGE_POLICIES)
+  late_usage?: LateUsagePolicy;
 
   /** What an invoice comes to at least and at most, by a line item of its own; no limit by default. */
   @IsOptional()
@@ -83,6 +96,11 @@ export class CreatePlanVersionDto {
   @IsInt()
   grace_seconds?: number;
 
+  /** As in the version before by default. */
+  @IsOptional()
+  @IsIn(LATE_USAGE_POLICIES)
+  late_usage?: LateUsagePolicy;
+
   /** What an invoice comes to at least and at most, by a line item of its own; no limit by default. */
   @IsOptional()
   @IsPositiveDecimalText()
@@ -108,6 +126,7 @@ export class PlanVersionResponse {
   currency: string;
   interval: string;
   grace_seconds: number;
+  late_usage: string;
   /** Null: there is no such limit. */
   @ApiProperty({ type: String, nullable: true })
   minimum_amount: string | null;
@@ -126,6 +145,7 @@ export class PlanResponse {
   currency: string;
   interval: string;
   grace_seconds: number;
+  late_usage: string;
   /** Null: there is no such limit. */
   @ApiProperty({ type: String, nullable: true })
   minimum_amount: string | null;

@@ -72,6 +72,14 @@ export const PLAN_INTERVALS = ['day', 'week', 'month', 'quarter', 'year'] as con
 
 export type PlanInterval = (typeof PLAN_INTERVALS)[number];
 
+/**
+ * What happens to usage of a billing period that is closed: billed with the next one; only shown; or
+ * left to a person.
+ */
+export const LATE_USAGE_POLICIES = ['next_period', 'ignore', 'hold'] as const;
+
+export type LateUsagePolicy = (typeof LATE_USAGE_POLICIES)[number];
+
 /** What a plan charges from some moment on; never changed once it exists. */
 export interface PlanVersion {
   readonly id: string;
@@ -84,6 +92,8 @@ export interface PlanVersion {
   readonly interval: PlanInterval;
   /** How long after its end a billing period waits for late usage. */
   readonly graceSeconds: number;
+  /** What happens to what comes even later. */
+  readonly lateUsage: LateUsagePolicy;
   /** In the order in which they were given; limits come last. */
   readonly prices: readonly Price[];
   readonly createdAt: Date;

@@ -49,6 +49,7 @@ export class PlansController {
       currency: body.currency,
       interval: body.interval,
       graceSeconds: body.grace_seconds ?? DEFAULT_GRACE_SECONDS,
+      lateUsage: body.late_usage ?? 'next_period',
       prices: toNewPrices(body),
     });
     return toResponse(created);
@@ -82,6 +83,7 @@ export class PlansController {
       currency: body.currency ?? null,
       interval: body.interval ?? null,
       graceSeconds: body.grace_seconds ?? null,
+      lateUsage: body.late_usage ?? null,
       prices: toNewPrices(body),
     });
     return toVersionResponse(version);
@@ -123,6 +125,7 @@ function toResponse({ plan, latest }: CurrentPlan): PlanResponse {
     currency: latest.currency,
     interval: latest.interval,
     grace_seconds: latest.graceSeconds,
+    late_usage: latest.lateUsage,
     ...toPriceList(latest),
     created_at: plan.createdAt.toISOString(),
   };
@@ -144,6 +147,7 @@ function toVersionResponse(version: PlanVersion): PlanVersionResponse {
     currency: version.currency,
     interval: version.interval,
     grace_seconds: version.graceSeconds,
+    late_usage: version.lateUsage,
     ...toPriceList(version),
     created_at: version.createdAt.toISOString(),
   };

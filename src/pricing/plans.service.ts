@@ -11,6 +11,7 @@ import { MetersReader } from '../meters/meters.reader.js';
 import { Database } from '../platform/database/database.js';
 import {
   type CurrentPlan,
+  type LateUsagePolicy,
   type Plan,
   type PlanInterval,
   type PlanVersion,
@@ -25,6 +26,8 @@ export interface NewPlan {
   readonly currency: string;
   readonly interval: PlanInterval;
   readonly graceSeconds: number;
+  /** `next_period` by default. */
+  readonly lateUsage?: LateUsagePolicy;
   readonly prices: readonly NewPrice[];
 }
 
@@ -33,6 +36,7 @@ export interface NewVersion {
   readonly currency: string | null;
   readonly interval: PlanInterval | null;
   readonly graceSeconds: number | null;
+  readonly lateUsage?: LateUsagePolicy | null;
   readonly prices: readonly NewPrice[];
 }
 
@@ -57,6 +61,7 @@ export class PlansService {
       currency: input.currency,
       interval: input.interval,
       graceSeconds: input.graceSeconds,
+      lateUsage: input.lateUsage ?? 'next_period',
       prices,
       createdAt: now,
     };
@@ -88,6 +93,7 @@ export class PlansService {
         id: newId('planv'),
         version: latest.version + 1,
         graceSeconds: input.graceSeconds ?? latest.graceSeconds,
+        lateUsage: input.lateUsage ?? latest.lateUsage,
         prices: await this.toPrices(input.prices, latest.currency),
         createdAt: this.clock.now(),
       };

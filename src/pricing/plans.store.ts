@@ -8,6 +8,7 @@ import { Database } from '../platform/database/database.js';
 import { violates } from '../platform/database/pg-errors.js';
 import { type Page, toPage } from '../platform/http/page.js';
 import {
+  type LateUsagePolicy,
   type Plan,
   type PlanInterval,
   type PlanVersion,
@@ -39,6 +40,7 @@ interface VersionRow {
   readonly currency: string;
   readonly interval: PlanInterval;
   readonly grace_seconds: number;
+  readonly late_usage: LateUsagePolicy;
   readonly created_at: Date;
 }
 
@@ -54,7 +56,8 @@ interface PriceRow {
 }
 
 const PLAN_COLUMNS = 'id, key, name, created_at';
-const VERSION_COLUMNS = 'id, plan_id, version, currency, interval, grace_seconds, created_at';
+const VERSION_COLUMNS =
+  'id, plan_id, version, currency, interval, grace_seconds, late_usage, created_at';
 /** A version of the program that knew no definitions may still write its own two columns. */
 const PRICE_COLUMNS = `id, plan_version_id, key, kind, meter_id, model,
   coalesce(definition, jsonb_strip_nulls(
@@ -84,7 +87,7 @@ export class PlansStore {
   /** A version and its prices, in one transaction with whatever the caller does. */
   async insertVersion(version: PlanVersion): Promise<void> {
     await this.database.query(
-      `INSERT INTO plan_versions (${VERSION_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      `INSERT INTO plan_versions (${VERSION_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
       [
         version.id,
         version.planId,
@@ -92,6 +95,7 @@ export class PlansStore {
         version.currency,
         version.interval,
         version.graceSeconds,
+        version.lateUsage,
         version.createdAt,
       ],
     );
@@ -204,6 +208,7 @@ export class PlansStore {
       currency: row.currency,
       interval: row.interval,
       graceSeconds: row.grace_seconds,
+      lateUsage: row.late_usage,
       prices: prices.filter((price) => price.plan_version_id === row.id).map(fromPriceRow),
       createdAt: row.created_at,
     }));

@@ -3,6 +3,8 @@ import { CustomersModule } from '../customers/customers.module.js';
 import { EventsModule } from '../events/events.module.js';
 import { MetersModule } from '../meters/meters.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
+import { ArrivalsReader } from './arrivals.reader.js';
+import { ArrivalsStore } from './arrivals.store.js';
 import { BatchesStore } from './batches.store.js';
 import { ExportController } from './export/export.controller.js';
 import { ExportService } from './export/export.service.js';
@@ -65,9 +67,11 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     ChecksService,
     ChecksWorker,
     UsageReader,
+    ArrivalsStore,
+    ArrivalsReader,
     UsageService,
     ExportService,
   ],
-  exports: [UsageReader],
+  exports: [UsageReader, ArrivalsReader],
 })
 export class UsageModule {}

@@ -7,6 +7,8 @@ const MESSAGE_TYPES = {
   'invoice.paid': 'An invoice that carries our line items was paid.',
   'invoice.payment_failed': 'A payment of an invoice that carries our line items failed.',
   'invoice.voided': 'An invoice that carries our line items was voided.',
+  'late_usage.billed': 'Late usage was billed on an invoice of its own.',
+  'late_usage.held': 'Late usage of a closed billing period waits for a person to decide.',
   'source.gap_closed': 'What was told to be missing of a source has come.',
   'source.gap_found': 'Fewer or more came of a source than it says that it sent.',
   'source.rejecting': 'The share of records of a source that are refused has reached its limit.',

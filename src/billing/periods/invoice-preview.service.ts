@@ -5,11 +5,13 @@
 import { Injectable } from '@nestjs/common';
 import { type Customer } from '../../customers/customer.js';
 import { CustomersReader } from '../../customers/customers.reader.js';
+import { Clock } from '../../kernel/clock.js';
 import { type Decimal } from '../../kernel/decimal.js';
 import { conflict, DomainError, invalidField } from '../../kernel/errors.js';
 import { MetersReader } from '../../meters/meters.reader.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
 import { UsageReader } from '../../usage/usage.reader.js';
+import { AdjustingService, type AdjustmentToBill } from '../late-usage/adjusting.service.js';
 import { type BillingPeriod } from './billing-period.js';
 import { PeriodsStore } from './periods.store.js';
 import { type RatedPeriod, RatingService, type SupposedQuantities } from './rating.service.js';
@@ -19,6 +21,8 @@ export interface InvoicePreview {
   readonly period: BillingPeriod;
   readonly customer: Customer;
   readonly rated: RatedPeriod;
+  /** Of closed periods that something came too late for, as far as that has been noticed. */
+  readonly adjustments: readonly AdjustmentToBill[];
 }
 
 /** A quantity to suppose for the whole period. */
@@ -40,6 +44,8 @@ export class InvoicePreviewService {
     private readonly plans: PlansReader,
     private readonly meters: MetersReader,
     private readonly rating: RatingService,
+    private readonly adjusting: AdjustingService,
+    private readonly clock: Clock,
   ) {}
 
   /**
@@ -53,14 +59,17 @@ export class InvoicePreviewService {
     subscriptionId: string,
     asked: readonly AskedQuantity[] = [],
   ): Promise<InvoicePreview> {
-    return await this.usage.atCutOff(async () => {
+    return await this.usage.atCutOff(async (cutOffBatch) => {
       const period = await this.store.findOpen(subscriptionId);
       if (period === null) {
         throw conflict('subscription_ended', 'The subscription has ended; no period is open.');
       }
       const supposed = await this.suppose(asked, period);
       const customer = await this.customers.get(period.subscription.customerId);
-      return { period, customer, rated: await this.rate(period, supposed) };
+      const rated = await this.rate(period, supposed);
+      const now = this.clock.now();
+      const adjustments = await this.adjusting.preview(subscriptionId, cutOffBatch, now);
+      return { period, customer, rated, adjustments };
     });
   }
 

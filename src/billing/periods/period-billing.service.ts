@@ -7,6 +7,8 @@ import { CustomersReader } from '../../customers/customers.reader.js';
 import { newId } from '../../kernel/ids.js';
 import { formatAmount } from '../../kernel/money.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
+import { AdjustingService } from '../late-usage/adjusting.service.js';
+import { ApartBillingService } from '../late-usage/apart.service.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { type NewLineItem } from '../ledger/line-item.js';
@@ -17,6 +19,8 @@ import { type RatedPeriod, RatingService } from './rating.service.js';
 export class PeriodBillingService {
   constructor(
     private readonly rating: RatingService,
+    private readonly adjusting: AdjustingService,
+    private readonly apart: ApartBillingService,
     private readonly ledger: LedgerService,
     private readonly invoices: InvoicesService,
     private readonly customers: CustomersReader,
@@ -24,16 +28,23 @@ export class PeriodBillingService {
   ) {}
 
   /**
-   * Rates a period and enters its line items; with the provider Stripe, also an invoice and what
-   * sync has to do for it.
+   * Rates a period and enters its line items, and adjustments of those before it that something came
+   * too late for; with the provider Stripe, also an invoice and what sync has to do for it.
    *
    * @param cutOffBatch that of the ambient snapshot
    * @returns how many line items were written
    */
   async bill(period: BillingPeriod, cutOffBatch: bigint, now: Date): Promise<number> {
     const rated = await this.rating.ratePeriod(period);
-    const invoiceId = await this.openInvoice(period, rated, now);
-    const items = toLineItems(period, rated, { cutOffBatch, invoiceId, now });
+    const adjustments = await this.adjusting.take(period.subscription.id, cutOffBatch, now);
+    const own = adjustments.filter(({ currency }) => currency === rated.currency);
+    const lineCount = rated.lines.length + own.length;
+    const invoiceId = lineCount === 0 ? null : await this.openInvoice(period, rated, now);
+    const entry = { billedInPeriodId: period.id, invoiceId, now };
+    const items = [
+      ...toLineItems(period, rated, { cutOffBatch, invoiceId, now }),
+      ...(await this.adjusting.toLineItems(own, entry)),
+    ];
     await this.ledger.add(items);
     if (invoiceId !== null) {
       await this.invoices.enqueue(
@@ -41,27 +52,33 @@ export class PeriodBillingService {
         items.map((item) => item.id),
       );
     }
-    await this.tell(period, rated, now);
+    await this.tell(period, { rated, items }, now);
+    const others = adjustments.filter(({ currency }) => currency !== rated.currency);
+    await this.apart.bill(others, { period, billedInPeriodId: period.id, now });
     return items.length;
   }
 
   private async openInvoice(
     { id, subscription }: BillingPeriod,
-    { currency, lines }: RatedPeriod,
+    { currency }: RatedPeriod,
     now: Date,
   ): Promise<string | null> {
     const { billing, customerId } = subscription;
-    if (billing.provider === 'none' || lines.length === 0) {
+    if (billing.provider === 'none') {
       return null;
     }
     const { finalize } = billing;
     return await this.invoices.open({ customerId, billingPeriodId: id, currency, finalize, now });
   }
 
-  private async tell(period: BillingPeriod, rated: RatedPeriod, now: Date): Promise<void> {
+  private async tell(
+    period: BillingPeriod,
+    { rated, items }: { readonly rated: RatedPeriod; readonly items: readonly NewLineItem[] },
+    now: Date,
+  ): Promise<void> {
     const { subscription, window } = period;
     const customer = await this.customers.get(subscription.customerId);
-    const totalMinor = rated.lines.reduce((sum, line) => sum + line.amountMinor, 0n);
+    const totalMinor = items.reduce((sum, item) => sum + item.amountMinor, 0n);
     await this.webhooks.publish({
       type: 'billing_period.closed',
       occurredAt: now,
@@ -74,7 +91,7 @@ export class PeriodBillingService {
         amount: formatAmount(totalMinor, rated.currency),
         amount_minor: Number(totalMinor),
         currency: rated.currency,
-        line_item_count: rated.lines.length,
+        line_item_count: items.length,
       },
     });
   }

@@ -4,6 +4,15 @@ import { MetersModule } from '../../meters/meters.module.js';
 import { PricingModule } from '../../pricing/pricing.module.js';
 import { UsageModule } from '../../usage/usage.module.js';
 import { WebhooksModule } from '../../webhooks/webhooks.module.js';
+import { AdjustingService } from '../late-usage/adjusting.service.js';
+import { ApartBillingService } from '../late-usage/apart.service.js';
+import { LateUsageController } from '../late-usage/late-usage.controller.js';
+import { LateUsageReader } from '../late-usage/late-usage.reader.js';
+import { LateUsageService } from '../late-usage/late-usage.service.js';
+import { LateUsageStore } from '../late-usage/late-usage.store.js';
+import { LateUsageWorker } from '../late-usage/late-usage.worker.js';
+import { LateUsageScanService } from '../late-usage/scan.service.js';
+import { WatchStore } from '../late-usage/watch.store.js';
 import { InvoicesModule } from '../invoices/invoices.module.js';
 import { LedgerModule } from '../ledger/ledger.module.js';
 import { ClosingService } from './closing.service.js';
@@ -28,11 +37,19 @@ import { RatingService } from './rating.service.js';
     LedgerModule,
     InvoicesModule,
   ],
-  controllers: [PeriodsController, CustomerUsageController],
+  controllers: [PeriodsController, CustomerUsageController, LateUsageController],
   providers: [
     PeriodsStore,
     PeriodsService,
     RatingService,
+    LateUsageStore,
+    WatchStore,
+    LateUsageScanService,
+    AdjustingService,
+    ApartBillingService,
+    LateUsageService,
+    LateUsageReader,
+    LateUsageWorker,
     PeriodBillingService,
     ClosingService,
     InvoicePreviewService,

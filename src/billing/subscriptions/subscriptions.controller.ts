@@ -11,6 +11,7 @@ import {
   readCursor,
   toPageResponse,
 } from '../../platform/http/page.js';
+import { type AdjustmentToBill } from '../late-usage/adjusting.service.js';
 import {
   type AskedQuantity,
   type InvoicePreview,
@@ -30,6 +31,7 @@ import {
 import { type When } from './pausing.js';
 import {
   InvoicePreviewResponse,
+  type PreviewAdjustmentResponse,
   PreviewInvoiceDto,
   type PreviewLineResponse,
   type SupposedQuantityDto,
@@ -214,9 +216,14 @@ function toBillingResponse(billing: Billing): BillingResponse {
     : { provider: 'none' };
 }
 
-function toPreview({ period, customer, rated }: InvoicePreview): InvoicePreviewResponse {
+function toPreview(preview: InvoicePreview): InvoicePreviewResponse {
+  const { period, customer, rated, adjustments } = preview;
   const { subscription, window } = period;
-  const totalMinor = rated.lines.reduce((sum, line) => sum + line.amountMinor, 0n);
+  const own = adjustments.filter(({ currency }) => currency === rated.currency);
+  const totalMinor = [...rated.lines, ...own.map(({ difference }) => difference)].reduce(
+    (sum, line) => sum + line.amountMinor,
+    0n,
+  );
   return {
     subscription: subscription.id,
     billing_period: period.id,
@@ -227,6 +234,20 @@ function toPreview({ period, customer, rated }: InvoicePreview): InvoicePreviewR
     amount: formatAmount(totalMinor, rated.currency),
     amount_minor: Number(totalMinor),
     lines: rated.lines.map((line) => toLineResponse(line, rated.currency)),
+    adjustments: adjustments.map(toAdjustmentResponse),
+  };
+}
+
+function toAdjustmentResponse(adjustment: AdjustmentToBill): PreviewAdjustmentResponse {
+  const { billingPeriodId, currency, difference } = adjustment;
+  return {
+    corrects: difference.lineItemId,
+    billing_period: billingPeriodId,
+    quantity: difference.quantity && formatDecimal(difference.quantity),
+    amount: formatAmount(difference.amountMinor, currency),
+    amount_minor: Number(difference.amountMinor),
+    currency,
+    description: difference.description,
   };
 }
 
