@@ -5,9 +5,10 @@
  * the next one.
  */
 import { InvoicePreviewService } from '../../src/billing/periods/invoice-preview.service.js';
-import { ApartBillingService } from '../../src/billing/late-usage/apart.service.js';
+import { EndedBillingService } from '../../src/billing/late-usage/ended.service.js';
 import { LateUsageReader } from '../../src/billing/late-usage/late-usage.reader.js';
 import { LateUsageService } from '../../src/billing/late-usage/late-usage.service.js';
+import { RefreshingService } from '../../src/billing/late-usage/refreshing.service.js';
 import { LateUsageScanService } from '../../src/billing/late-usage/scan.service.js';
 import { type Subscription } from '../../src/billing/subscriptions/subscription.js';
 import { SubscriptionsService } from '../../src/billing/subscriptions/subscriptions.service.js';
@@ -312,10 +313,10 @@ describe('late usage', () => {
       await closeBy(11);
       await use(customer.key, '2026-11-10T10:00:00Z', ['6']);
       await closeBy(12);
-      await billing.get(LateUsageService).refresh();
+      await billing.get(RefreshingService).refresh();
       await use(customer.key, '2026-11-10T11:00:00Z', ['3']);
       await billing.get(LateUsageScanService).scanAll();
-      await billing.get(LateUsageService).refresh();
+      await billing.get(RefreshingService).refresh();
       await closeBy(13);
 
       expect((await lines(subscription)).map(([kind]) => kind)).toEqual([
@@ -334,11 +335,11 @@ describe('late usage', () => {
       await closeBy(11);
       await use(customer.key, '2026-11-10T10:00:00Z', ['66']);
       await billing.get(LateUsageScanService).scanAll();
-      await billing.get(LateUsageService).refresh();
+      await billing.get(RefreshingService).refresh();
       expect((await listed(subscription)).items).toHaveLength(1);
       await billing.get(CorrectionsService).void(await identityOf(customer.key, '66'), NOTE);
       await billing.get(LateUsageScanService).scanAll();
-      await billing.get(LateUsageService).refresh();
+      await billing.get(RefreshingService).refresh();
 
       expect((await listed(subscription)).items).toEqual([]);
     });
@@ -350,7 +351,7 @@ describe('late usage', () => {
       await closeBy(11);
       await use(found.customer.key, '2026-11-10T10:00:00Z', ['6']);
       await billing.get(LateUsageScanService).scanAll();
-      await billing.get(LateUsageService).refresh();
+      await billing.get(RefreshingService).refresh();
       const { items } = await listed(found.subscription);
       expect(items).toMatchObject([{ late: { state: 'held', amountMinor: 600n } }]);
       return { ...found, id: items[0]?.late.id ?? '' };
@@ -361,7 +362,7 @@ describe('late usage', () => {
       const { customer, subscription, id } = await held();
       await use(customer.key, '2026-11-10T11:00:00Z', ['1']);
       await closeBy(12);
-      await billing.get(LateUsageService).refresh();
+      await billing.get(RefreshingService).refresh();
 
       expect((await lines(subscription)).map(([kind]) => kind)).toEqual(['usage', 'usage']);
       const messages = await billing.rows(
@@ -378,7 +379,7 @@ describe('late usage', () => {
       await service.decide(id, 'to_bill', BY);
       await use(customer.key, '2026-11-10T11:00:00Z', ['50']);
       await closeBy(12);
-      await service.refresh();
+      await billing.get(RefreshingService).refresh();
       await closeBy(13);
 
       expect((await lines(subscription)).filter(([kind]) => kind === 'adjustment')).toEqual([
@@ -400,7 +401,7 @@ describe('late usage', () => {
       await service.decide(id, 'dismissed', BY);
       await use(customer.key, '2026-11-10T11:00:00Z', ['2']);
       await closeBy(12);
-      await service.refresh();
+      await billing.get(RefreshingService).refresh();
 
       expect((await lines(subscription)).map(([kind]) => kind)).toEqual(['usage', 'usage']);
       expect((await listed(subscription)).items).toMatchObject([
@@ -437,19 +438,19 @@ describe('late usage', () => {
 
     it('is billed by itself, a day after the first of it came', async () => {
       const { customer, subscription } = await ended();
-      const apart = billing.get(ApartBillingService);
+      const afterEnd = billing.get(EndedBillingService);
       const scan = billing.get(LateUsageScanService);
       await use(customer.key, '2026-11-10T10:00:00Z', ['6']);
       await scan.scanAll();
       billing.clock.set('2026-11-11T23:59:59Z');
-      expect(await apart.billEnded()).toBe(0);
+      expect(await afterEnd.billEnded()).toBe(0);
       await use(customer.key, '2026-11-10T11:00:00Z', ['1']);
       await scan.scanAll();
       billing.clock.set('2026-11-12T00:00:00Z');
-      expect(await Promise.all([apart.billEnded(), apart.billEnded()])).toEqual(
+      expect(await Promise.all([afterEnd.billEnded(), afterEnd.billEnded()])).toEqual(
         expect.arrayContaining([0, 1]),
       );
-      expect(await apart.billEnded()).toBe(0);
+      expect(await afterEnd.billEnded()).toBe(0);
 
       expect(await lines(subscription)).toEqual([
         ['usage', 10, '0', '0', 0],
@@ -469,7 +470,7 @@ describe('late usage', () => {
         await use(customer.key, '2026-11-10T10:00:00Z', [String(day)]);
         await billing.get(LateUsageScanService).scanAll();
         billing.clock.set(`2026-11-${day}T00:00:01Z`);
-        await billing.get(ApartBillingService).billEnded();
+        await billing.get(EndedBillingService).billEnded();
       }
 
       expect((await lines(subscription)).slice(1)).toEqual([
@@ -482,12 +483,12 @@ describe('late usage', () => {
       const { customer, subscription } = await ended({ lateUsage: 'hold' });
       await use(customer.key, '2026-11-10T10:00:00Z', ['6']);
       await billing.get(LateUsageScanService).scanAll();
-      await billing.get(LateUsageService).refresh();
+      await billing.get(RefreshingService).refresh();
       const [found] = (await listed(subscription)).items;
       await billing
         .get(LateUsageService)
         .decide(found?.late.id ?? '', 'to_bill', { by: 'key_person', reason: 'yes' });
-      expect(await billing.get(ApartBillingService).billEnded()).toBe(1);
+      expect(await billing.get(EndedBillingService).billEnded()).toBe(1);
 
       expect((await lines(subscription)).at(-1)).toEqual(['adjustment', 10, '6', '600', 1]);
     });
@@ -503,9 +504,9 @@ describe('late usage', () => {
     await billing.closeAllDue();
     await billing.get(CorrectionsService).void(identity, NOTE);
     await billing.get(LateUsageScanService).scanAll();
-    await billing.get(LateUsageService).refresh();
+    await billing.get(RefreshingService).refresh();
     billing.clock.set('2028-01-02T00:00:00Z');
-    await billing.get(ApartBillingService).billEnded();
+    await billing.get(EndedBillingService).billEnded();
 
     expect((await lines(subscription)).filter(([kind]) => kind === 'adjustment')).toEqual([]);
     expect((await listed(subscription)).items).toMatchObject([

@@ -4,6 +4,7 @@
  * are carried out and line items are written together, or none of it.
  */
 import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
 import { newId } from '../../kernel/ids.js';
 import { type NewLineItem } from '../ledger/line-item.js';
 import { type BillingPeriod } from '../periods/billing-period.js';
@@ -12,6 +13,7 @@ import { RatingService } from '../periods/rating.service.js';
 import { type Difference, differences } from './difference.js';
 import { type LateUsage, reachFrom } from './late-usage.js';
 import { LateUsageStore } from './late-usage.store.js';
+import { LateUsageScanService } from './scan.service.js';
 import { WatchStore } from './watch.store.js';
 
 /** Periods that one close rates anew; the rest waits for the next one. A year of days fits four times. */
@@ -50,7 +52,14 @@ export class AdjustingService {
     private readonly watch: WatchStore,
     private readonly periods: PeriodsStore,
     private readonly rating: RatingService,
+    private readonly scan: LateUsageScanService,
+    private readonly clock: Clock,
   ) {}
+
+  /** Looks for what came too late until now; outside any transaction. */
+  async prepare(): Promise<void> {
+    await this.scan.scanAll();
+  }
 
   /** A closed period rated anew, in the ambient snapshot. */
   async rateAnew(billingPeriodId: string): Promise<RatedAnew> {
@@ -64,17 +73,10 @@ export class AdjustingService {
   }
 
   /** What closing a period of the subscription now would bill for those before it; changes nothing. */
-  async preview(
-    subscriptionId: string,
-    cutOffBatch: bigint,
-    now: Date,
-  ): Promise<AdjustmentToBill[]> {
+  async preview(subscriptionId: string, cutOffBatch: bigint): Promise<AdjustmentToBill[]> {
     const decided = await this.store.listToBill(subscriptionId);
-    const rated = await this.rateMarked(subscriptionId, now);
-    return [
-      ...decided.flatMap(toAdjustments),
-      ...rated.flatMap((one) => ratedAdjustments(one, cutOffBatch)),
-    ];
+    const rated = await this.rateMarked(subscriptionId, this.clock.now());
+    return toAdjustments(decided, rated, cutOffBatch);
   }
 
   /**
@@ -95,10 +97,7 @@ export class AdjustingService {
       const ids = rated.map(({ period }) => period.id);
       await this.watch.recordSettled(ids, cutOffBatch);
     }
-    return [
-      ...decided.flatMap(toAdjustments),
-      ...rated.flatMap((one) => ratedAdjustments(one, cutOffBatch)),
-    ];
+    return toAdjustments(decided, rated, cutOffBatch);
   }
 
   /** The line items of adjustments, each with its number among those of the line item it corrects. */
@@ -149,26 +148,32 @@ export class AdjustingService {
   }
 }
 
-function ratedAdjustments(rated: RatedAnew, cutOffBatch: bigint): AdjustmentToBill[] {
-  const { id, subscription } = rated.period;
-  return rated.differences.map((difference) => ({
-    customerId: subscription.customerId,
-    subscriptionId: subscription.id,
-    billingPeriodId: id,
-    currency: rated.currency,
-    cutOffBatch,
-    difference,
-  }));
-}
-
-function toAdjustments(late: LateUsage): AdjustmentToBill[] {
-  const { customerId, subscriptionId, billingPeriodId, currency, cutOffBatch } = late;
-  return late.lines.map((difference) => ({
-    customerId,
-    subscriptionId,
-    billingPeriodId,
-    currency,
-    cutOffBatch,
-    difference,
-  }));
+/** What was decided as it stood then, and before what was rated now. */
+function toAdjustments(
+  decided: readonly LateUsage[],
+  rated: readonly RatedAnew[],
+  cutOffBatch: bigint,
+): AdjustmentToBill[] {
+  return [
+    ...decided.flatMap(({ lines, ...late }) =>
+      lines.map((difference) => ({
+        customerId: late.customerId,
+        subscriptionId: late.subscriptionId,
+        billingPeriodId: late.billingPeriodId,
+        currency: late.currency,
+        cutOffBatch: late.cutOffBatch,
+        difference,
+      })),
+    ),
+    ...rated.flatMap(({ period, currency, differences: found }) =>
+      found.map((difference) => ({
+        customerId: period.subscription.customerId,
+        subscriptionId: period.subscription.id,
+        billingPeriodId: period.id,
+        currency,
+        cutOffBatch,
+        difference,
+      })),
+    ),
+  ];
 }

@@ -1,7 +1,6 @@
 /*
- * Late usage that is not billed by itself: kept up to date while nobody has decided, then carried out.
- * A period is rated anew in a transaction of its own, in the snapshot of a cut-off; a decision is one
- * guarded statement, after which what was decided of never changes.
+ * Late usage that is not billed by itself: kept while nobody has decided, then carried out. A decision is
+ * one guarded statement, after which what was decided of never changes.
  */
 import { Injectable } from '@nestjs/common';
 import { CustomersReader } from '../../customers/customers.reader.js';
@@ -10,52 +9,23 @@ import { conflict, notFound } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { formatAmount } from '../../kernel/money.js';
 import { Database } from '../../platform/database/database.js';
-import { Outage } from '../../platform/database/outage.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
-import { UsageReader } from '../../usage/usage.reader.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
-import { AdjustingService, type RatedAnew } from './adjusting.service.js';
+import { type RatedAnew } from './adjusting.service.js';
 import { totalOf } from './difference.js';
-import { type Decided, isOpen, type LateUsage, type OpenState, reachFrom } from './late-usage.js';
+import { type Decided, isOpen, type LateUsage, type OpenState } from './late-usage.js';
 import { LateUsageStore } from './late-usage.store.js';
-import { WatchStore } from './watch.store.js';
-
-/** For one look; each period is rated in a transaction of its own. */
-const MAX_PERIODS = 100;
 
 @Injectable()
 export class LateUsageService {
   constructor(
     private readonly store: LateUsageStore,
-    private readonly watch: WatchStore,
-    private readonly adjusting: AdjustingService,
     private readonly plans: PlansReader,
     private readonly customers: CustomersReader,
     private readonly webhooks: WebhooksService,
-    private readonly usage: UsageReader,
     private readonly database: Database,
     private readonly clock: Clock,
-    private readonly outage: Outage,
   ) {}
-
-  /**
-   * Rates anew the marked periods whose late usage is shown or left to a person, some of them at a time.
-   * One that cannot be rated is reported and left for the next look.
-   *
-   * @returns how many were rated
-   */
-  async refresh(): Promise<number> {
-    const marked = await this.watch.listToShow(reachFrom(this.clock.now()), MAX_PERIODS);
-    let refreshed = 0;
-    for (const id of marked) {
-      try {
-        refreshed += (await this.refreshOne(id)) ? 1 : 0;
-      } catch (error) {
-        this.outage.report('late_usage.rating_failed', error, { billing_period: id });
-      }
-    }
-    return refreshed;
-  }
 
   /**
    * Decides of late usage: to bill it, with the next period that closes, or never to.
@@ -85,19 +55,11 @@ export class LateUsageService {
     });
   }
 
-  private async refreshOne(billingPeriodId: string): Promise<boolean> {
-    return await this.usage.atCutOff(async (cutOffBatch) => {
-      if (!(await this.watch.claimMarked(billingPeriodId))) {
-        return false;
-      }
-      const rated = await this.adjusting.rateAnew(billingPeriodId);
-      await this.keep(rated, cutOffBatch);
-      await this.watch.recordSettled([billingPeriodId], cutOffBatch);
-      return true;
-    });
-  }
-
-  private async keep(rated: RatedAnew, cutOffBatch: bigint): Promise<void> {
+  /**
+   * Keeps the differences of a period in place of what nobody has decided of so far; none: forgets that.
+   * In the caller's transaction.
+   */
+  async keep(rated: RatedAnew, cutOffBatch: bigint): Promise<void> {
     const { period, currency, differences } = rated;
     const found = await this.store.claimOpen(period.id);
     if (differences.length === 0) {

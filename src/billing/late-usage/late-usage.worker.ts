@@ -4,8 +4,8 @@ import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
-import { ApartBillingService } from './apart.service.js';
-import { LateUsageService } from './late-usage.service.js';
+import { EndedBillingService } from './ended.service.js';
+import { RefreshingService } from './refreshing.service.js';
 import { LateUsageScanService } from './scan.service.js';
 
 /** Each look takes the lock of cut-offs for an instant; a close looks by itself before it counts. */
@@ -17,8 +17,8 @@ export class LateUsageWorker extends Poller {
     @Inject(CONFIG) config: Config,
     outage: Outage,
     private readonly scan: LateUsageScanService,
-    private readonly lateUsage: LateUsageService,
-    private readonly apart: ApartBillingService,
+    private readonly refreshing: RefreshingService,
+    private readonly ended: EndedBillingService,
   ) {
     super('late_usage', config, outage);
   }
@@ -29,8 +29,8 @@ export class LateUsageWorker extends Poller {
   }
 
   protected override async runOnce(): Promise<number> {
-    const scanned = await this.scan.scanOnce();
-    const refreshed = await this.lateUsage.refresh();
-    return scanned + refreshed + (await this.apart.billEnded());
+    const scanned = await this.scan.scanOnce('skip');
+    const refreshed = await this.refreshing.refresh();
+    return scanned + refreshed + (await this.ended.billEnded());
   }
 }

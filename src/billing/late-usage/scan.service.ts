@@ -32,12 +32,15 @@ export class LateUsageScanService {
     private readonly outage: Outage,
   ) {}
 
-  /** Looks through what came until now. A failure is reported only: what was not found is found later. */
+  /**
+   * Looks through what came until now, or waits for whoever does. A failure is reported only: what was not
+   * found is found later.
+   */
   async scanAll(): Promise<void> {
     try {
       let isDone = false;
       for (let step = 0; step < MAX_STEPS && !isDone; step += 1) {
-        isDone = (await this.scanOnce()) === 0;
+        isDone = (await this.scanOnce('wait')) === 0;
       }
     } catch (error) {
       this.outage.report('late_usage.scan_failed', error, {});
@@ -47,13 +50,14 @@ export class LateUsageScanService {
   /**
    * Looks through some batches, for every closed period.
    *
+   * @param lock `skip`: leaves it to somebody else who is looking
    * @returns 0 when nothing is left to look through, or somebody else is looking
    */
-  async scanOnce(): Promise<number> {
+  async scanOnce(lock: 'skip' | 'wait'): Promise<number> {
     if (!(await this.hasNews())) {
       return 0;
     }
-    return await this.usage.atCutOff(async (cutOffBatch) => await this.scan(cutOffBatch));
+    return await this.usage.atCutOff(async (cutOffBatch) => await this.scan(cutOffBatch, lock));
   }
 
   private async hasNews(): Promise<boolean> {
@@ -66,8 +70,8 @@ export class LateUsageScanService {
     );
   }
 
-  private async scan(cutOffBatch: bigint): Promise<number> {
-    const done = await this.store.claim(cutOffBatch);
+  private async scan(cutOffBatch: bigint, lock: 'skip' | 'wait'): Promise<number> {
+    const done = await this.store.claim(cutOffBatch, lock);
     if (done === null) {
       return 0;
     }

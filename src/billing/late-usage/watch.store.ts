@@ -39,16 +39,16 @@ export class WatchStore {
   }
 
   /**
-   * The same, locked until the transaction ends; null when somebody else is looking. The first look
-   * ever begins at `start`.
+   * The same, locked until the transaction ends; with `skip`, null when somebody else is looking. The
+   * first look ever begins at `start`.
    */
-  async claim(start: bigint): Promise<bigint | null> {
+  async claim(start: bigint, lock: 'skip' | 'wait'): Promise<bigint | null> {
     await this.database.query(
       'INSERT INTO late_usage_scans (done_batch) VALUES ($1) ON CONFLICT (is_only) DO NOTHING',
       [start.toString()],
     );
     const rows = await this.database.query<{ done_batch: string }>(
-      'SELECT done_batch FROM late_usage_scans FOR UPDATE SKIP LOCKED',
+      `SELECT done_batch FROM late_usage_scans FOR UPDATE ${lock === 'skip' ? 'SKIP LOCKED' : ''}`,
     );
     return rows[0] === undefined ? null : BigInt(rows[0].done_batch);
   }

@@ -10,7 +10,6 @@ import { conflict, notFound } from '../../kernel/errors.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Log } from '../../platform/log.js';
 import { UsageReader } from '../../usage/usage.reader.js';
-import { LateUsageScanService } from '../late-usage/scan.service.js';
 import { type BillingPeriod } from './billing-period.js';
 import { PeriodBillingService } from './period-billing.service.js';
 import { PeriodsService } from './periods.service.js';
@@ -25,7 +24,6 @@ export class ClosingService {
     private readonly store: PeriodsStore,
     private readonly periods: PeriodsService,
     private readonly billing: PeriodBillingService,
-    private readonly lateUsage: LateUsageScanService,
     private readonly usage: UsageReader,
     private readonly clock: Clock,
     private readonly log: Log,
@@ -46,7 +44,7 @@ export class ClosingService {
     do {
       due = await this.store.listDue(now, DUE_BATCH, last);
       if (due.length > 0) {
-        await this.lateUsage.scanAll();
+        await this.billing.prepare();
       }
       for (const period of due) {
         closed += (await this.closeReporting(period.id)) ? 1 : 0;
@@ -77,7 +75,7 @@ export class ClosingService {
         `The billing period ends at ${end}; nothing can close it before.`,
       );
     }
-    await this.lateUsage.scanAll();
+    await this.billing.prepare();
     await this.close(id, 'wait', (period) => period.window.end);
     return (await this.store.find(id)) ?? found;
   }

@@ -5,7 +5,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Customer } from '../../customers/customer.js';
 import { CustomersReader } from '../../customers/customers.reader.js';
-import { Clock } from '../../kernel/clock.js';
 import { type Decimal } from '../../kernel/decimal.js';
 import { conflict, DomainError, invalidField } from '../../kernel/errors.js';
 import { MetersReader } from '../../meters/meters.reader.js';
@@ -45,7 +44,6 @@ export class InvoicePreviewService {
     private readonly meters: MetersReader,
     private readonly rating: RatingService,
     private readonly adjusting: AdjustingService,
-    private readonly clock: Clock,
   ) {}
 
   /**
@@ -67,8 +65,7 @@ export class InvoicePreviewService {
       const supposed = await this.suppose(asked, period);
       const customer = await this.customers.get(period.subscription.customerId);
       const rated = await this.rate(period, supposed);
-      const now = this.clock.now();
-      const adjustments = await this.adjusting.preview(subscriptionId, cutOffBatch, now);
+      const adjustments = await this.adjusting.preview(subscriptionId, cutOffBatch);
       return { period, customer, rated, adjustments };
     });
   }

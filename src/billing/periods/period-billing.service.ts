@@ -28,6 +28,14 @@ export class PeriodBillingService {
   ) {}
 
   /**
+   * Before the snapshot in which periods are billed: finds what came too late for those before. What it
+   * does not find is billed by the close after.
+   */
+  async prepare(): Promise<void> {
+    await this.adjusting.prepare();
+  }
+
+  /**
    * Rates a period and enters its line items, and adjustments of those before it that something came
    * too late for; with the provider Stripe, also an invoice and what sync has to do for it.
    *

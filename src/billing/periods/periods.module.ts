@@ -6,11 +6,13 @@ import { UsageModule } from '../../usage/usage.module.js';
 import { WebhooksModule } from '../../webhooks/webhooks.module.js';
 import { AdjustingService } from '../late-usage/adjusting.service.js';
 import { ApartBillingService } from '../late-usage/apart.service.js';
+import { EndedBillingService } from '../late-usage/ended.service.js';
 import { LateUsageController } from '../late-usage/late-usage.controller.js';
 import { LateUsageReader } from '../late-usage/late-usage.reader.js';
 import { LateUsageService } from '../late-usage/late-usage.service.js';
 import { LateUsageStore } from '../late-usage/late-usage.store.js';
 import { LateUsageWorker } from '../late-usage/late-usage.worker.js';
+import { RefreshingService } from '../late-usage/refreshing.service.js';
 import { LateUsageScanService } from '../late-usage/scan.service.js';
 import { WatchStore } from '../late-usage/watch.store.js';
 import { InvoicesModule } from '../invoices/invoices.module.js';
@@ -47,7 +49,9 @@ import { RatingService } from './rating.service.js';
     LateUsageScanService,
     AdjustingService,
     ApartBillingService,
+    EndedBillingService,
     LateUsageService,
+    RefreshingService,
     LateUsageReader,
     LateUsageWorker,
     PeriodBillingService,
