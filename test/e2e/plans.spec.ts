@@ -66,6 +66,7 @@ describe('plans', () => {
     ['interval', without('interval'), 'is_in'],
     ['grace_seconds', { ...valid, grace_seconds: -1 }, 'min'],
     ['grace_seconds', { ...valid, grace_seconds: '60' }, 'is_int'],
+    ['late_usage', { ...valid, late_usage: 'never' }, 'is_in'],
     ['minimum_amount', { ...valid, minimum_amount: 5 }, 'is_decimal'],
     ['minimum_amount', { ...valid, minimum_amount: '0.001' }, 'not_chargeable'],
     ['maximum_amount', { ...valid, maximum_amount: '-5' }, 'is_decimal'],

@@ -2,7 +2,7 @@
  * Aim: anchors, trials, pauses and previews of supposed usage through the API alone.
  * Method: one service, one customer; times are around the machine's own.
  */
-import { type Answer, type TestService } from '../support/service-process.js';
+import { type Answer, eventually, type TestService } from '../support/service-process.js';
 import { expectRefusal, expectScope } from '../support/refusals.js';
 import { startFresh } from '../support/service.js';
 
@@ -166,5 +166,76 @@ describe('the life of a subscription', () => {
     expect(
       await service.post('/api/v1/subscriptions/sub_x/invoice-preview', { quantities: [] }),
     ).toMatchObject({ status: 404 });
+  });
+
+  describe('with late usage that a person decides of', () => {
+    const list = async (query = ''): Promise<Answer> =>
+      await service.get(`/api/v1/late-usage?customer=late${query}`);
+    const decide = async (late: string, what: string, body: unknown): Promise<Answer> =>
+      await service.post(`/api/v1/late-usage/${late}/${what}`, body);
+    let late: string;
+
+    beforeAll(async () => {
+      const prices = [
+        { key: 'calls', kind: 'usage', meter: 'requests', model: 'per_unit', unit_price: '2' },
+      ];
+      const plan = { name: 'Held', currency: 'usd', interval: 'day', grace_seconds: 0, prices };
+      await service.post('/api/v1/plans', { ...plan, key: 'held', late_usage: 'hold' });
+      const customer = { name: 'Late', currency: 'usd', time_zone: 'UTC' };
+      await service.post('/api/v1/customers', { ...customer, key: 'late', subjects: ['key-late'] });
+      const startsAt = inDays(-2);
+      const subscription = await service.post('/api/v1/subscriptions', {
+        ...{ customer: 'late', plan: 'held', starts_at: startsAt },
+      });
+      const closed = `/api/v1/billing-periods?subscription=${subscription.body.id}&state=closed`;
+      await eventually(async () => (await service.get(closed)).body.data.length > 1);
+      await service.post('/api/v1/events', {
+        ...{ id: 'late', source: 'test', type: 'api.request', subject: 'key-late', time: startsAt },
+      });
+      late = await eventually(async () => (await list()).body.data[0]?.id);
+    });
+
+    it('shows what it comes to', async () => {
+      const shown = await service.get(`/api/v1/late-usage/${late}`);
+      expect(shown).toMatchObject({
+        status: 200,
+        body: {
+          ...{ customer: 'late', state: 'held', amount: '2.00', amount_minor: 200 },
+          lines: [{ price: 'calls', quantity: '1', amount: '2.00' }],
+          ...{ decided_at: null, decided_by: null, decision_reason: null },
+        },
+      });
+      expect((await list('&state=held')).body.data).toEqual([shown.body]);
+      expect((await list('&state=dismissed')).body.data).toEqual([]);
+    });
+
+    it('names what is wrong', async () => {
+      expectRefusal(await list('&state=gone'), 'state', 'is_in');
+      const nobody = await service.get('/api/v1/late-usage?customer=nobody');
+      expectRefusal(nobody, 'customer', 'unknown_customer');
+      for (const what of ['bill', 'dismiss']) {
+        expectRefusal(await decide(late, what, {}), 'reason', 'is_text');
+        expect(await decide('late_x', what, { reason: 'x' })).toMatchObject({ status: 404 });
+      }
+      expect(await service.get('/api/v1/late-usage/late_x')).toMatchObject({ status: 404 });
+    });
+
+    it('is decided of once, by whoever may bill', async () => {
+      await expectScope(service, 'bill', async (key) => {
+        const body = { reason: 'agreed' };
+        return await service.request('POST', `/api/v1/late-usage/${late}/bill`, { key, body });
+      });
+      const decided = await decide(late, 'bill', { reason: 'agreed' });
+      expect(decided).toMatchObject({
+        status: 200,
+        body: { state: 'to_bill', decision_reason: 'agreed', amount: '2.00' },
+      });
+      expect(decided.body.decided_by).toMatch(/^key_/);
+      expect((await decide(late, 'bill', { reason: 'again' })).body).toEqual(decided.body);
+      expect(await decide(late, 'dismiss', { reason: 'no' })).toMatchObject({
+        status: 409,
+        body: { code: 'already_decided' },
+      });
+    });
   });
 });
