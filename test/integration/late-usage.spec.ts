@@ -15,11 +15,13 @@ import { SubscriptionsService } from '../../src/billing/subscriptions/subscripti
 import { type Customer } from '../../src/customers/customer.js';
 import { CustomersService } from '../../src/customers/customers.service.js';
 import { CorrectionsService } from '../../src/events/corrections.service.js';
-import { PlansService } from '../../src/pricing/plans.service.js';
-import { type NewPlan } from '../../src/pricing/plans.service.js';
+import { EventsService } from '../../src/events/events.service.js';
+import { MetersService } from '../../src/meters/meters.service.js';
+import { type NewPlan, PlansService } from '../../src/pricing/plans.service.js';
 import { type NewPrice } from '../../src/pricing/price-rules.js';
 import { readAmountTerms } from '../../src/pricing/price-terms.js';
 import { flat, perUnit, startBilling, type TestBilling, usagePrice } from '../support/billing.js';
+import { factory } from '../support/factory.js';
 
 const NOTE = { reason: 'a test', by: 'key_test' };
 const DAILY = { interval: 'day', graceSeconds: 0 } as const;
@@ -305,6 +307,29 @@ describe('late usage', () => {
       await closeBy(12);
       expect((await lines(subscription)).at(-1)).toEqual(['adjustment', 10, '6', '600', 1]);
     });
+  });
+
+  it('of an earlier day changes the level that later days began with', async () => {
+    await billing.get(MetersService).create(
+      factory.meter({
+        ...{ key: 'level', eventType: 'disk', unit: 'GBh' },
+        aggregation: { kind: 'time_weighted_sum', value: { kind: 'property', path: '$.v' } },
+      }),
+    );
+    const level: NewPrice = { ...perUnit('1'), key: 'level', meter: 'level' } as NewPrice;
+    const { customer, subscription } = await daily([level]);
+    await closeBy(13);
+    const event = { type: 'disk', subject: customer.key, time: '2026-11-10T12:00:00Z' };
+    const body = JSON.stringify([factory.event({ ...event, data: { v: '2' } })]);
+    await billing.get(EventsService).ingest(Buffer.from(body), {});
+    await closeBy(14);
+
+    expect((await lines(subscription)).filter(([, , quantity]) => quantity !== '0')).toEqual([
+      ['usage', 13, '48', '4800', 0],
+      ['adjustment', 10, '24', '2400', 1],
+      ['adjustment', 11, '48', '4800', 1],
+      ['adjustment', 12, '48', '4800', 1],
+    ]);
   });
 
   describe('of a plan that ignores it', () => {

@@ -55,6 +55,19 @@ describe('push to Stripe', () => {
     expect(await syncing.messages(seeded.invoiceId)).toEqual(['invoice.finalized']);
   });
 
+  it('leaves what is below zero in all as a credit on the balance of the customer', async () => {
+    const seeded = await syncing.seed({ amounts: [300, -1800] });
+    await syncing.pushAll();
+    expect(await syncing.stored(seeded.invoiceId)).toMatchObject({
+      state: 'paid',
+      lineItems: ['paid', 'paid'],
+    });
+    const [at] = await syncing.atStripe(seeded.stripeCustomerId);
+    expect(at?.invoice).toMatchObject({ status: 'paid', total: -1500, amount_due: 0 });
+    const customer = await syncing.sdk.customers.retrieve(seeded.stripeCustomerId ?? '');
+    expect(customer).toMatchObject({ balance: -1500 });
+  });
+
   it('leaves the draft to a person when the invoice is not to be finalized', async () => {
     const seeded = await syncing.seed({ finalize: false });
     await syncing.pushAll();
