@@ -295,6 +295,40 @@ describe('late usage', () => {
       expect(message?.['data']).toMatchObject({ amount_minor: -900, line_item_count: 2 });
     });
 
+    it('stands on an invoice of its own when the next period is in another currency', async () => {
+      const stripe = { billing: { provider: 'stripe', finalize: true } } as const;
+      const { customer, subscription } = await daily([perUnit('1')], {}, stripe);
+      await closeBy(11);
+      await use(customer.key, '2026-11-10T10:00:00Z', ['3']);
+      const [period] = await billing.rows(
+        `SELECT plan_version_id FROM billing_periods WHERE state = 'open'`,
+      );
+      // No API lets a plan do so.
+      await billing.rows(
+        `WITH moved AS (
+           INSERT INTO plan_versions (id, plan_id, version, currency, interval, grace_seconds, created_at)
+           SELECT 'planv_eur', plan_id, 2, 'eur', interval, grace_seconds, created_at
+           FROM plan_versions WHERE id = $1 RETURNING id, plan_id)
+         UPDATE billing_periods SET plan_version_id = 'planv_eur' WHERE state = 'open'`,
+        [period?.['plan_version_id']],
+      );
+      await closeBy(12);
+
+      const invoices = await billing.rows(
+        `SELECT invoice.currency, item.currency AS item_currency, item.kind, item.amount_minor,
+           item.billed_in_period_id = invoice.billing_period_id AS is_billed_in
+         FROM line_items AS item JOIN invoices AS invoice ON invoice.id = item.invoice_id
+         WHERE item.subscription_id = $1 AND item.kind = 'adjustment'`,
+        [subscription.id],
+      );
+      expect(invoices).toEqual([
+        {
+          ...{ currency: 'usd', item_currency: 'usd', kind: 'adjustment', amount_minor: '300' },
+          is_billed_in: true,
+        },
+      ]);
+    });
+
     it('is in a preview of the next invoice once it is noticed', async () => {
       const { customer, subscription } = await daily([perUnit('1')]);
       await closeBy(11);

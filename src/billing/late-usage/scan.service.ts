@@ -86,7 +86,7 @@ export class LateUsageScanService {
     await this.store.markChanges(await this.changes.take(now), now);
     await this.watch(now);
     await this.store.recordDone(found.through);
-    return found.through < cutOffBatch ? 1 : 0;
+    return found.through < cutOffBatch || (await this.changes.areOpen()) ? 1 : 0;
   }
 
   private async watch(now: Date): Promise<void> {

@@ -43,7 +43,7 @@ export class ClosingService {
     let last: DuePeriod | null = null;
     do {
       due = await this.store.listDue(now, DUE_BATCH, last);
-      if (due.length > 0) {
+      if (last === null && due.length > 0) {
         await this.billing.prepare();
       }
       for (const period of due) {
