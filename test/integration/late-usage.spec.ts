@@ -241,6 +241,20 @@ describe('late usage', () => {
       expect((await lines(subscription)).at(-1)).toEqual(['adjustment', 10, '8', '800', 1]);
     });
 
+    it('keeps nothing from closing when it comes to more than a line may', async () => {
+      const { customer, subscription } = await daily([perUnit('1')]);
+      await closeBy(11);
+      await use(customer.key, '2026-11-10T10:00:00Z', ['3', '999999999999999999']);
+      await use(customer.key, '2026-11-11T10:00:00Z', ['1']);
+      await closeBy(12);
+      expect((await lines(subscription)).slice(1)).toEqual([['usage', 11, '1', '100', 0]]);
+      const absurd = await identityOf(customer.key, '999999999999999999');
+      await billing.get(CorrectionsService).void(absurd, NOTE);
+      await closeBy(13);
+
+      expect((await lines(subscription)).at(-1)).toEqual(['adjustment', 10, '3', '300', 1]);
+    });
+
     it('is never billed of a pause or a trial', async () => {
       const { customer, subscription } = await daily(
         [perUnit('1')],

@@ -6,6 +6,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { newId } from '../../kernel/ids.js';
+import { Outage } from '../../platform/database/outage.js';
 import { type NewLineItem } from '../ledger/line-item.js';
 import { type BillingPeriod } from '../periods/billing-period.js';
 import { PeriodsStore } from '../periods/periods.store.js';
@@ -16,7 +17,7 @@ import { LateUsageStore } from './late-usage.store.js';
 import { LateUsageScanService } from './scan.service.js';
 import { WatchStore } from './watch.store.js';
 
-/** Periods that one close rates anew; the rest waits for the next one. A year of days fits four times. */
+/** Periods that one close rates anew, the oldest first; the rest waits for the next one. */
 const MAX_PERIODS = 100;
 
 /** A closed period, and how it differs from what was billed for it. */
@@ -54,6 +55,7 @@ export class AdjustingService {
     private readonly rating: RatingService,
     private readonly scan: LateUsageScanService,
     private readonly clock: Clock,
+    private readonly outage: Outage,
   ) {}
 
   /** Looks for what came too late until now; outside any transaction. */
@@ -138,11 +140,19 @@ export class AdjustingService {
     });
   }
 
+  /** One that comes to more than a line may stays marked: it keeps nothing else from being billed. */
   private async rateMarked(subscriptionId: string, now: Date): Promise<RatedAnew[]> {
     const marked = await this.watch.listToAdjust(subscriptionId, reachFrom(now), MAX_PERIODS);
     const rated: RatedAnew[] = [];
     for (const id of marked) {
-      rated.push(await this.rateAnew(id));
+      try {
+        rated.push(await this.rateAnew(id));
+      } catch (error) {
+        if (!(error instanceof RangeError)) {
+          throw error;
+        }
+        this.outage.report('late_usage.rating_failed', error, { billing_period: id });
+      }
     }
     return rated;
   }
