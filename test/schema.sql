@@ -61,7 +61,9 @@ CREATE TABLE customer_subjects (
   starts_at timestamp with time zone NOT NULL,
   ends_at timestamp with time zone NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  number bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   CONSTRAINT customer_subjects_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT customer_subjects_number_unique UNIQUE (number),
   CONSTRAINT customer_subjects_one_owner EXCLUDE USING gist (subject WITH =, tstzrange(starts_at, ends_at) WITH &&),
   CONSTRAINT customer_subjects_pkey PRIMARY KEY (subject, starts_at),
   CONSTRAINT customer_subjects_span_check CHECK ((starts_at < ends_at))
@@ -145,11 +147,20 @@ CREATE TABLE line_items (
   corrects_line_item_id text,
   adjustment_number integer NOT NULL DEFAULT 0,
   billed_in_period_id text,
+  ownership_number bigint,
+  CONSTRAINT line_items_adjustment_check CHECK ((((kind = 'adjustment'::text) = (corrects_line_item_id IS NOT NULL)) AND ((kind = 'adjustment'::text) = (adjustment_number > 0)) AND ((kind = 'adjustment'::text) OR (billed_in_period_id IS NULL)))),
+  CONSTRAINT line_items_billed_in_fkey FOREIGN KEY (billed_in_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
+  CONSTRAINT line_items_corrects_fkey FOREIGN KEY (corrects_line_item_id) REFERENCES line_items(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_failure_check CHECK (((state = 'failed'::text) = (failure IS NOT NULL))),
   CONSTRAINT line_items_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices(id) ON DELETE RESTRICT,
-  CONSTRAINT line_items_kind_check CHECK (((kind = ANY (ARRAY['flat'::text, 'usage'::text, 'minimum'::text, 'maximum'::text])) AND ((kind = 'usage'::text) = (quantity IS NOT NULL)))),
+  CONSTRAINT line_items_kind_check CHECK (((kind = ANY (ARRAY['flat'::text, 'usage'::text, 'minimum'::text, 'maximum'::text, 'adjustment'::text])) AND
+CASE kind
+    WHEN 'usage'::text THEN (quantity IS NOT NULL)
+    WHEN 'adjustment'::text THEN true
+    ELSE (quantity IS NULL)
+END)),
   CONSTRAINT line_items_once UNIQUE (billing_period_id, price_id, adjustment_number),
   CONSTRAINT line_items_pkey PRIMARY KEY (id),
   CONSTRAINT line_items_price_fkey FOREIGN KEY (price_id) REFERENCES prices(id) ON DELETE RESTRICT,

@@ -21,6 +21,9 @@ export class CustomersService {
     const now = this.clock.now();
     const customer: Customer = { ...input, id: newId('cus'), createdAt: now, updatedAt: now };
     await this.database.transaction(async () => {
+      if (subjects.length > 0) {
+        await this.store.lockOwnership();
+      }
       await this.store.insert(customer);
       for (const subject of subjects) {
         await this.store.insertSubject(
@@ -54,6 +57,7 @@ export class CustomersService {
     from: Date | null,
   ): Promise<CustomerSubject> {
     return await this.database.transaction(async () => {
+      await this.store.lockOwnership();
       const customer = await this.store.find(idOrKey);
       if (customer === null) {
         throw notFound('customer', idOrKey);

@@ -26,6 +26,12 @@ interface SubjectRow {
   readonly ends_at: Date | null;
 }
 
+/**
+ * Held from before a subject is given to somebody until that has committed, so that the numbers of
+ * customer_subjects are in the order of commits: whoever sees one sees all lower ones.
+ */
+const OWNERSHIP_LOCK = 7_263_085;
+
 const COLUMNS =
   'id, key, name, email, currency, time_zone, stripe_customer_id, metadata, created_at, updated_at';
 const SUBJECT_COLUMNS = `subject, customer_id,
@@ -72,6 +78,12 @@ export class CustomersStore {
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
 
+  /** Before anything else of a transaction that gives subjects to somebody; one such runs at a time. */
+  async lockOwnership(): Promise<void> {
+    this.database.assertTransaction();
+    await this.database.query('SELECT pg_advisory_xact_lock($1)', [OWNERSHIP_LOCK]);
+  }
+
   async findMany(ids: readonly string[]): Promise<Customer[]> {
     const rows = await this.database.query<CustomerRow>(
       `SELECT ${COLUMNS} FROM customers WHERE id = ANY ($1)`,
@@ -100,7 +112,11 @@ export class CustomersStore {
     );
   }
 
-  /** Gives a subject to a customer, from a moment (null: from the beginning) on. */
+  /**
+   * Gives a subject to a customer, from a moment (null: from the beginning) on. Needs the lock of
+   * ownership. A span that has ended ends where the next one of its subject starts: line items are
+   * computed again by that.
+   */
   async insertSubject(assignment: CustomerSubject, now: Date): Promise<void> {
     try {
       await this.database.query(

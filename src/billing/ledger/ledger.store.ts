@@ -12,7 +12,6 @@ import {
   type Charge,
   type LineItem,
   type LineItemFilter,
-  type LineItemOrigin,
   type NewLineItem,
   quantityOf,
 } from './line-item.js';
@@ -52,6 +51,7 @@ interface LineItemRow {
   readonly corrects_line_item_id: string | null;
   readonly adjustment_number: number;
   readonly billed_in_period_id: string | null;
+  readonly ownership_number: string | null;
 }
 
 interface PeriodRow extends LineItemRow {
@@ -59,18 +59,11 @@ interface PeriodRow extends LineItemRow {
   readonly ends_at: Date;
 }
 
-interface OriginRow extends LineItemRow {
-  readonly starts_at: Date;
-  readonly ends_at: Date;
-  readonly time_zone: string;
-  readonly plan_id: string;
-  readonly plan_version_id: string;
-}
-
 const COLUMNS = `item.id, item.customer_id, item.subscription_id, item.billing_period_id, item.price_id,
   item.kind, item.quantity, item.amount_minor, item.currency, item.description, item.cut_off_batch,
   item.steps, item.state, item.failure, item.invoice_id, item.stripe_invoice_item_id, item.created_at,
-  item.corrects_line_item_id, item.adjustment_number, item.billed_in_period_id, invoice.stripe_invoice_id`;
+  item.corrects_line_item_id, item.adjustment_number, item.billed_in_period_id, item.ownership_number,
+  invoice.stripe_invoice_id`;
 const FROM = `line_items AS item LEFT JOIN invoices AS invoice ON invoice.id = item.invoice_id`;
 
 @Injectable()
@@ -79,17 +72,19 @@ export class LedgerStore {
 
   /**
    * Inserts line items in state pending. A second line of the same period and price, or a second
-   * adjustment of the same number, breaks line_items_once and with it the caller's transaction.
+   * adjustment of the same number, breaks line_items_once and with it the caller's transaction. Whose
+   * subjects were is noted as the caller's snapshot has it, in which usage was read.
    */
   async insert(items: readonly NewLineItem[]): Promise<void> {
     await this.database.query(
       `INSERT INTO line_items (id, customer_id, subscription_id, billing_period_id, price_id, kind,
          quantity, amount_minor, currency, description, cut_off_batch, steps, state, invoice_id, created_at,
-         corrects_line_item_id, adjustment_number, billed_in_period_id)
+         corrects_line_item_id, adjustment_number, billed_in_period_id, ownership_number)
        SELECT item.id, item.customer_id, item.subscription_id, item.billing_period_id, item.price_id,
          item.kind, item.quantity, item.amount_minor, item.currency, item.description,
          item.cut_off_batch, item.steps, 'pending', item.invoice_id, item.created_at,
-         item.corrects_line_item_id, item.adjustment_number, item.billed_in_period_id
+         item.corrects_line_item_id, item.adjustment_number, item.billed_in_period_id,
+         (SELECT coalesce(max(number), 0) FROM customer_subjects)
        FROM json_to_recordset($1::json) AS item (id text, customer_id text, subscription_id text,
          billing_period_id text, price_id text, kind text, quantity numeric, amount_minor bigint,
          currency text, description text, cut_off_batch bigint, steps jsonb, invoice_id text,
@@ -107,27 +102,38 @@ export class LedgerStore {
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
 
-  /** A line item with its period and plan version; null when there is none. */
-  async findOrigin(id: string): Promise<LineItemOrigin | null> {
-    const rows = await this.database.query<OriginRow>(
-      `SELECT ${COLUMNS}, period.starts_at, period.ends_at, period.plan_version_id,
-         subscription.time_zone, subscription.plan_id
-       FROM ${FROM}
-       JOIN billing_periods AS period ON period.id = item.billing_period_id
-       JOIN subscriptions AS subscription ON subscription.id = item.subscription_id
-       WHERE item.id = $1`,
-      [id],
+  /** Those of a period, in the order in which they were written. Index line_items_once. */
+  async listOfPeriod(billingPeriodId: string): Promise<LineItem[]> {
+    const rows = await this.database.query<LineItemRow>(
+      `SELECT ${COLUMNS} FROM ${FROM} WHERE item.billing_period_id = $1 ORDER BY item.id`,
+      [billingPeriodId],
     );
-    const [row] = rows;
-    return row === undefined
-      ? null
-      : {
-          item: fromRow(row),
-          window: interval(row.starts_at, row.ends_at),
-          timeZone: row.time_zone,
-          planId: row.plan_id,
-          planVersionId: row.plan_version_id,
-        };
+    return rows.map(fromRow);
+  }
+
+  /**
+   * Those of usage whose period ends after an instant, of all who ever owned one of the subjects, by the
+   * start of the period. Index line_items_customer.
+   */
+  async listOfOwners(
+    subjects: readonly string[],
+    after: Date,
+    limit: number,
+  ): Promise<{ readonly item: LineItem; readonly billingPeriod: Interval }[]> {
+    const rows = await this.database.query<PeriodRow>(
+      `SELECT ${COLUMNS}, period.starts_at, period.ends_at FROM ${FROM}
+       JOIN billing_periods AS period ON period.id = item.billing_period_id
+       WHERE item.customer_id IN (
+           SELECT owned.customer_id FROM customer_subjects AS owned WHERE owned.subject = ANY ($1))
+         AND item.quantity IS NOT NULL AND period.ends_at > $2
+       ORDER BY period.starts_at, item.id
+       LIMIT $3`,
+      [subjects, after, limit],
+    );
+    return rows.map((row) => ({
+      item: fromRow(row),
+      billingPeriod: interval(row.starts_at, row.ends_at),
+    }));
   }
 
   /** Newest first. Index line_items_customer, _subscription, _invoice or _once by what is asked for. */
@@ -276,6 +282,7 @@ function fromRow(row: LineItemRow): LineItem {
     failure: row.failure,
     stripeInvoiceItemId: row.stripe_invoice_item_id,
     stripeInvoiceId: row.stripe_invoice_id,
+    ownershipNumber: row.ownership_number === null ? null : BigInt(row.ownership_number),
   };
 }
 

@@ -47,21 +47,14 @@ export interface NewLineItem {
 }
 
 export interface LineItem extends NewLineItem {
+  /** Whose subjects were, of which usage saw all up to this number; null before there were numbers. */
+  readonly ownershipNumber: bigint | null;
   readonly state: LineItemState;
   /** What a person has to know; null but in state failed. */
   readonly failure: string | null;
   /** Null until Stripe has it. */
   readonly stripeInvoiceItemId: string | null;
   readonly stripeInvoiceId: string | null;
-}
-
-/** Where a line item comes from. */
-export interface LineItemOrigin {
-  readonly item: LineItem;
-  readonly window: Interval;
-  readonly timeZone: string;
-  readonly planId: string;
-  readonly planVersionId: string;
 }
 
 /** Which line items a list shows; null: any. */
