@@ -4,6 +4,8 @@ import { EventsModule } from '../events/events.module.js';
 import { MetersModule } from '../meters/meters.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { BatchesStore } from './batches.store.js';
+import { CountedEventsStore } from './counted/counted-events.store.js';
+import { CountedUsageService } from './counted/counted-usage.service.js';
 import { ExportController } from './export/export.controller.js';
 import { ExportService } from './export/export.service.js';
 import { FoldService } from './fold.service.js';
@@ -67,7 +69,9 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     UsageReader,
     UsageService,
     ExportService,
+    CountedEventsStore,
+    CountedUsageService,
   ],
-  exports: [UsageReader],
+  exports: [CountedUsageService, UsageReader],
 })
 export class UsageModule {}

@@ -7,11 +7,12 @@ import { type Interval, type OpenInterval, without } from '../kernel/interval.js
 import { type Meter } from '../meters/meter.js';
 import { type Buckets, HOUR_MS } from './buckets.sql.js';
 import { boundedText, groupArray, type MeterSql, type Parameters } from './meter-sql.js';
+import { type OfCustomer, ownedByCustomer } from './ownership.sql.js';
 import { HOUR, SIGNED_EVENTS } from './rollup.sql.js';
 
 /** Whose usage: one customer's, every customer's (each on its own), one subject's, or what nobody owns as one. */
 export type Whose =
-  | { readonly kind: 'customer'; readonly customerId: string }
+  | OfCustomer
   | { readonly kind: 'customers' }
   | { readonly kind: 'subject'; readonly subject: string }
   | { readonly kind: 'nobody' };
@@ -112,7 +113,7 @@ export function levelsEnd({
 }
 
 /** CTE: when each subject is whose, within the window but for what is excepted. */
-function ownedBy(question: UsageQuestion, buckets: Buckets, parameters: Parameters): string {
+export function ownedBy(question: UsageQuestion, buckets: Buckets, parameters: Parameters): string {
   const { start, end } = buckets;
   const owner = ownerOf(question, buckets, parameters);
   const { except = [] } = question;
@@ -149,8 +150,7 @@ function ownerOf(question: UsageQuestion, buckets: Buckets, parameters: Paramete
   const { whose } = question;
   switch (whose.kind) {
     case 'customer':
-      return `(SELECT subject, customer_id, starts_at, ends_at FROM customer_subjects
-        WHERE customer_id = ${parameters.add(whose.customerId)}) AS owner`;
+      return ownedByCustomer(whose, parameters);
     case 'customers':
       return 'customer_subjects AS owner';
     case 'subject':

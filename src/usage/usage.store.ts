@@ -59,6 +59,9 @@ interface NumberedRow extends Row {
 const BY_CUSTOMER = 'customer_id, subject, bucket, groups';
 const BY_BUCKET = 'bucket, customer_id, subject, groups';
 
+/** By how much, where that is not the value. */
+const SIZES: Readonly<Record<string, string>> = { count: 'divisor', avg: 'value / divisor' };
+
 /** What WITH_STATE answers. */
 type StatedRow =
   | ({ readonly is_partial: boolean } & Row)
@@ -127,17 +130,32 @@ export class UsageStore {
 
   /**
    * The same as it was at a cut-off, from raw events: what was stored or corrected later is not in it.
-   * Subjects belong to whom they belong now.
+   * Subjects belong to whom they belong now, unless the question says otherwise.
    */
   async readAsOf(question: UsageQuestion, cutOffBatch: bigint): Promise<UsageRow[]> {
     return await this.ask(question, { kind: 'cut_off', batch: cutOffBatch });
   }
 
-  private async ask(question: UsageQuestion, basis: UsageBasis): Promise<UsageRow[]> {
+  /** The same, the largest quantities only, these first. */
+  async readLargestAsOf(
+    question: UsageQuestion,
+    cutOffBatch: bigint,
+    limit: number,
+  ): Promise<UsageRow[]> {
+    const size = SIZES[question.meter.aggregation.kind] ?? 'value';
+    const order = `${size} DESC, ${BY_CUSTOMER} LIMIT ${limit}`;
+    return await this.ask(question, { kind: 'cut_off', batch: cutOffBatch }, order);
+  }
+
+  private async ask(
+    question: UsageQuestion,
+    basis: UsageBasis,
+    order = BY_CUSTOMER,
+  ): Promise<UsageRow[]> {
     const parameters = new Parameters();
     const sql = usageStatement(question, basis, parameters);
     const rows = await this.database.query<Row>(
-      `${sql}\nORDER BY ${BY_CUSTOMER}`,
+      `SELECT * FROM (${sql}) AS answer\nORDER BY ${order}`,
       parameters.values,
     );
     return rows.map((row) => fromRow(question.meter, row));

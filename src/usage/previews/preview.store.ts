@@ -35,11 +35,13 @@ export class PreviewStore {
    * Runs the steps in one snapshot, all of them together no longer than so many milliseconds by the
    * clock of the database; each step has to begin with `limit`.
    *
+   * @param advice what to do about it when the time runs out
    * @throws DomainError too_much, when the time runs out
    */
   async inOneSnapshot<Result>(
     timeoutMs: number,
     run: (limit: () => Promise<void>) => Promise<Result>,
+    advice = 'narrow the window, or name a customer',
   ): Promise<Result> {
     const limit = async (): Promise<void> => {
       // Of 0 there would be no limit.
@@ -55,7 +57,7 @@ export class PreviewStore {
       if (pgError(error)?.code !== PgCode.queryCanceled) {
         throw error;
       }
-      const detail = `It is too much to read within ${timeoutMs} ms: narrow the window, or name a customer.`;
+      const detail = `It is too much to read within ${timeoutMs} ms: ${advice}.`;
       throw new DomainError('invalid', 'too_much', detail, { cause: error });
     }
   }
