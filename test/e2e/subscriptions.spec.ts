@@ -106,6 +106,8 @@ describe('subscriptions, billing periods and line items', () => {
     '/api/v1/billing-periods/bp_x',
     '/api/v1/line-items/li_x',
     '/api/v1/line-items/li_x/explanation',
+    '/api/v1/line-items/li_x/events',
+    '/api/v1/events/line-items?source=https%3A%2F%2Fgw%2F1&id=a%2Fb',
   ])('answers 404 to GET %s', async (path) => {
     expect(await service.get(path)).toMatchObject({ status: 404, body: { code: 'not_found' } });
   });
@@ -120,6 +122,11 @@ describe('subscriptions, billing periods and line items', () => {
     ['/api/v1/line-items?customer=nobody', 'customer', 'unknown_customer'],
     ['/api/v1/line-items?state=lost', 'state', 'is_in'],
     ['/api/v1/line-items?cursor=x', 'cursor', 'invalid_cursor'],
+    ['/api/v1/line-items/li_x/events?cursor=x', 'cursor', 'invalid_cursor'],
+    ['/api/v1/line-items/li_x/events?limit=0', 'limit', 'min'],
+    ['/api/v1/events/line-items?source=x', 'id', 'is_text'],
+    ['/api/v1/events/line-items?id=x', 'source', 'is_text'],
+    ['/api/v1/events/line-items?source=x&id=y&limit=1', 'limit', 'unknown_field'],
   ])('refuses GET %s', async (path, field, code) => {
     const answer = await service.get(path);
     expect(answer.status).toBe(400);

@@ -53,17 +53,6 @@ describe('ledger', () => {
     });
   });
 
-  it('explains a line by its price version, meter, window, cut-off and steps', async () => {
-    const { items } = await reader.list('acme', ANY, FIRST);
-    const usage = items.find(({ price }) => price.key === 'used')!;
-    expect(await reader.explain(usage.item.id)).toMatchObject({
-      version: { version: 1 },
-      meter: { key: 'used' },
-      origin: { window: { end: new Date('2026-11-01T00:00:00Z') } },
-      item: { steps: [{ step: 'per_unit', unit_price: '0.0004' }, { step: 'round' }] },
-    });
-  });
-
   it('moves a state where the table allows, and nowhere else', async () => {
     const { item } = (await reader.list('acme', ANY, FIRST)).items[0]!;
     for (const from of LINE_ITEM_STATES) {

@@ -21,8 +21,6 @@ import { CustomersReader } from '../../src/customers/customers.reader.js';
 import { CustomersService } from '../../src/customers/customers.service.js';
 import { CustomersStore } from '../../src/customers/customers.store.js';
 import { newId } from '../../src/kernel/ids.js';
-import { MetersReader } from '../../src/meters/meters.reader.js';
-import { MetersStore } from '../../src/meters/meters.store.js';
 import { type Config } from '../../src/platform/config.js';
 import { type Database } from '../../src/platform/database/database.js';
 import { PlansReader } from '../../src/pricing/plans.reader.js';
@@ -118,12 +116,8 @@ export class Syncing {
     const ledgerStore = new LedgerStore(database);
     const ledger = new LedgerService(ledgerStore);
     const customers = new CustomersReader(new CustomersStore(database));
-    const items = new LedgerReader(
-      ledgerStore,
-      customers,
-      new PlansReader(new PlansStore(database)),
-      new MetersReader(new MetersStore(database)),
-    );
+    const plans = new PlansReader(new PlansStore(database));
+    const items = new LedgerReader(ledgerStore, customers, plans);
     const invoicesStore = new InvoicesStore(database);
     const webhooks = new WebhooksService(
       new MessagesStore(database),

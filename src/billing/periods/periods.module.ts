@@ -40,6 +40,6 @@ import { RatingService } from './rating.service.js';
     PeriodsReader,
     PeriodsWorker,
   ],
-  exports: [PeriodsService, InvoicePreviewService],
+  exports: [PeriodsService, InvoicePreviewService, PeriodsReader, RatingService],
 })
 export class PeriodsModule {}

@@ -30,6 +30,9 @@ const NOTHING = decimal('0');
 export type SupposedQuantities = ReadonlyMap<string, Decimal>;
 const NONE_SUPPOSED: SupposedQuantities = new Map();
 
+/** Reads the quantities of usages, each at its place; from what is there now by default. */
+export type Measure = UsageReader['quantitiesOf'];
+
 export interface RatedLine {
   readonly price: Price;
   readonly charge: PeriodCharge;
@@ -77,19 +80,25 @@ export class RatingService {
    * Limits see all lines before them, so they come last.
    *
    * @param others meters that are measured besides, in the same question
+   * @param measure how quantities are read
    */
   async ratePeriod(
     period: BillingPeriod,
     {
       others = [],
       supposed = NONE_SUPPOSED,
-    }: { readonly others?: readonly Meter[]; readonly supposed?: SupposedQuantities } = {},
+      measure = async (...asked) => await this.usage.quantitiesOf(...asked),
+    }: {
+      readonly others?: readonly Meter[];
+      readonly supposed?: SupposedQuantities;
+      readonly measure?: Measure;
+    } = {},
   ): Promise<RatedPeriod> {
     const plan = await this.plans.get(period.subscription.planId);
     const { currency, prices } = await this.plans.version(period.planVersionId);
     const priced = prices.filter((price) => price.kind === 'usage');
     const meters = await this.meters.byIds(metersOf(prices));
-    const quantities = await this.measure(period, [
+    const quantities = await this.measure(period, measure, [
       ...priced.map((price) => ({ meter: meterOf(price, meters), ...groupsOf(price, priced) })),
       ...others.map((meter) => ({ meter })),
     ]);
@@ -110,9 +119,10 @@ export class RatingService {
 
   private async measure(
     { subscription, window }: BillingPeriod,
+    measure: Measure,
     usages: readonly MeteredUsage[],
   ): Promise<MeasuredMeter[]> {
-    const quantities = await this.usage.quantitiesOf(usages, subscription.customerId, {
+    const quantities = await measure(usages, subscription.customerId, {
       window,
       except: subscription.pauses,
     });
@@ -134,7 +144,7 @@ function meterOf({ key, meterId }: UsagePrice, meters: ReadonlyMap<string, Meter
 }
 
 /** Usage that a price matches is that price's; the others of the same meter take what is left. */
-function groupsOf(
+export function groupsOf(
   { meterId, match }: UsagePrice,
   prices: readonly UsagePrice[],
 ): Omit<MeteredUsage, 'meter'> {
