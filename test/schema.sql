@@ -47,6 +47,7 @@ CREATE TABLE billing_periods (
   state text NOT NULL,
   cut_off_batch bigint,
   closed_at timestamp with time zone,
+  fees_due_at timestamp with time zone,
   CONSTRAINT billing_periods_no_overlap EXCLUDE USING gist (subscription_id WITH =, tstzrange(starts_at, ends_at) WITH &&),
   CONSTRAINT billing_periods_pkey PRIMARY KEY (id),
   CONSTRAINT billing_periods_plan_version_fkey FOREIGN KEY (plan_version_id) REFERENCES plan_versions(id) ON DELETE RESTRICT,
@@ -188,6 +189,17 @@ END),
   CONSTRAINT meters_pkey PRIMARY KEY (id)
 );
 
+CREATE TABLE plan_changes (
+  subscription_id text NOT NULL,
+  starts_at timestamp with time zone NOT NULL,
+  plan_id text NOT NULL,
+  version integer,
+  recorded_at timestamp with time zone NOT NULL,
+  CONSTRAINT plan_changes_pkey PRIMARY KEY (subscription_id, starts_at),
+  CONSTRAINT plan_changes_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT,
+  CONSTRAINT plan_changes_subscription_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE RESTRICT
+);
+
 CREATE TABLE plan_versions (
   id text NOT NULL,
   plan_id text NOT NULL,
@@ -196,9 +208,10 @@ CREATE TABLE plan_versions (
   "interval" text NOT NULL,
   grace_seconds integer NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  is_default boolean NOT NULL DEFAULT true,
   CONSTRAINT plan_versions_grace_check CHECK ((grace_seconds >= 0)),
   CONSTRAINT plan_versions_interval_check CHECK (("interval" = ANY (ARRAY['day'::text, 'week'::text, 'month'::text, 'quarter'::text, 'year'::text]))),
-  CONSTRAINT plan_versions_number_unique UNIQUE (plan_id, version),
+  CONSTRAINT plan_versions_number_unique UNIQUE (plan_id, version, currency),
   CONSTRAINT plan_versions_pkey PRIMARY KEY (id),
   CONSTRAINT plan_versions_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT
 );
@@ -435,9 +448,12 @@ CREATE TABLE subscriptions (
   anchor_at timestamp with time zone,
   trial_ends_at timestamp with time zone,
   pauses tstzmultirange NOT NULL DEFAULT '{}'::tstzmultirange,
+  plan_since timestamp with time zone,
+  last_bill text NOT NULL DEFAULT 'after_grace'::text,
   CONSTRAINT subscriptions_anchor_check CHECK ((((anchor = 'calendar'::text) AND (anchor_at IS NULL)) OR ((anchor = 'anniversary'::text) AND (anchor_at IS NOT NULL)))),
   CONSTRAINT subscriptions_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
-  CONSTRAINT subscriptions_no_overlap EXCLUDE USING gist (customer_id WITH =, plan_id WITH =, tstzrange(starts_at, COALESCE(ends_at, 'infinity'::timestamp with time zone)) WITH &&),
+  CONSTRAINT subscriptions_last_bill_check CHECK ((last_bill = ANY (ARRAY['after_grace'::text, 'at_once'::text, 'period_end'::text]))),
+  CONSTRAINT subscriptions_no_overlap EXCLUDE USING gist (customer_id WITH =, plan_id WITH =, tstzrange(LEAST(COALESCE(plan_since, starts_at), ends_at), COALESCE(ends_at, 'infinity'::timestamp with time zone)) WITH &&),
   CONSTRAINT subscriptions_pauses_check CHECK ((NOT lower_inf(pauses))),
   CONSTRAINT subscriptions_pkey PRIMARY KEY (id),
   CONSTRAINT subscriptions_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT,
@@ -633,6 +649,7 @@ CREATE INDEX announced_counts_source ON public.announced_counts USING btree (sou
 CREATE UNIQUE INDEX announced_counts_window ON public.announced_counts USING btree (source_id, starts_at, ends_at) WHERE (replaced_at IS NULL);
 CREATE INDEX api_keys_source ON public.api_keys USING btree (source_id, id) WHERE (source_id IS NOT NULL);
 CREATE INDEX billing_periods_due ON public.billing_periods USING btree (closes_at) WHERE (state = 'open'::text);
+CREATE INDEX billing_periods_fees_due ON public.billing_periods USING btree (fees_due_at) WHERE (fees_due_at IS NOT NULL);
 CREATE INDEX customer_subjects_customer ON public.customer_subjects USING btree (customer_id);
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX ingest_batches_pending ON public.ingest_batches USING btree (id) WHERE (fold IS NULL);
@@ -641,6 +658,7 @@ CREATE INDEX invoices_customer ON public.invoices USING btree (customer_id, id);
 CREATE INDEX line_items_customer ON public.line_items USING btree (customer_id, id);
 CREATE INDEX line_items_invoice ON public.line_items USING btree (invoice_id);
 CREATE INDEX line_items_subscription ON public.line_items USING btree (subscription_id, id);
+CREATE UNIQUE INDEX plan_versions_default_unique ON public.plan_versions USING btree (plan_id, version) WHERE is_default;
 CREATE INDEX provider_events_due ON public.provider_events USING btree (next_attempt_at) WHERE (state = 'pending'::text);
 CREATE INDEX provider_events_received ON public.provider_events USING btree (received_at, id);
 CREATE INDEX provider_syncs_due ON public.provider_syncs USING btree (next_attempt_at) WHERE (state = 'pending'::text);

@@ -19,10 +19,24 @@ import {
   IsStorableText,
 } from '../platform/http/validators.js';
 import { PLAN_INTERVALS, type PlanInterval } from './plan.js';
-import { MAX_PRICES, PriceDto, PriceResponse } from './price.dto.js';
+import { MAX_CURRENCIES, MAX_PRICES, PriceDto, PriceResponse } from './price.dto.js';
 
 const MAX_GRACE_SECONDS = 30 * 86_400;
 export const DEFAULT_GRACE_SECONDS = 3_600;
+
+/** The limits of an invoice in another currency, with the fields that the plan itself has. */
+export class LimitsInCurrencyDto {
+  @IsCurrencyCode()
+  currency: string;
+
+  @IsOptional()
+  @IsPositiveDecimalText()
+  minimum_amount?: string;
+
+  @IsOptional()
+  @IsPositiveDecimalText()
+  maximum_amount?: string;
+}
 
 export class CreatePlanDto {
   /** Your own name for the plan; usable in paths in place of the id. */
@@ -32,7 +46,7 @@ export class CreatePlanDto {
   @IsStorableText(200)
   name: string;
 
-  /** What its prices are in, such as `usd`; the same in all versions. */
+  /** What its prices are in, such as `usd`, besides `currencies`; the same in all versions. */
   @IsCurrencyCode()
   currency: string;
 
@@ -55,6 +69,15 @@ export class CreatePlanDto {
   @IsOptional()
   @IsPositiveDecimalText()
   maximum_amount?: string;
+
+  /** Both limits in other currencies; needed where there is a limit and prices have other currencies. */
+  @IsOptional()
+  @ValidateNested({ each: true })
+  @IsObject({ each: true })
+  @ArrayMaxSize(MAX_CURRENCIES)
+  @IsArray()
+  @Type(() => LimitsInCurrencyDto)
+  currencies?: LimitsInCurrencyDto[];
 
   @ValidateNested({ each: true })
   @IsObject({ each: true })
@@ -92,6 +115,15 @@ export class CreatePlanVersionDto {
   @IsPositiveDecimalText()
   maximum_amount?: string;
 
+  /** Both limits in other currencies; needed where there is a limit and prices have other currencies. */
+  @IsOptional()
+  @ValidateNested({ each: true })
+  @IsObject({ each: true })
+  @ArrayMaxSize(MAX_CURRENCIES)
+  @IsArray()
+  @Type(() => LimitsInCurrencyDto)
+  currencies?: LimitsInCurrencyDto[];
+
   @ValidateNested({ each: true })
   @IsObject({ each: true })
   @ArrayMinSize(1)
@@ -99,6 +131,17 @@ export class CreatePlanVersionDto {
   @IsArray()
   @Type(() => PriceDto)
   prices: PriceDto[];
+}
+
+export class VersionInCurrencyResponse {
+  /** Of the version in this currency, as explanations of line items name it. */
+  id: string;
+  currency: string;
+  /** Null: there is no such limit. */
+  @ApiProperty({ type: String, nullable: true })
+  minimum_amount: string | null;
+  @ApiProperty({ type: String, nullable: true })
+  maximum_amount: string | null;
 }
 
 export class PlanVersionResponse {
@@ -113,6 +156,8 @@ export class PlanVersionResponse {
   minimum_amount: string | null;
   @ApiProperty({ type: String, nullable: true })
   maximum_amount: string | null;
+  /** The other currencies that it is sold in. */
+  currencies: VersionInCurrencyResponse[];
   prices: PriceResponse[];
   created_at: string;
 }
@@ -131,6 +176,8 @@ export class PlanResponse {
   minimum_amount: string | null;
   @ApiProperty({ type: String, nullable: true })
   maximum_amount: string | null;
+  /** The other currencies that it is sold in. */
+  currencies: VersionInCurrencyResponse[];
   prices: PriceResponse[];
   created_at: string;
 }

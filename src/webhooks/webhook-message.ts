@@ -3,6 +3,8 @@
 /** Every type of message and what it tells; a new type is a row here. */
 const MESSAGE_TYPES = {
   'billing_period.closed': 'A billing period was closed and its line items were written.',
+  'billing_period.fees_charged':
+    'A first billing period began, and line items were written of its fees in advance.',
   'invoice.finalized': 'The provider finalized an invoice that carries our line items.',
   'invoice.paid': 'An invoice that carries our line items was paid.',
   'invoice.payment_failed': 'A payment of an invoice that carries our line items failed.',

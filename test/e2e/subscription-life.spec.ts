@@ -110,6 +110,55 @@ describe('the life of a subscription', () => {
     expect((await post('resume', { at: 'now' })).body).toEqual(resumed.body);
   });
 
+  it('moves to another plan, now and later', async () => {
+    for (const at of ['soon', '2026-11-01', 7, ['now']]) {
+      expectRefusal(await post('change-plan', { at }), 'at', 'is_change_time');
+    }
+    for (const [field, value, code] of [
+      ['plan', 7, 'is_text'],
+      ['plan', 'none', 'unknown_plan'],
+      ['version', 'x', 'is_int'],
+      ['version', 0, 'min'],
+      ['version', 2, 'unknown_version'],
+      ['until', 'now', 'unknown_field'],
+    ] as const) {
+      expectRefusal(await post('change-plan', { [field]: value }), field, code);
+    }
+    expectRefusal(await post('change-plan', { at: inDays(-40) }), 'at', 'too_early');
+    expectRefusal(await post('change-plan', { at: inDays(3_700) }), 'at', 'too_far');
+    const nobody = await service.post('/api/v1/subscriptions/sub_x/change-plan', {});
+    expect(nobody).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    expect(await show()).toMatchObject({ plan: 'month', plan_changes: [] });
+
+    const before = await show();
+    const planned = await post('change-plan', { plan: 'day', version: 1 });
+    expect(planned).toMatchObject({
+      status: 200,
+      body: {
+        plan: 'day',
+        plan_changes: [
+          { starts_at: before.starts_at, plan: 'month', version: null },
+          { plan: 'day', version: 1 },
+        ],
+      },
+    });
+    expect(await show()).toEqual(planned.body);
+    // It goes on as before in a part of its own.
+    const cut = await post('change-plan', { plan: 'month', at: 'now' });
+    expect(cut.body.plan_changes).toMatchObject([
+      { plan: 'month' },
+      { plan: 'month', version: null },
+    ]);
+    const path = `/api/v1/billing-periods?subscription=${id}&state=open`;
+    const [open] = (await service.get(path)).body.data;
+    expect(open.ends_at).toBe(cut.body.plan_changes[1].starts_at);
+    expect(await service.post(`/api/v1/billing-periods/${open.id}/close`)).toMatchObject({
+      status: 200,
+      body: { plan: 'month', state: 'closed' },
+    });
+    expect((await service.get(path)).body.data).toMatchObject([{ starts_at: open.ends_at }]);
+  });
+
   it('is previewed with supposed usage', async () => {
     const sent = { id: '1', source: 'test', type: 'api.request', subject: 'key-1' };
     await service.post('/api/v1/events', sent);

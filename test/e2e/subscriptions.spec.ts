@@ -89,6 +89,7 @@ describe('subscriptions, billing periods and line items', () => {
     const routes = [
       '/api/v1/subscriptions',
       '/api/v1/subscriptions/sub_x/cancel',
+      '/api/v1/subscriptions/sub_x/change-plan',
       '/api/v1/subscriptions/sub_x/pause',
       '/api/v1/subscriptions/sub_x/resume',
       '/api/v1/billing-periods/bp_x/close',
@@ -227,6 +228,10 @@ describe('subscriptions, billing periods and line items', () => {
       status: 400,
       body: { errors: [{ field: 'reason', code: 'unknown_field' }] },
     });
+    expect(await cancel({ at: 'now', bill: 'never' })).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'bill', code: 'is_in' }] },
+    });
     expect(await cancel({ at: monthsAgo(2) })).toMatchObject({
       status: 400,
       body: { errors: [{ field: 'at', code: 'too_early' }] },
@@ -236,7 +241,10 @@ describe('subscriptions, billing periods and line items', () => {
       status: 404,
     });
 
-    expect(await cancel({ at: 'now' })).toMatchObject({ status: 200, body: { id } });
+    expect(await cancel({ at: 'now', bill: 'at_once' })).toMatchObject({
+      status: 200,
+      body: { id, bill: 'at_once' },
+    });
     await eventually(async () => {
       const { data } = (await service.get('/api/v1/billing-periods?state=open')).body;
       return data.length === 0;

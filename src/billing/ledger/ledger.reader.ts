@@ -97,6 +97,11 @@ export class LedgerReader {
     return await this.billable({ lineItemIds });
   }
 
+  /** The ids of the prices whose fees are charged for a period already. */
+  async chargedFees(billingPeriodId: string): Promise<ReadonlySet<string>> {
+    return new Set(await this.store.listChargedFees(billingPeriodId));
+  }
+
   /** The ids of the line items of each invoice, by the invoice's id. */
   async idsByInvoice(
     invoiceIds: readonly string[],

@@ -104,9 +104,10 @@ export class LedgerStore {
   async findOrigin(id: string): Promise<LineItemOrigin | null> {
     const rows = await this.database.query<OriginRow>(
       `SELECT ${COLUMNS}, period.starts_at, period.ends_at, period.plan_version_id,
-         subscription.time_zone, subscription.plan_id
+         subscription.time_zone, version.plan_id
        FROM ${FROM}
        JOIN billing_periods AS period ON period.id = item.billing_period_id
+       JOIN plan_versions AS version ON version.id = period.plan_version_id
        JOIN subscriptions AS subscription ON subscription.id = item.subscription_id
        WHERE item.id = $1`,
       [id],
@@ -168,6 +169,15 @@ export class LedgerStore {
       item: fromRow(row),
       billingPeriod: interval(row.starts_at, row.ends_at),
     }));
+  }
+
+  /** The prices of the fees that a period has line items of. Index line_items_once. */
+  async listChargedFees(billingPeriodId: string): Promise<string[]> {
+    const rows = await this.database.query<{ price_id: string }>(
+      `SELECT price_id FROM line_items WHERE billing_period_id = $1 AND kind = 'flat'`,
+      [billingPeriodId],
+    );
+    return rows.map((row) => row.price_id);
   }
 
   /** Which line items some invoices have, in the order of their ids. Index line_items_invoice. */

@@ -117,8 +117,8 @@ export class ClosingService {
     now: Date,
   ): Promise<{ subscriptionId: string; lineItemCount: number }> {
     const { subscription, window } = period;
-    const lineItemCount = await this.billing.bill(period, cutOffBatch, now);
-    await this.periods.open(subscription, window.end);
+    const next = await this.periods.open(subscription, window.end, period.currency);
+    const lineItemCount = await this.billing.bill(period, cutOffBatch, now, next);
     if (!(await this.store.recordClosed(period.id, cutOffBatch, now))) {
       throw new Error(`The billing period ${period.id} was claimed but is not open`);
     }

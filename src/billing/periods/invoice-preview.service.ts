@@ -1,5 +1,5 @@
 /*
- * What the open period would bill now, or with quantities that somebody supposes: the same rating as
+ * What the invoice of the open period would be now, or with quantities that somebody supposes: the same rating as
  * closing, in the same kind of snapshot. Stores nothing.
  */
 import { Injectable } from '@nestjs/common';
@@ -11,14 +11,15 @@ import { MetersReader } from '../../meters/meters.reader.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
 import { UsageReader } from '../../usage/usage.reader.js';
 import { type BillingPeriod } from './billing-period.js';
+import { type ClosingCharges, PeriodChargesService } from './period-charges.service.js';
+import { PeriodsService } from './periods.service.js';
 import { PeriodsStore } from './periods.store.js';
-import { type RatedPeriod, RatingService, type SupposedQuantities } from './rating.service.js';
+import { type SupposedQuantities } from './rating.service.js';
 import { quantitiesByPrice, type SupposedUsage } from './supposed-usage.js';
 
-export interface InvoicePreview {
+export interface InvoicePreview extends ClosingCharges {
   readonly period: BillingPeriod;
   readonly customer: Customer;
-  readonly rated: RatedPeriod;
 }
 
 /** A quantity to suppose for the whole period. */
@@ -39,7 +40,8 @@ export class InvoicePreviewService {
     private readonly customers: CustomersReader,
     private readonly plans: PlansReader,
     private readonly meters: MetersReader,
-    private readonly rating: RatingService,
+    private readonly periods: PeriodsService,
+    private readonly charges: PeriodChargesService,
   ) {}
 
   /**
@@ -60,7 +62,7 @@ export class InvoicePreviewService {
       }
       const supposed = await this.suppose(asked, period);
       const customer = await this.customers.get(period.subscription.customerId);
-      return { period, customer, rated: await this.rate(period, supposed) };
+      return { period, customer, ...(await this.rate(period, supposed)) };
     });
   }
 
@@ -89,9 +91,11 @@ export class InvoicePreviewService {
     return (await this.meters.find(idOrKey))?.id ?? null;
   }
 
-  private async rate(period: BillingPeriod, supposed: SupposedQuantities): Promise<RatedPeriod> {
+  private async rate(period: BillingPeriod, supposed: SupposedQuantities): Promise<ClosingCharges> {
+    const { subscription, window, currency } = period;
+    const next = await this.periods.periodFrom(subscription, window.end, currency);
     try {
-      return await this.rating.ratePeriod(period, { supposed });
+      return await this.charges.atClose(period, next, { supposed });
     } catch (error) {
       // What was measured and comes to too much is a fault; what somebody supposed is their mistake.
       if (error instanceof RangeError && supposed.size > 0) {

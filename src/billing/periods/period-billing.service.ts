@@ -1,22 +1,28 @@
 /*
- * Writes what a closing period costs: line items, the invoice that carries them, the message that
- * tells of it. Runs in the transaction of the close, and makes no call to the outside.
+ * Writes what a period costs, when it closes and when it begins: line items, the invoice that carries
+ * them, the message that tells of it. Runs in the caller's transaction, and makes no call to the outside.
  */
 import { Injectable } from '@nestjs/common';
 import { CustomersReader } from '../../customers/customers.reader.js';
 import { newId } from '../../kernel/ids.js';
 import { formatAmount } from '../../kernel/money.js';
+import { type Plan } from '../../pricing/plan.js';
+import { PlansReader } from '../../pricing/plans.reader.js';
+import { type MessageType } from '../../webhooks/webhook-message.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { type NewLineItem } from '../ledger/line-item.js';
 import { type BillingPeriod } from './billing-period.js';
-import { type RatedPeriod, RatingService } from './rating.service.js';
+import { type PeriodCharge, PeriodChargesService } from './period-charges.service.js';
+import { PeriodsStore } from './periods.store.js';
 
 @Injectable()
 export class PeriodBillingService {
   constructor(
-    private readonly rating: RatingService,
+    private readonly charges: PeriodChargesService,
+    private readonly store: PeriodsStore,
+    private readonly plans: PlansReader,
     private readonly ledger: LedgerService,
     private readonly invoices: InvoicesService,
     private readonly customers: CustomersReader,
@@ -24,16 +30,52 @@ export class PeriodBillingService {
   ) {}
 
   /**
-   * Rates a period and enters its line items; with the provider Stripe, also an invoice and what
-   * sync has to do for it.
+   * Rates a period and enters its line items, with the fees in advance of the next one; with the provider
+   * Stripe, also an invoice and what sync has to do for it.
    *
    * @param cutOffBatch that of the ambient snapshot
+   * @param next the period that was opened after it; null when the subscription ends with it
    * @returns how many line items were written
    */
-  async bill(period: BillingPeriod, cutOffBatch: bigint, now: Date): Promise<number> {
-    const rated = await this.rating.ratePeriod(period);
-    const invoiceId = await this.openInvoice(period, rated, now);
-    const items = toLineItems(period, rated, { cutOffBatch, invoiceId, now });
+  async bill(
+    period: BillingPeriod,
+    cutOffBatch: bigint,
+    now: Date,
+    next: BillingPeriod | null,
+  ): Promise<number> {
+    const { rated, charges } = await this.charges.atClose(period, next);
+    await this.enter(period, charges, { cutOffBatch, now });
+    if (next !== null && next.feesDueAt !== null) {
+      await this.store.recordFeesCharged(next.id);
+    }
+    await this.tell('billing_period.closed', { period, plan: rated.plan }, charges, now);
+    return charges.length;
+  }
+
+  /**
+   * Enters the fees in advance of a period that has begun, on an invoice of their own.
+   *
+   * @param cutOffBatch that of the ambient snapshot; fees do not depend on it
+   * @returns how many line items were written; 0 when all of the period is paused
+   */
+  async chargeFees(period: BillingPeriod, cutOffBatch: bigint, now: Date): Promise<number> {
+    const charges = await this.charges.feesOf(period);
+    await this.enter(period, charges, { cutOffBatch, now });
+    await this.store.recordFeesCharged(period.id);
+    if (charges.length > 0) {
+      const plan = await this.plans.get(period.subscription.planId);
+      await this.tell('billing_period.fees_charged', { period, plan }, charges, now);
+    }
+    return charges.length;
+  }
+
+  private async enter(
+    period: BillingPeriod,
+    charges: readonly PeriodCharge[],
+    { cutOffBatch, now }: { readonly cutOffBatch: bigint; readonly now: Date },
+  ): Promise<void> {
+    const invoiceId = charges.length === 0 ? null : await this.openInvoice(period, now);
+    const items = charges.map((charge) => toLineItem(charge, { cutOffBatch, invoiceId, now }));
     await this.ledger.add(items);
     if (invoiceId !== null) {
       await this.invoices.enqueue(
@@ -41,51 +83,53 @@ export class PeriodBillingService {
         items.map((item) => item.id),
       );
     }
-    await this.tell(period, rated, now);
-    return items.length;
   }
 
   private async openInvoice(
-    { id, subscription }: BillingPeriod,
-    { currency, lines }: RatedPeriod,
+    { id, subscription, currency }: BillingPeriod,
     now: Date,
   ): Promise<string | null> {
     const { billing, customerId } = subscription;
-    if (billing.provider === 'none' || lines.length === 0) {
+    if (billing.provider === 'none') {
       return null;
     }
     const { finalize } = billing;
     return await this.invoices.open({ customerId, billingPeriodId: id, currency, finalize, now });
   }
 
-  private async tell(period: BillingPeriod, rated: RatedPeriod, now: Date): Promise<void> {
-    const { subscription, window } = period;
+  private async tell(
+    type: MessageType,
+    { period, plan }: { readonly period: BillingPeriod; readonly plan: Plan },
+    charges: readonly PeriodCharge[],
+    now: Date,
+  ): Promise<void> {
+    const { subscription, window, currency } = period;
     const customer = await this.customers.get(subscription.customerId);
-    const totalMinor = rated.lines.reduce((sum, line) => sum + line.amountMinor, 0n);
+    const totalMinor = charges.reduce((sum, { line }) => sum + line.amountMinor, 0n);
     await this.webhooks.publish({
-      type: 'billing_period.closed',
+      type,
       occurredAt: now,
       data: {
         billing_period: period.id,
         subscription: subscription.id,
         customer: customer.key,
-        plan: rated.plan.key,
+        plan: plan.key,
         period: { start: window.start.toISOString(), end: window.end.toISOString() },
-        amount: formatAmount(totalMinor, rated.currency),
+        amount: formatAmount(totalMinor, currency),
         amount_minor: Number(totalMinor),
-        currency: rated.currency,
-        line_item_count: rated.lines.length,
+        currency,
+        line_item_count: charges.length,
       },
     });
   }
 }
 
-function toLineItems(
-  { id, subscription }: BillingPeriod,
-  { currency, lines }: RatedPeriod,
-  closing: { cutOffBatch: bigint; invoiceId: string | null; now: Date },
-): NewLineItem[] {
-  return lines.map((line) => ({
+function toLineItem(
+  { period, line }: PeriodCharge,
+  entry: { cutOffBatch: bigint; invoiceId: string | null; now: Date },
+): NewLineItem {
+  const { id, subscription, currency } = period;
+  return {
     id: newId('li'),
     customerId: subscription.customerId,
     subscriptionId: subscription.id,
@@ -95,9 +139,9 @@ function toLineItems(
     amountMinor: line.amountMinor,
     currency,
     description: line.description,
-    cutOffBatch: closing.cutOffBatch,
+    cutOffBatch: entry.cutOffBatch,
     steps: line.steps,
-    invoiceId: closing.invoiceId,
-    createdAt: closing.now,
-  }));
+    invoiceId: entry.invoiceId,
+    createdAt: entry.now,
+  };
 }

@@ -9,8 +9,10 @@ import { LedgerModule } from '../ledger/ledger.module.js';
 import { ClosingService } from './closing.service.js';
 import { CustomerUsageController } from './customer-usage.controller.js';
 import { CustomerUsageService } from './customer-usage.service.js';
+import { FeesService } from './fees.service.js';
 import { InvoicePreviewService } from './invoice-preview.service.js';
 import { PeriodBillingService } from './period-billing.service.js';
+import { PeriodChargesService } from './period-charges.service.js';
 import { PeriodsController } from './periods.controller.js';
 import { PeriodsReader } from './periods.reader.js';
 import { PeriodsService } from './periods.service.js';
@@ -33,7 +35,9 @@ import { RatingService } from './rating.service.js';
     PeriodsStore,
     PeriodsService,
     RatingService,
+    PeriodChargesService,
     PeriodBillingService,
+    FeesService,
     ClosingService,
     InvoicePreviewService,
     CustomerUsageService,

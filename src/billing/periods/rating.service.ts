@@ -12,6 +12,7 @@ import { describeMatch, describeUsage } from '../../pricing/describe-usage.js';
 import {
   type FlatPrice,
   type GroupMatch,
+  isInAdvance,
   type LimitPrice,
   type Plan,
   type Price,
@@ -74,7 +75,8 @@ export class RatingService {
   /**
    * Rates every price of the period's plan version. A flat fee is due in full, however short the
    * period and however much of it was paused; of one that was paused as a whole nothing is due.
-   * Limits see all lines before them, so they come last.
+   * Limits see all lines before them, so they come last; fees in advance are among these, though they are
+   * on another invoice.
    *
    * @param others meters that are measured besides, in the same question
    */
@@ -101,11 +103,21 @@ export class RatingService {
     );
     const rated: Rated = { period, plan, currency, measured };
     const lines: RatedLine[] = [];
-    const isPaused = without(period.window, period.subscription.pauses).length === 0;
-    for (const price of isPaused ? [] : prices) {
+    for (const price of isPausedWhole(period) ? [] : prices) {
       lines.push(lineOf(price, rated, lines));
     }
     return { plan, currency, lines, others: quantities.slice(priced.length) };
+  }
+
+  /** The fees of a period that are due when it begins, as `ratePeriod` has them; asks for no usage. */
+  async rateFees(period: BillingPeriod): Promise<RatedLine[]> {
+    if (isPausedWhole(period)) {
+      return [];
+    }
+    const plan = await this.plans.get(period.subscription.planId);
+    const { currency, prices } = await this.plans.version(period.planVersionId);
+    const rated: Rated = { period, plan, currency, measured: new Map() };
+    return prices.filter(isInAdvance).map((price) => flatLine(price, rated));
   }
 
   private async measure(
@@ -123,6 +135,10 @@ export class RatingService {
 /** The ids of the meters that prices name. */
 export function metersOf(prices: readonly Price[]): string[] {
   return prices.flatMap((price) => (price.kind === 'usage' ? [price.meterId] : []));
+}
+
+function isPausedWhole({ window, subscription }: BillingPeriod): boolean {
+  return without(window, subscription.pauses).length === 0;
 }
 
 function meterOf({ key, meterId }: UsagePrice, meters: ReadonlyMap<string, Meter>): Meter {

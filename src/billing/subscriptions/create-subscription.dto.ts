@@ -13,6 +13,8 @@ import { parseInstant } from '../../kernel/instant.js';
 import { PageQuery } from '../../platform/http/page.js';
 import { IsInstantText, IsStorableText, IsTimeZoneName } from '../../platform/http/validators.js';
 import { type Anchor, ANCHOR_KINDS } from '../periods/cadence.js';
+import { PlanChangeResponse } from './change-plan.dto.js';
+import { LAST_BILLS, type LastBill } from './subscription.js';
 
 const MAX_NAME_LENGTH = 100;
 
@@ -122,6 +124,14 @@ export class CancelSubscriptionDto {
     },
   })
   at: string;
+
+  /**
+   * When the last billing period is billed. `after_grace` (default): as every one. `at_once`: as soon as
+   * the subscription has ended. `period_end`: when the period would have been that the end cuts.
+   */
+  @IsOptional()
+  @IsIn(LAST_BILLS)
+  bill?: LastBill;
 }
 
 export class ChangePauseDto {
@@ -168,12 +178,16 @@ export class SubscriptionResponse {
   id: string;
   /** The key of the customer. */
   customer: string;
-  /** The key of the plan. */
+  /** The key of the plan that it is on, or moves to. */
   plan: string;
+  /** Every plan that it was and will be on, by their time; none when it never changed. */
+  plan_changes: PlanChangeResponse[];
   /** In the time zone of the subscription, as is `ends_at`. */
   starts_at: string;
   /** Null until it is cancelled. */
   ends_at: string | null;
+  /** When its last billing period is billed: `after_grace`, `at_once` or `period_end`. */
+  bill: string;
   /** Null without a trial. */
   trial_ends_at: string | null;
   anchor: string;

@@ -52,6 +52,9 @@ export class PreviewLineResponse {
   /** The key of the price. */
   price: string;
   kind: string;
+  /** Which billing period it is for: this one, or for a fee in advance the next. */
+  period_start: string;
+  period_end: string;
   quantity: string | null;
   amount: string;
   amount_minor: number;
@@ -59,7 +62,7 @@ export class PreviewLineResponse {
   description: string;
 }
 
-/** What the open period would bill if it closed now, as things are or as supposed. */
+/** What the invoice of the open period would be if it closed now, as things are or as supposed. */
 export class InvoicePreviewResponse {
   subscription: string;
   billing_period: string;

@@ -16,8 +16,9 @@ import {
   type InvoicePreview,
   InvoicePreviewService,
 } from '../periods/invoice-preview.service.js';
-import { type RatedLine } from '../periods/rating.service.js';
+import { type PeriodCharge } from '../periods/period-charges.service.js';
 import { type CancelAt } from './cancellation.js';
+import { ChangePlanDto } from './change-plan.dto.js';
 import {
   type BillingDto,
   type BillingResponse,
@@ -28,6 +29,7 @@ import {
   SubscriptionsQuery,
 } from './create-subscription.dto.js';
 import { type When } from './pausing.js';
+import { type AskedPlan, PlanChangesService } from './plan-changes.service.js';
 import {
   InvoicePreviewResponse,
   PreviewInvoiceDto,
@@ -44,6 +46,7 @@ export class SubscriptionsController {
     private readonly subscriptions: SubscriptionsService,
     private readonly reader: SubscriptionsReader,
     private readonly previews: InvoicePreviewService,
+    private readonly planChanges: PlanChangesService,
   ) {}
 
   /** Put a customer on a plan, and open the first billing period. */
@@ -87,7 +90,23 @@ export class SubscriptionsController {
     @Param('id') id: string,
     @Body() body: CancelSubscriptionDto,
   ): Promise<SubscriptionResponse> {
-    await this.subscriptions.cancel(id, toCancelAt(body.at));
+    await this.subscriptions.cancel(id, { when: toWhenEnding(body.at), bill: body.bill });
+    return toResponse(await this.reader.get(id));
+  }
+
+  /** Move to another plan or version, with the next billing period or in the middle of the open one. */
+  @Post(':id/change-plan')
+  @HttpCode(200)
+  @RequireScope('bill')
+  @ApiConflictResponse({
+    description:
+      'It has ended, or the customer is on the plan already (`subscription_ended`, `subscription_overlaps`, `too_many_plan_changes`).',
+  })
+  async changePlan(
+    @Param('id') id: string,
+    @Body() body: ChangePlanDto,
+  ): Promise<SubscriptionResponse> {
+    await this.planChanges.change(id, toAskedPlan(body));
     return toResponse(await this.reader.get(id));
   }
 
@@ -171,8 +190,16 @@ function toBilling(body: BillingDto): Billing {
     : { provider: 'none' };
 }
 
-function toCancelAt(at: string): CancelAt {
-  return { when: at === 'now' || at === 'period_end' ? at : instantOf(at) };
+function toWhenEnding(at: string): CancelAt['when'] {
+  return at === 'now' || at === 'period_end' ? at : instantOf(at);
+}
+
+function toAskedPlan(body: ChangePlanDto): AskedPlan {
+  return {
+    plan: body.plan ?? null,
+    version: body.version ?? null,
+    at: toWhenEnding(body.at ?? 'period_end'),
+  };
 }
 
 function toWhen(at = 'now'): When {
@@ -187,14 +214,25 @@ function toAsked({ price, meter = '', quantity }: SupposedQuantityDto): AskedQua
   };
 }
 
-function toResponse({ subscription, customer, plan }: NamedSubscription): SubscriptionResponse {
+function toResponse({
+  subscription,
+  customer,
+  plan,
+  plans,
+}: NamedSubscription): SubscriptionResponse {
   const { timeZone, anchor, endsAt, trialEndsAt, pauses } = subscription;
   return {
     id: subscription.id,
     customer: customer.key,
     plan: plan.key,
+    plan_changes: subscription.planChanges.map(({ startsAt, planId, version }) => ({
+      starts_at: formatInstant(startsAt, timeZone),
+      plan: plans.get(planId)?.key ?? planId,
+      version,
+    })),
     starts_at: formatInstant(subscription.startsAt, timeZone),
     ends_at: endsAt && formatInstant(endsAt, timeZone),
+    bill: subscription.lastBill,
     trial_ends_at: trialEndsAt && formatInstant(trialEndsAt, timeZone),
     anchor: anchor.kind,
     anchor_at: anchor.kind === 'anniversary' ? formatInstant(anchor.at, timeZone) : null,
@@ -214,9 +252,9 @@ function toBillingResponse(billing: Billing): BillingResponse {
     : { provider: 'none' };
 }
 
-function toPreview({ period, customer, rated }: InvoicePreview): InvoicePreviewResponse {
+function toPreview({ period, customer, rated, charges }: InvoicePreview): InvoicePreviewResponse {
   const { subscription, window } = period;
-  const totalMinor = rated.lines.reduce((sum, line) => sum + line.amountMinor, 0n);
+  const totalMinor = charges.reduce((sum, { line }) => sum + line.amountMinor, 0n);
   return {
     subscription: subscription.id,
     billing_period: period.id,
@@ -226,15 +264,18 @@ function toPreview({ period, customer, rated }: InvoicePreview): InvoicePreviewR
     currency: rated.currency,
     amount: formatAmount(totalMinor, rated.currency),
     amount_minor: Number(totalMinor),
-    lines: rated.lines.map((line) => toLineResponse(line, rated.currency)),
+    lines: charges.map((charge) => toLineResponse(charge, rated.currency)),
   };
 }
 
-function toLineResponse(line: RatedLine, currency: string): PreviewLineResponse {
+function toLineResponse({ period, line }: PeriodCharge, currency: string): PreviewLineResponse {
   const { price, charge, amountMinor, description } = line;
+  const { window, subscription } = period;
   return {
     price: price.key,
     kind: price.kind,
+    period_start: formatInstant(window.start, subscription.timeZone),
+    period_end: formatInstant(window.end, subscription.timeZone),
     quantity: charge.kind === 'usage' ? formatDecimal(charge.quantity) : null,
     amount: formatAmount(amountMinor, currency),
     amount_minor: Number(amountMinor),

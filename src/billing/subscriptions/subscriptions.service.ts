@@ -72,9 +72,11 @@ export class SubscriptionsService {
       id: newId('sub'),
       customerId: customer.id,
       planId: plan.id,
+      planChanges: [],
       startsAt: input.startsAt,
       trialEndsAt: input.trialEndsAt,
       endsAt: input.endsAt,
+      lastBill: 'after_grace',
       anchor: toAnchor(input),
       timeZone: input.timeZone ?? customer.timeZone,
       pauses: [],
@@ -83,7 +85,7 @@ export class SubscriptionsService {
     };
     await this.database.transaction(async () => {
       await this.store.insert(subscription);
-      await this.periods.open(subscription, firstPeriodStart(subscription));
+      await this.periods.open(subscription, firstPeriodStart(subscription), customer.currency);
     });
     return subscription;
   }
@@ -101,6 +103,7 @@ export class SubscriptionsService {
       const cancellation = cancellationOf(at, {
         subscription,
         open: open && cadence && { window: open.window, cadence },
+        isCharged: open !== null && (await this.periods.isCharged(open)),
         now: this.clock.now(),
       });
       switch (cancellation.outcome) {
@@ -117,12 +120,16 @@ export class SubscriptionsService {
             'already_cancelled',
             `The subscription ends at ${cancellation.endsAt.toISOString()} already.`,
           );
-        case 'ends':
-          await this.store.recordEnd(id, cancellation.endsAt);
+        case 'ends': {
+          const { endsAt } = cancellation;
+          const lastBill = at.bill ?? 'after_grace';
+          await this.store.recordEnd(id, endsAt, lastBill);
           if (open !== null) {
-            await this.periods.endBy(open, cancellation.endsAt);
+            const ending = { ...open.subscription, endsAt, lastBill };
+            await this.periods.endBy({ ...open, subscription: ending }, endsAt);
           }
-          return { ...subscription, endsAt: cancellation.endsAt };
+          return { ...subscription, endsAt, lastBill };
+        }
       }
     });
   }
@@ -197,9 +204,8 @@ export class SubscriptionsService {
     if (plan === null) {
       throw invalidField('plan', 'unknown_plan', `there is no plan '${input.plan}'`);
     }
-    const { currency } = await this.plans.latestVersion(plan.id);
-    if (currency !== customer.currency) {
-      const detail = `charges in ${currency}, but the customer pays in ${customer.currency}`;
+    if ((await this.plans.findVersionIn(plan.id, customer.currency)) === null) {
+      const detail = `has no prices in ${customer.currency}, which the customer pays in`;
       throw invalidField('plan', 'currency_mismatch', detail);
     }
     return plan;
