@@ -142,7 +142,7 @@ describe('plans', () => {
     ['prices.0.currencies', withPrice({ ...flat, currencies: 'eur' }), 'is_array'],
     [
       'prices.0.currencies',
-      withPrice({ ...flat, currencies: Array(21).fill({}) }),
+      withPrice({ ...flat, currencies: Array(21).fill('eur') }),
       'array_max_size',
     ],
     ['prices.0.currencies', withPrice(inCurrency('eur')), 'is_object'],

@@ -14,7 +14,7 @@ import { InvoicesService } from '../invoices/invoices.service.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { type NewLineItem } from '../ledger/line-item.js';
 import { type BillingPeriod } from './billing-period.js';
-import { type PeriodCharge, PeriodChargesService } from './period-charges.service.js';
+import { type ClosingCharge, PeriodChargesService } from './period-charges.service.js';
 import { PeriodsStore } from './periods.store.js';
 
 @Injectable()
@@ -71,7 +71,7 @@ export class PeriodBillingService {
 
   private async enter(
     period: BillingPeriod,
-    charges: readonly PeriodCharge[],
+    charges: readonly ClosingCharge[],
     { cutOffBatch, now }: { readonly cutOffBatch: bigint; readonly now: Date },
   ): Promise<void> {
     const invoiceId = charges.length === 0 ? null : await this.openInvoice(period, now);
@@ -100,7 +100,7 @@ export class PeriodBillingService {
   private async tell(
     type: MessageType,
     { period, plan }: { readonly period: BillingPeriod; readonly plan: Plan },
-    charges: readonly PeriodCharge[],
+    charges: readonly ClosingCharge[],
     now: Date,
   ): Promise<void> {
     const { subscription, window, currency } = period;
@@ -125,7 +125,7 @@ export class PeriodBillingService {
 }
 
 function toLineItem(
-  { period, line }: PeriodCharge,
+  { period, line }: ClosingCharge,
   entry: { cutOffBatch: bigint; invoiceId: string | null; now: Date },
 ): NewLineItem {
   const { id, subscription, currency } = period;

@@ -14,7 +14,7 @@ import {
 } from './rating.service.js';
 
 /** A line with the period that it pays for. */
-export interface PeriodCharge {
+export interface ClosingCharge {
   readonly period: BillingPeriod;
   readonly line: RatedLine;
 }
@@ -23,7 +23,7 @@ export interface ClosingCharges {
   /** All that the period itself costs, with the fees that were charged when it began. */
   readonly rated: RatedPeriod;
   /** In the order of the invoice: the period's own, then those of the next one. */
-  readonly charges: readonly PeriodCharge[];
+  readonly charges: readonly ClosingCharge[];
 }
 
 @Injectable()
@@ -50,7 +50,7 @@ export class PeriodChargesService {
   }
 
   /** The fees that a period has in advance and that are not charged yet; none of one that is paused as a whole. */
-  async feesOf(period: BillingPeriod): Promise<PeriodCharge[]> {
+  async feesOf(period: BillingPeriod): Promise<ClosingCharge[]> {
     const fees = await this.rating.rateFees(period);
     return (await this.uncharged(period, fees)).map((line) => ({ period, line }));
   }

@@ -16,7 +16,7 @@ import {
   type InvoicePreview,
   InvoicePreviewService,
 } from '../periods/invoice-preview.service.js';
-import { type PeriodCharge } from '../periods/period-charges.service.js';
+import { type ClosingCharge } from '../periods/period-charges.service.js';
 import { type CancelAt } from './cancellation.js';
 import { ChangePlanDto } from './change-plan.dto.js';
 import {
@@ -268,7 +268,7 @@ function toPreview({ period, customer, rated, charges }: InvoicePreview): Invoic
   };
 }
 
-function toLineResponse({ period, line }: PeriodCharge, currency: string): PreviewLineResponse {
+function toLineResponse({ period, line }: ClosingCharge, currency: string): PreviewLineResponse {
   const { price, charge, amountMinor, description } = line;
   const { window, subscription } = period;
   return {
