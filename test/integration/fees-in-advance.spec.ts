@@ -13,6 +13,7 @@ import { PlansService } from '../../src/pricing/plans.service.js';
 import { type NewPrice } from '../../src/pricing/price-rules.js';
 import { readAmountTerms } from '../../src/pricing/price-terms.js';
 import { flat, perUnit, startBilling, type TestBilling } from '../support/billing.js';
+import { Syncing } from '../support/syncing.js';
 
 const STRIPE = { billing: { provider: 'stripe', finalize: true } } as const;
 const at = (text: string): Date => new Date(text);
@@ -155,6 +156,42 @@ describe('a fee in advance', () => {
     billing.clock.advance(1);
     expect(await billing.closeAllDue()).toBe(1);
     expect(await items()).toEqual(['#1 ahead 1000 of 11-10', '#2 used 0 of 11-10']);
+  });
+
+  it('reaches Stripe once, on the invoice of its time and with the days that it pays for', async () => {
+    const syncing = await Syncing.start();
+    try {
+      const { id: payer } = await syncing.sdk.customers.create({});
+      const customer = await billing.customer({ stripeCustomerId: payer });
+      const plan = await billing.plan([ahead('10.00'), flat('4.00')]);
+      const subscription = await billing.subscribe(customer, plan, STRIPE);
+      const worker = syncing.worker({ database: billing.db.database });
+      await chargeDue();
+      await syncing.pushAll(worker);
+      billing.clock.set('2026-12-01T01:00:00Z');
+      await service().cancel(subscription.id, { when: at('2027-01-01T00:00:00Z') });
+      await billing.closeAllDue();
+      await syncing.pushAll(worker);
+      const invoices = (await syncing.atStripe(payer)).map(({ invoice, items: onIt }) => ({
+        status: invoice.status,
+        total: invoice.total,
+        items: onIt
+          .toSorted((one, other) => one.period.start - other.period.start)
+          .map(({ amount, period }) => [amount, new Date(period.start * 1_000).toISOString()]),
+      }));
+      expect(invoices.toSorted((one, other) => one.total - other.total)).toEqual([
+        { status: 'open', total: 1_000, items: [[1_000, '2026-11-10T12:00:00.000Z']] },
+        {
+          ...{ status: 'open', total: 1_400 },
+          items: [
+            [400, '2026-11-10T12:00:00.000Z'],
+            [1_000, '2026-12-01T00:00:00.000Z'],
+          ],
+        },
+      ]);
+    } finally {
+      await syncing.close();
+    }
   });
 
   it('counts for the limits of the invoice of the period that it pays for', async () => {

@@ -556,7 +556,7 @@ describe('whatever becomes of a subscription', () => {
         );
         expect(sums).toEqual([]);
       }),
-      { numRuns: 12 },
+      { numRuns: 8 },
     );
   });
 });
