@@ -2,7 +2,7 @@
 
 CREATE EXTENSION btree_gist;
 
-CREATE SEQUENCE usage_folds;
+CREATE SEQUENCE usage_fold_numbers;
 
 CREATE TABLE announced_counts (
   id text NOT NULL,
@@ -484,6 +484,18 @@ CREATE TABLE usage_corrections (
   CONSTRAINT usage_corrections_sign_check CHECK ((sign = ANY (ARRAY['-1'::integer, 1])))
 );
 
+CREATE TABLE usage_days (
+  subject text NOT NULL,
+  meter integer NOT NULL,
+  day timestamp with time zone NOT NULL,
+  groups text[] NOT NULL,
+  event_count bigint NOT NULL,
+  value_sum numeric NOT NULL,
+  value numeric,
+  last_time timestamp with time zone,
+  CONSTRAINT usage_days_pkey PRIMARY KEY (meter, day, subject, groups)
+);
+
 CREATE TABLE usage_distinct_values (
   subject text NOT NULL,
   meter integer NOT NULL,
@@ -564,6 +576,13 @@ CREATE TABLE usage_rollups (
   level_sum numeric,
   is_corrected boolean NOT NULL DEFAULT false,
   CONSTRAINT usage_rollups_pkey PRIMARY KEY (subject, meter, hour, groups)
+);
+
+CREATE TABLE usage_summed_days (
+  meter integer NOT NULL,
+  day timestamp with time zone NOT NULL,
+  is_summed boolean NOT NULL,
+  CONSTRAINT usage_summed_days_pkey PRIMARY KEY (meter, day)
 );
 
 CREATE TABLE webhook_attempts (

@@ -8,6 +8,9 @@ import { ExportController } from './export/export.controller.js';
 import { ExportService } from './export/export.service.js';
 import { FoldService } from './fold.service.js';
 import { FoldWorker } from './fold.worker.js';
+import { DaysService } from './days/days.service.js';
+import { DaysStore } from './days/days.store.js';
+import { DaysWorker } from './days/days.worker.js';
 import { QuarantineController } from './quarantine.controller.js';
 import { QuarantineService } from './quarantine.service.js';
 import { QuarantineStore } from './quarantine.store.js';
@@ -50,6 +53,9 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     RollupStore,
     FoldService,
     FoldWorker,
+    DaysStore,
+    DaysService,
+    DaysWorker,
     UsageStore,
     UnattributedStore,
     QuarantineStore,
