@@ -65,10 +65,9 @@ export class PreviewStore {
     const parameters = new Parameters();
     const sql = compileMeter(meter, parameters);
     const rows = await this.database.query<{ matched: string; bad: string }>(
-      `SELECT coalesce(sum(sign), 0) AS matched,
-         coalesce(sum(sign) FILTER (WHERE reason IS NOT NULL), 0) AS bad
-       FROM (SELECT events.sign, ${sql.reason} AS reason
-             ${matching(sql, window, customerId, parameters)} OFFSET 0) AS matching`,
+      `SELECT coalesce(sum(events.sign), 0) AS matched,
+         coalesce(sum(events.sign) FILTER (WHERE ${sql.reason} IS NOT NULL), 0) AS bad
+       ${matching(sql, window, customerId, parameters)}`,
       parameters.values,
     );
     return { matched: BigInt(rows[0]?.matched ?? 0), bad: BigInt(rows[0]?.bad ?? 0) };
