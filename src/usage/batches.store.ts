@@ -75,6 +75,14 @@ export class BatchesStore {
     return Number(rows[0]?.count ?? 0);
   }
 
+  /** The same in events. */
+  async countPendingEvents(): Promise<number> {
+    const rows = await this.database.query<{ count: string | null }>(
+      'SELECT sum(event_count) AS count FROM ingest_batches WHERE fold IS NULL',
+    );
+    return Number(rows[0]?.count ?? 0);
+  }
+
   /** The oldest pending batches that nobody else folds, locked until the transaction ends. */
   async claimPending(limit: number): Promise<Batch[]> {
     const rows = await this.database.query<BatchRow>(

@@ -104,7 +104,7 @@ describe('days that are summed up', () => {
 
   /** A day is summed up again after a while only. */
   const sumDays = async (most: number): Promise<void> => {
-    metering.clock.advance(900_000);
+    metering.clock.advance(300_000);
     for (let count = 0; count < most && (await metering.days.sumOnce()) > 0; count += 1) {
       // Until all are, or enough.
     }
@@ -260,6 +260,18 @@ describe('days that are summed up', () => {
     metering.clock.set('2026-11-10T01:00:00Z');
     await sum();
     expect(await summed()).toBe(2 * meters.length);
+  });
+
+  it('wait while folding is behind', async () => {
+    await send([{ subject: 'alone', at: FIRST, v: 1, region: 'eu' }]);
+    await fold();
+    const { database } = metering.db;
+    await database.query(
+      'INSERT INTO ingest_batches (received_at, event_count) VALUES (now(), 50001)',
+    );
+    expect(await metering.days.sumOnce()).toBe(0);
+    await database.query('UPDATE ingest_batches SET event_count = 50000 WHERE fold IS NULL');
+    expect(await metering.days.sumOnce()).toBe(1);
   });
 
   it('stay as hours when they take too long to sum up', async () => {

@@ -18,7 +18,9 @@ const AFTER_MS = 3_600_000;
 /** No fold can run meanwhile. A day of some hundred thousand hours takes less; a larger one stays as hours. */
 const TIMEOUT_MS = 2_000;
 /** A day into which late usage is folded all the while is summed up again no more often than this. */
-const AGAIN_AFTER_MS = 900_000;
+const AGAIN_AFTER_MS = 300_000;
+/** As many as one fold takes. With more of them waiting folds go first, and may change the very days that are over. */
+const MAX_PENDING_EVENTS = 50_000;
 
 @Injectable()
 export class DaysService {
@@ -36,9 +38,12 @@ export class DaysService {
   /**
    * Sums up the last day that is not, of the first meter that has one.
    *
-   * @returns 1, or 0 when all days of all meters are
+   * @returns 1, or 0 when all days of all meters are, or folding is behind
    */
   async sumOnce(): Promise<number> {
+    if ((await this.batches.countPendingEvents()) > MAX_PENDING_EVENTS) {
+      return 0;
+    }
     const now = this.clock.now().getTime();
     const last = lastDayBefore(new Date(now - AFTER_MS));
     for (const [key, at] of this.summedAt) {
