@@ -37,6 +37,21 @@ CREATE TABLE api_keys (
   CONSTRAINT api_keys_token_unique UNIQUE (token_sha256)
 );
 
+CREATE TABLE billing_period_holds (
+  billing_period_id text NOT NULL,
+  held_at timestamp with time zone NOT NULL,
+  reasons jsonb NOT NULL,
+  checked_at timestamp with time zone NOT NULL,
+  next_check_at timestamp with time zone NOT NULL,
+  released_at timestamp with time zone,
+  released_by text,
+  released_reason text,
+  CONSTRAINT billing_period_holds_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE CASCADE,
+  CONSTRAINT billing_period_holds_pkey PRIMARY KEY (billing_period_id),
+  CONSTRAINT billing_period_holds_reasons_check CHECK ((jsonb_typeof(reasons) = 'array'::text)),
+  CONSTRAINT billing_period_holds_release_check CHECK ((num_nulls(released_at, released_by, released_reason) = ANY (ARRAY[0, 3])))
+);
+
 CREATE TABLE billing_periods (
   id text NOT NULL,
   subscription_id text NOT NULL,
@@ -53,6 +68,16 @@ CREATE TABLE billing_periods (
   CONSTRAINT billing_periods_span_check CHECK (((starts_at < ends_at) AND (ends_at <= closes_at))),
   CONSTRAINT billing_periods_state_check CHECK ((((state = 'open'::text) AND (closed_at IS NULL) AND (cut_off_batch IS NULL)) OR ((state = 'closed'::text) AND (closed_at IS NOT NULL) AND (cut_off_batch IS NOT NULL)))),
   CONSTRAINT billing_periods_subscription_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE customer_standings (
+  customer_id text NOT NULL,
+  standing text NOT NULL,
+  changed_at timestamp with time zone NOT NULL,
+  next_change_at timestamp with time zone,
+  CONSTRAINT customer_standings_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT customer_standings_pkey PRIMARY KEY (customer_id),
+  CONSTRAINT customer_standings_standing_check CHECK ((standing = ANY (ARRAY['good'::text, 'past_due'::text, 'suspended'::text])))
 );
 
 CREATE TABLE customer_subjects (
@@ -196,6 +221,8 @@ CREATE TABLE plan_versions (
   "interval" text NOT NULL,
   grace_seconds integer NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  closing_checks text[] NOT NULL DEFAULT '{}'::text[],
+  CONSTRAINT plan_versions_closing_checks_check CHECK ((closing_checks <@ ARRAY['usage_level'::text, 'source_gaps'::text, 'conflicts'::text, 'quarantined_values'::text, 'stripe_reachable'::text])),
   CONSTRAINT plan_versions_grace_check CHECK ((grace_seconds >= 0)),
   CONSTRAINT plan_versions_interval_check CHECK (("interval" = ANY (ARRAY['day'::text, 'week'::text, 'month'::text, 'quarter'::text, 'year'::text]))),
   CONSTRAINT plan_versions_number_unique UNIQUE (plan_id, version),
@@ -245,6 +272,10 @@ CREATE TABLE provider_event_polls (
   polled_to timestamp with time zone,
   after_event_id text,
   next_poll_at timestamp with time zone NOT NULL,
+  answered_at timestamp with time zone,
+  failing_since timestamp with time zone,
+  failure text,
+  CONSTRAINT provider_event_polls_failure_check CHECK (((failing_since IS NULL) = (failure IS NULL))),
   CONSTRAINT provider_event_polls_pkey PRIMARY KEY (provider),
   CONSTRAINT provider_event_polls_provider_check CHECK ((provider = 'stripe'::text)),
   CONSTRAINT provider_event_polls_span_check CHECK (((polled_to IS NOT NULL) OR (after_event_id IS NULL)))
@@ -446,6 +477,16 @@ CREATE TABLE subscriptions (
   CONSTRAINT subscriptions_trial_check CHECK (((trial_ends_at IS NULL) OR (trial_ends_at > starts_at)))
 );
 
+CREATE TABLE unpaid_invoices (
+  invoice_id text NOT NULL,
+  customer_id text NOT NULL,
+  past_due_at timestamp with time zone,
+  is_written_off boolean NOT NULL,
+  CONSTRAINT unpaid_invoices_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT unpaid_invoices_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices(id) ON DELETE RESTRICT,
+  CONSTRAINT unpaid_invoices_pkey PRIMARY KEY (invoice_id)
+);
+
 CREATE TABLE usage_backfills (
   meter integer NOT NULL,
   through_fold bigint NOT NULL,
@@ -630,9 +671,12 @@ CREATE TABLE webhook_messages (
 
 CREATE INDEX announced_counts_due ON public.announced_counts USING btree (check_at) WHERE ((check_at IS NOT NULL) AND (replaced_at IS NULL));
 CREATE INDEX announced_counts_source ON public.announced_counts USING btree (source_id, id);
+CREATE INDEX announced_counts_unsettled ON public.announced_counts USING btree (ends_at) WHERE ((replaced_at IS NULL) AND ((check_at IS NOT NULL) OR (told_missing IS NOT NULL)));
 CREATE UNIQUE INDEX announced_counts_window ON public.announced_counts USING btree (source_id, starts_at, ends_at) WHERE (replaced_at IS NULL);
 CREATE INDEX api_keys_source ON public.api_keys USING btree (source_id, id) WHERE (source_id IS NOT NULL);
 CREATE INDEX billing_periods_due ON public.billing_periods USING btree (closes_at) WHERE (state = 'open'::text);
+CREATE INDEX customer_standings_due ON public.customer_standings USING btree (next_change_at) WHERE (next_change_at IS NOT NULL);
+CREATE INDEX customer_standings_standing ON public.customer_standings USING btree (standing, customer_id) WHERE (standing <> 'good'::text);
 CREATE INDEX customer_subjects_customer ON public.customer_subjects USING btree (customer_id);
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX ingest_batches_pending ON public.ingest_batches USING btree (id) WHERE (fold IS NULL);
@@ -646,15 +690,19 @@ CREATE INDEX provider_events_received ON public.provider_events USING btree (rec
 CREATE INDEX provider_syncs_due ON public.provider_syncs USING btree (next_attempt_at) WHERE (state = 'pending'::text);
 CREATE INDEX provider_syncs_line_item ON public.provider_syncs USING btree (line_item_id) WHERE (line_item_id IS NOT NULL);
 CREATE INDEX provider_syncs_pending ON public.provider_syncs USING btree (customer_id, invoice_id, "position") WHERE (state = 'pending'::text);
+CREATE INDEX quarantined_values_subject_time ON public.quarantined_values USING btree (subject, "time") WHERE (dismissed_at IS NULL);
 CREATE INDEX rejected_usage_events_open ON public.rejected_usage_events USING btree (id) WHERE (closed_as IS NULL);
 CREATE INDEX sequence_gaps_closed ON public.sequence_gaps USING btree (id) WHERE isempty(missing);
 CREATE INDEX sequence_gaps_counter ON public.sequence_gaps USING btree (source_id, counter, id);
+CREATE INDEX sequence_gaps_open ON public.sequence_gaps USING btree (found_at) WHERE (NOT isempty(missing));
 CREATE INDEX sequence_gaps_source ON public.sequence_gaps USING btree (source_id, id);
 CREATE INDEX sequence_gaps_waiting ON public.sequence_gaps USING btree (found_at) WHERE (told_at IS NULL);
+CREATE INDEX unpaid_invoices_customer ON public.unpaid_invoices USING btree (customer_id);
 CREATE INDEX usage_corrections_batch ON public.usage_corrections USING btree (batch_id);
 CREATE INDEX usage_corrections_subject_time ON public.usage_corrections USING btree (subject, "time");
 CREATE INDEX usage_distinct_values_meter_hour ON public.usage_distinct_values USING btree (meter, hour);
 CREATE INDEX usage_event_conflicts_open ON public.usage_event_conflicts USING btree (id) WHERE (closed_as IS NULL);
+CREATE INDEX usage_event_conflicts_subject ON public.usage_event_conflicts USING btree (((event ->> 'subject'::text))) WHERE (closed_as IS NULL);
 CREATE INDEX usage_events_batch ON ONLY public.usage_events USING btree (batch_id);
 CREATE INDEX usage_events_sequence ON ONLY public.usage_events USING btree (source, "left"((extensions ->> 'sequence_key'::text), 300) COLLATE "C") WHERE (extensions ? 'sequence_key'::text);
 CREATE INDEX usage_events_subject_time ON ONLY public.usage_events USING btree (subject, "time");

@@ -2,6 +2,7 @@ import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   ArrayMinSize,
+  ArrayUnique,
   IsArray,
   IsIn,
   IsInt,
@@ -18,6 +19,7 @@ import {
   IsPositiveDecimalText,
   IsStorableText,
 } from '../platform/http/validators.js';
+import { type ClosingCheck, CLOSING_CHECKS } from './closing-check.js';
 import { PLAN_INTERVALS, type PlanInterval } from './plan.js';
 import { MAX_PRICES, PriceDto, PriceResponse } from './price.dto.js';
 
@@ -46,6 +48,14 @@ export class CreatePlanDto {
   @Max(MAX_GRACE_SECONDS)
   @IsInt()
   grace_seconds?: number;
+
+  /** What has to be in order before a billing period closes; nothing by default, and then it just closes. */
+  @IsOptional()
+  // Decorators are checked from the last to the first.
+  @IsIn(CLOSING_CHECKS, { each: true })
+  @ArrayUnique()
+  @IsArray()
+  closing_checks?: ClosingCheck[];
 
   /** What an invoice comes to at least and at most, by a line item of its own; no limit by default. */
   @IsOptional()
@@ -83,6 +93,13 @@ export class CreatePlanVersionDto {
   @IsInt()
   grace_seconds?: number;
 
+  /** As in the version before by default. */
+  @IsOptional()
+  @IsIn(CLOSING_CHECKS, { each: true })
+  @ArrayUnique()
+  @IsArray()
+  closing_checks?: ClosingCheck[];
+
   /** What an invoice comes to at least and at most, by a line item of its own; no limit by default. */
   @IsOptional()
   @IsPositiveDecimalText()
@@ -108,6 +125,8 @@ export class PlanVersionResponse {
   currency: string;
   interval: string;
   grace_seconds: number;
+  /** What has to be in order before a billing period closes. */
+  closing_checks: string[];
   /** Null: there is no such limit. */
   @ApiProperty({ type: String, nullable: true })
   minimum_amount: string | null;
@@ -126,6 +145,8 @@ export class PlanResponse {
   currency: string;
   interval: string;
   grace_seconds: number;
+  /** What has to be in order before a billing period closes. */
+  closing_checks: string[];
   /** Null: there is no such limit. */
   @ApiProperty({ type: String, nullable: true })
   minimum_amount: string | null;

@@ -1,4 +1,5 @@
 import { type Decimal } from '../kernel/decimal.js';
+import { type ClosingCheck } from './closing-check.js';
 
 /** A span of quantity with a price of its own: more than the `upTo` of the tier before, up to its own. */
 export interface Tier {
@@ -84,6 +85,8 @@ export interface PlanVersion {
   readonly interval: PlanInterval;
   /** How long after its end a billing period waits for late usage. */
   readonly graceSeconds: number;
+  /** What has to be in order before a billing period closes; none: it just closes. */
+  readonly closingChecks: readonly ClosingCheck[];
   /** In the order in which they were given; limits come last. */
   readonly prices: readonly Price[];
   readonly createdAt: Date;

@@ -49,6 +49,7 @@ export class PlansController {
       currency: body.currency,
       interval: body.interval,
       graceSeconds: body.grace_seconds ?? DEFAULT_GRACE_SECONDS,
+      closingChecks: body.closing_checks ?? [],
       prices: toNewPrices(body),
     });
     return toResponse(created);
@@ -82,6 +83,7 @@ export class PlansController {
       currency: body.currency ?? null,
       interval: body.interval ?? null,
       graceSeconds: body.grace_seconds ?? null,
+      closingChecks: body.closing_checks ?? null,
       prices: toNewPrices(body),
     });
     return toVersionResponse(version);
@@ -123,6 +125,7 @@ function toResponse({ plan, latest }: CurrentPlan): PlanResponse {
     currency: latest.currency,
     interval: latest.interval,
     grace_seconds: latest.graceSeconds,
+    closing_checks: [...latest.closingChecks],
     ...toPriceList(latest),
     created_at: plan.createdAt.toISOString(),
   };
@@ -144,6 +147,7 @@ function toVersionResponse(version: PlanVersion): PlanVersionResponse {
     currency: version.currency,
     interval: version.interval,
     grace_seconds: version.graceSeconds,
+    closing_checks: [...version.closingChecks],
     ...toPriceList(version),
     created_at: version.createdAt.toISOString(),
   };

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { notFound } from '../kernel/errors.js';
 import { type Page } from '../platform/http/page.js';
+import { type ClosingCheck } from './closing-check.js';
 import { type CurrentPlan, type Plan, type PlanVersion, type Price } from './plan.js';
 import { PlansStore } from './plans.store.js';
 
@@ -68,6 +69,15 @@ export class PlansReader {
       throw notFound('plan version', id);
     }
     return version;
+  }
+
+  /** What has to be in order before a period of the version closes; throws not_found. */
+  async closingChecksOf(versionId: string): Promise<readonly ClosingCheck[]> {
+    const checks = await this.store.findClosingChecks(versionId);
+    if (checks === null) {
+      throw notFound('plan version', versionId);
+    }
+    return checks;
   }
 
   /** Those that exist among the versions, by id. */

@@ -9,6 +9,7 @@ import { newId } from '../kernel/ids.js';
 import { type Meter } from '../meters/meter.js';
 import { MetersReader } from '../meters/meters.reader.js';
 import { Database } from '../platform/database/database.js';
+import { type ClosingCheck, CLOSING_CHECKS } from './closing-check.js';
 import {
   type CurrentPlan,
   type Plan,
@@ -25,6 +26,8 @@ export interface NewPlan {
   readonly currency: string;
   readonly interval: PlanInterval;
   readonly graceSeconds: number;
+  /** None by default. */
+  readonly closingChecks?: readonly ClosingCheck[];
   readonly prices: readonly NewPrice[];
 }
 
@@ -33,6 +36,7 @@ export interface NewVersion {
   readonly currency: string | null;
   readonly interval: PlanInterval | null;
   readonly graceSeconds: number | null;
+  readonly closingChecks?: readonly ClosingCheck[] | null;
   readonly prices: readonly NewPrice[];
 }
 
@@ -57,6 +61,7 @@ export class PlansService {
       currency: input.currency,
       interval: input.interval,
       graceSeconds: input.graceSeconds,
+      closingChecks: inOrder(input.closingChecks ?? []),
       prices,
       createdAt: now,
     };
@@ -88,6 +93,7 @@ export class PlansService {
         id: newId('planv'),
         version: latest.version + 1,
         graceSeconds: input.graceSeconds ?? latest.graceSeconds,
+        closingChecks: inOrder(input.closingChecks ?? latest.closingChecks),
         prices: await this.toPrices(input.prices, latest.currency),
         createdAt: this.clock.now(),
       };
@@ -113,6 +119,10 @@ export class PlansService {
     }
     return candidates.map(toPrice);
   }
+}
+
+function inOrder(checks: readonly ClosingCheck[]): ClosingCheck[] {
+  return CLOSING_CHECKS.filter((check) => checks.includes(check));
 }
 
 function toPrice({ price, meter }: Candidate): Price {

@@ -7,6 +7,7 @@ import { conflict } from '../kernel/errors.js';
 import { Database } from '../platform/database/database.js';
 import { violates } from '../platform/database/pg-errors.js';
 import { type Page, toPage } from '../platform/http/page.js';
+import { type ClosingCheck } from './closing-check.js';
 import {
   type Plan,
   type PlanInterval,
@@ -39,6 +40,7 @@ interface VersionRow {
   readonly currency: string;
   readonly interval: PlanInterval;
   readonly grace_seconds: number;
+  readonly closing_checks: readonly ClosingCheck[];
   readonly created_at: Date;
 }
 
@@ -54,7 +56,8 @@ interface PriceRow {
 }
 
 const PLAN_COLUMNS = 'id, key, name, created_at';
-const VERSION_COLUMNS = 'id, plan_id, version, currency, interval, grace_seconds, created_at';
+const VERSION_COLUMNS =
+  'id, plan_id, version, currency, interval, grace_seconds, created_at, closing_checks';
 /** A version of the program that knew no definitions may still write its own two columns. */
 const PRICE_COLUMNS = `id, plan_version_id, key, kind, meter_id, model,
   coalesce(definition, jsonb_strip_nulls(
@@ -84,7 +87,7 @@ export class PlansStore {
   /** A version and its prices, in one transaction with whatever the caller does. */
   async insertVersion(version: PlanVersion): Promise<void> {
     await this.database.query(
-      `INSERT INTO plan_versions (${VERSION_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      `INSERT INTO plan_versions (${VERSION_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
       [
         version.id,
         version.planId,
@@ -93,6 +96,7 @@ export class PlansStore {
         version.interval,
         version.graceSeconds,
         version.createdAt,
+        version.closingChecks,
       ],
     );
     const rows = version.prices.map((price, position) => toPriceRow(price, version.id, position));
@@ -170,6 +174,15 @@ export class PlansStore {
     return await this.withPrices(rows);
   }
 
+  /** The checks of a version, without its prices; null when there is no such one. Primary key. */
+  async findClosingChecks(id: string): Promise<readonly ClosingCheck[] | null> {
+    const rows = await this.database.query<Pick<VersionRow, 'closing_checks'>>(
+      `SELECT closing_checks FROM plan_versions WHERE id = $1`,
+      [id],
+    );
+    return rows[0]?.closing_checks ?? null;
+  }
+
   /** The versions of a plan, newest first, MAX_VERSIONS_SHOWN at most. */
   async listVersions(planId: string): Promise<PlanVersion[]> {
     const rows = await this.database.query<VersionRow>(
@@ -204,6 +217,7 @@ export class PlansStore {
       currency: row.currency,
       interval: row.interval,
       graceSeconds: row.grace_seconds,
+      closingChecks: row.closing_checks,
       prices: prices.filter((price) => price.plan_version_id === row.id).map(fromPriceRow),
       createdAt: row.created_at,
     }));

@@ -66,6 +66,9 @@ describe('plans', () => {
     ['interval', without('interval'), 'is_in'],
     ['grace_seconds', { ...valid, grace_seconds: -1 }, 'min'],
     ['grace_seconds', { ...valid, grace_seconds: '60' }, 'is_int'],
+    ['closing_checks', { ...valid, closing_checks: ['weather'] }, 'is_in'],
+    ['closing_checks', { ...valid, closing_checks: ['conflicts', 'conflicts'] }, 'array_unique'],
+    ['closing_checks', { ...valid, closing_checks: 'conflicts' }, 'is_array'],
     ['minimum_amount', { ...valid, minimum_amount: 5 }, 'is_decimal'],
     ['minimum_amount', { ...valid, minimum_amount: '0.001' }, 'not_chargeable'],
     ['maximum_amount', { ...valid, maximum_amount: '-5' }, 'is_decimal'],
@@ -182,12 +185,14 @@ describe('plans', () => {
   });
 
   it('are created with version 1, found by id and key, and change by versions only', async () => {
-    const created = await service.post('/api/v1/plans', valid);
+    const closing_checks = ['conflicts', 'source_gaps'];
+    const created = await service.post('/api/v1/plans', { ...valid, closing_checks });
     expect(created).toMatchObject({
       status: 201,
       body: {
         key: 'pro',
         version: 1,
+        closing_checks: ['source_gaps', 'conflicts'],
         currency: 'usd',
         grace_seconds: 3600,
         prices: [
@@ -204,7 +209,10 @@ describe('plans', () => {
     });
     expect(version).toMatchObject({
       status: 201,
-      body: { plan: created.body.id, version: 2, currency: 'usd', grace_seconds: 3600 },
+      body: {
+        ...{ plan: created.body.id, version: 2, currency: 'usd', grace_seconds: 3600 },
+        closing_checks: ['source_gaps', 'conflicts'],
+      },
     });
     const { body } = await service.get(`/api/v1/plans/${created.body.id}`);
     expect(body).toMatchObject({ version: 2, prices: [{ amount: '59' }] });
