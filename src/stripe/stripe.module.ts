@@ -7,6 +7,7 @@ import { ProviderEventsReader } from './provider-events.reader.js';
 import { ProviderEventsService } from './provider-events.service.js';
 import { ProviderEventsStore } from './provider-events.store.js';
 import { StripeWebhooksController } from './stripe-webhooks.controller.js';
+import { StripeReachability } from './stripe-reachability.reader.js';
 import { StripeClient } from './stripe.client.js';
 import { StripeService } from './stripe.service.js';
 
@@ -21,7 +22,8 @@ import { StripeService } from './stripe.service.js';
     EventPollStore,
     EventPollService,
     EventPollWorker,
+    StripeReachability,
   ],
-  exports: [StripeService, ProviderEventsService, ProviderEventsReader],
+  exports: [StripeService, ProviderEventsService, ProviderEventsReader, StripeReachability],
 })
 export class StripeModule {}

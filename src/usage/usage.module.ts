@@ -18,6 +18,8 @@ import { UsageController } from './usage.controller.js';
 import { UsageReader } from './usage.reader.js';
 import { UsageService } from './usage.service.js';
 import { UsageStore } from './usage.store.js';
+import { UsageLevelReader } from './level/usage-level.reader.js';
+import { UsageLevelStore } from './level/usage-level.store.js';
 import { PreviewStore } from './previews/preview.store.js';
 import { PreviewsController } from './previews/previews.controller.js';
 import { PreviewsService } from './previews/previews.service.js';
@@ -65,9 +67,11 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     ChecksService,
     ChecksWorker,
     UsageReader,
+    UsageLevelStore,
+    UsageLevelReader,
     UsageService,
     ExportService,
   ],
-  exports: [UsageReader],
+  exports: [UsageReader, UsageLevelReader],
 })
 export class UsageModule {}
