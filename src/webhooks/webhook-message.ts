@@ -3,6 +3,10 @@
 /** Every type of message and what it tells; a new type is a row here. */
 const MESSAGE_TYPES = {
   'billing_period.closed': 'A billing period was closed and its line items were written.',
+  'billing_period.held': 'A billing period that is due may not close, since a check does not pass.',
+  'billing_period.released': 'A person let a held billing period close.',
+  'customer.standing_changed':
+    'A customer owes an invoice, is suspended for it, or owes none any longer.',
   'invoice.finalized': 'The provider finalized an invoice that carries our line items.',
   'invoice.paid': 'An invoice that carries our line items was paid.',
   'invoice.payment_failed': 'A payment of an invoice that carries our line items failed.',

@@ -2,7 +2,7 @@
  * Aim: anchors, trials, pauses and previews of supposed usage through the API alone.
  * Method: one service, one customer; times are around the machine's own.
  */
-import { type Answer, type TestService } from '../support/service-process.js';
+import { type Answer, eventually, type TestService } from '../support/service-process.js';
 import { expectRefusal, expectScope } from '../support/refusals.js';
 import { startFresh } from '../support/service.js';
 
@@ -76,6 +76,60 @@ describe('the life of a subscription', () => {
       starts_at: '2026-11-10T00:00:00Z',
       ends_at: '2026-11-30T12:00:00Z',
     });
+  });
+
+  it('waits while one of its periods is held, until a person lets that go', async () => {
+    await service.post('/api/v1/meters', {
+      ...{ key: 'calls', name: 'Calls', event_type: 'api.call', aggregation: 'count' },
+    });
+    const price = { key: 'calls', kind: 'usage', meter: 'calls', model: 'per_unit' };
+    await service.post('/api/v1/plans', {
+      ...{ key: 'gated', name: 'Gated', currency: 'usd', interval: 'day', grace_seconds: 0 },
+      ...{ closing_checks: ['conflicts'], prices: [{ ...price, unit_price: '1.00' }] },
+    });
+    const customer = { key: 'held', name: 'Held', currency: 'usd', subjects: ['held-key'] };
+    await service.post('/api/v1/customers', customer);
+    const startsAt = new Date(Date.now() - 36 * 3_600_000).toISOString();
+    const event = {
+      id: 'a',
+      source: 'test',
+      type: 'api.call',
+      subject: 'held-key',
+      time: startsAt,
+    };
+    for (const data of [{ n: 1 }, { n: 2 }]) {
+      await service.post('/api/v1/events', { ...event, data });
+    }
+    const body = { customer: 'held', plan: 'gated', starts_at: startsAt, anchor: 'anniversary' };
+    await service.post('/api/v1/subscriptions', body);
+    const held = await eventually(async () => {
+      const answer = await service.get('/api/v1/billing-periods?state=held');
+      return answer.body.data[0] ?? false;
+    });
+    const reason = { code: 'conflicts', count: 1, list: '/api/v1/events/conflicts?state=open' };
+    expect(held).toMatchObject({ state: 'open', held: { reasons: [reason], released: null } });
+    const path = `/api/v1/billing-periods/${held.id}`;
+    expect(await service.post(`${path}/close`, {})).toMatchObject({
+      status: 409,
+      body: { code: 'period_held', errors: [{ field: 'closing_checks', code: 'conflicts' }] },
+    });
+    for (const wrong of [{}, { reason: '' }, { reason: 7 }]) {
+      expectRefusal(await service.post(`${path}/release`, wrong), 'reason', 'is_text');
+    }
+    const released = await service.post(`${path}/release`, { reason: 'Agreed.' });
+    expect(released).toMatchObject({
+      status: 200,
+      body: {
+        state: 'closed',
+        held: { reasons: [reason], next_check_at: null, released: { reason: 'Agreed.' } },
+      },
+    });
+    const { body: standing } = await service.get('/api/v1/customers/held/standing');
+    expect(standing).toEqual({
+      ...{ customer: 'held', standing: 'good', changed_at: null, next_change_at: null },
+      ...{ past_due_since: null, unpaid_invoices: [] },
+    });
+    expect((await service.get('/api/v1/customer-standings')).body.data).toEqual([]);
   });
 
   it('is paused and resumed, now and later', async () => {

@@ -92,6 +92,7 @@ describe('subscriptions, billing periods and line items', () => {
       '/api/v1/subscriptions/sub_x/pause',
       '/api/v1/subscriptions/sub_x/resume',
       '/api/v1/billing-periods/bp_x/close',
+      '/api/v1/billing-periods/bp_x/release',
     ];
     for (const path of routes) {
       const answer = await service.request('POST', path, { key: body.token, body: valid });
@@ -104,6 +105,7 @@ describe('subscriptions, billing periods and line items', () => {
     '/api/v1/subscriptions/sub_x',
     '/api/v1/subscriptions/sub_x/invoice-preview',
     '/api/v1/billing-periods/bp_x',
+    '/api/v1/customers/nobody/standing',
     '/api/v1/line-items/li_x',
     '/api/v1/line-items/li_x/explanation',
   ])('answers 404 to GET %s', async (path) => {
@@ -117,6 +119,8 @@ describe('subscriptions, billing periods and line items', () => {
     ['/api/v1/billing-periods?customer=nobody', 'customer', 'unknown_customer'],
     ['/api/v1/billing-periods?state=ajar', 'state', 'is_in'],
     ['/api/v1/billing-periods?limit=0', 'limit', 'min'],
+    ['/api/v1/customer-standings?standing=good', 'standing', 'is_in'],
+    ['/api/v1/customer-standings?cursor=x', 'cursor', 'invalid_cursor'],
     ['/api/v1/line-items?customer=nobody', 'customer', 'unknown_customer'],
     ['/api/v1/line-items?state=lost', 'state', 'is_in'],
     ['/api/v1/line-items?cursor=x', 'cursor', 'invalid_cursor'],

@@ -62,11 +62,14 @@ export const flat = (amount: string, key = 'base'): NewPrice => ({
 
 let serial = 0;
 
-export async function startBilling(now: string): Promise<TestBilling> {
+export async function startBilling(
+  now: string,
+  settings: Record<string, string> = {},
+): Promise<TestBilling> {
   const db = await createTestDatabase();
   const clock = new FakeClock(now);
   const { dataSource } = db.database;
-  const config = testConfig({ METERLINE_ROLE: 'api' });
+  const config = testConfig({ METERLINE_ROLE: 'api', ...settings });
   const module = await Test.createTestingModule({
     imports: [AppModule.with({ config, log: silentLog, dataSource, databaseUrl: db.url })],
   })

@@ -1,9 +1,17 @@
 import { Module } from '@nestjs/common';
 import { CustomersModule } from '../../customers/customers.module.js';
+import { EventsModule } from '../../events/events.module.js';
 import { MetersModule } from '../../meters/meters.module.js';
 import { PricingModule } from '../../pricing/pricing.module.js';
+import { SourcesModule } from '../../sources/sources.module.js';
+import { StripeModule } from '../../stripe/stripe.module.js';
 import { UsageModule } from '../../usage/usage.module.js';
 import { WebhooksModule } from '../../webhooks/webhooks.module.js';
+import { ChecksService } from '../gate/checks.service.js';
+import { GateService } from '../gate/gate.service.js';
+import { HoldsService } from '../gate/holds.service.js';
+import { HoldsStore } from '../gate/holds.store.js';
+import { ReleasesService } from '../gate/releases.service.js';
 import { InvoicesModule } from '../invoices/invoices.module.js';
 import { LedgerModule } from '../ledger/ledger.module.js';
 import { ClosingService } from './closing.service.js';
@@ -24,6 +32,9 @@ import { RatingService } from './rating.service.js';
     MetersModule,
     PricingModule,
     UsageModule,
+    EventsModule,
+    SourcesModule,
+    StripeModule,
     WebhooksModule,
     LedgerModule,
     InvoicesModule,
@@ -34,7 +45,12 @@ import { RatingService } from './rating.service.js';
     PeriodsService,
     RatingService,
     PeriodBillingService,
+    ChecksService,
+    HoldsStore,
+    HoldsService,
+    GateService,
     ClosingService,
+    ReleasesService,
     InvoicePreviewService,
     CustomerUsageService,
     PeriodsReader,

@@ -22,7 +22,8 @@ import { type Anchor } from './cadence.js';
 export interface PeriodFilter {
   readonly subscriptionId: string | null;
   readonly customerId: string | null;
-  readonly state: PeriodStatus['state'] | null;
+  /** `held`: open, and kept from closing by its checks. */
+  readonly state: PeriodStatus['state'] | 'held' | null;
 }
 
 /** A period that waits to be closed: its place in the queue. */
@@ -122,7 +123,8 @@ export class PeriodsStore {
        WHERE ($2::text IS NULL OR period.id < $2)
          AND ($3::text IS NULL OR period.subscription_id = $3)
          AND ($4::text IS NULL OR subscription.customer_id = $4)
-         AND ($5::text IS NULL OR period.state = $5)
+         AND ($5::text IS NULL OR period.state = $5 OR ($5 = 'held' AND period.state = 'open'
+           AND EXISTS (SELECT FROM billing_period_holds WHERE billing_period_id = period.id)))
        ORDER BY period.id DESC
        LIMIT $1 + 1`,
       [limit, before, filter.subscriptionId, filter.customerId, filter.state],
@@ -130,11 +132,16 @@ export class PeriodsStore {
     return toPage(rows, limit, (row) => [row.id], fromRow);
   }
 
-  /** Periods that may close, longest due first, `limit` at most. Index billing_periods_due; locks nothing. */
+  /**
+   * Periods that may close, longest due first, `limit` at most, without those that are held until
+   * later. Index billing_periods_due; locks nothing.
+   */
   async listDue(now: Date, limit: number, after: DuePeriod | null): Promise<DuePeriod[]> {
     const rows = await this.database.query<{ id: string; closes_at: Date }>(
       `SELECT id, closes_at FROM billing_periods
        WHERE state = 'open' AND closes_at <= $1
+         AND NOT EXISTS (SELECT FROM billing_period_holds AS hold
+           WHERE hold.billing_period_id = billing_periods.id AND hold.next_check_at > $1)
          AND ($3::timestamptz IS NULL OR (closes_at, id) > ($3, $4::text))
        ORDER BY closes_at, id
        LIMIT $2`,
