@@ -20,7 +20,7 @@ export const API_SECTIONS: readonly ApiSection[] = [
   {
     name: 'Customers',
     description: 'Who pays, and whose usage is theirs from when on.',
-    paths: ['/api/v1/customers'],
+    paths: ['/api/v1/customers', '/api/v1/customer-standings'],
   },
   {
     name: 'Meters',

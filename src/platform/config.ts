@@ -40,6 +40,10 @@ export interface Config {
     readonly timeoutMs: number;
     readonly pollSeconds: number;
   };
+  readonly standing: {
+    /** Days that an invoice is past due before its customer is suspended. */
+    readonly suspendAfterDays: number;
+  };
   readonly webhooks: {
     readonly allowedCidrs: readonly string[];
     readonly timeoutMs: number;
@@ -73,6 +77,8 @@ export const SETTINGS = {
   STRIPE_API_BASE: undefined,
   STRIPE_TIMEOUT_MS: '20000',
   STRIPE_POLL_SECONDS: '60',
+  // Stripe's own retries of a failed payment take up to four weeks.
+  SUSPEND_AFTER_DAYS: '30',
   WEBHOOK_ALLOWED_CIDRS: undefined,
   WEBHOOK_TIMEOUT_MS: '10000',
 } as const satisfies Record<string, string | undefined>;
@@ -181,6 +187,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       previewTimeoutMs: reader.whole('PREVIEW_TIMEOUT_MS', 100, 60_000),
     },
     stripe: readStripe(reader),
+    standing: { suspendAfterDays: reader.whole('SUSPEND_AFTER_DAYS', 0, 36_500) },
     webhooks: { allowedCidrs, timeoutMs: reader.whole('WEBHOOK_TIMEOUT_MS', 100, 30_000) },
   };
   reader.check(

@@ -14,6 +14,17 @@ export interface StripeInvoice {
   readonly number: string | null;
   readonly hostedInvoiceUrl: string | null;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly collection: StripeCollection;
+}
+
+/** How an invoice is collected. */
+export interface StripeCollection {
+  /** Null when it is charged, and not sent to be paid. */
+  readonly dueAt: Date | null;
+  /** Whether a payment was tried, whatever came of it. */
+  readonly isAttempted: boolean;
+  /** Null while it is a draft. */
+  readonly finalizedAt: Date | null;
 }
 
 export interface StripeInvoiceItem {

@@ -261,6 +261,11 @@ function toInvoice(invoice: Stripe.Invoice): StripeInvoice {
     number: invoice.number,
     hostedInvoiceUrl: invoice.hosted_invoice_url ?? null,
     metadata: invoice.metadata ?? {},
+    collection: {
+      dueAt: toInstant(invoice.due_date),
+      isAttempted: invoice.attempted,
+      finalizedAt: toInstant(invoice.status_transitions.finalized_at),
+    },
   };
 }
 
@@ -279,6 +284,10 @@ function toItem(item: Stripe.InvoiceItem): StripeInvoiceItem {
     currency: item.currency,
     metadata: item.metadata ?? {},
   };
+}
+
+function toInstant(seconds: number | null): Date | null {
+  return seconds === null ? null : new Date(seconds * 1_000);
 }
 
 function toSeconds(instant: Date): number {

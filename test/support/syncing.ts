@@ -6,6 +6,9 @@ import { InvoicesStore } from '../../src/billing/invoices/invoices.store.js';
 import { LedgerReader } from '../../src/billing/ledger/ledger.reader.js';
 import { LedgerService } from '../../src/billing/ledger/ledger.service.js';
 import { LedgerStore } from '../../src/billing/ledger/ledger.store.js';
+import { StandingService } from '../../src/billing/standing/standing.service.js';
+import { StandingsReader } from '../../src/billing/standing/standings.reader.js';
+import { StandingsStore } from '../../src/billing/standing/standings.store.js';
 import { DraftPushService } from '../../src/billing/sync/draft-push.service.js';
 import { FinalizePushService } from '../../src/billing/sync/finalize-push.service.js';
 import { ItemPushService } from '../../src/billing/sync/item-push.service.js';
@@ -58,6 +61,9 @@ export interface Worker {
   readonly invoices: InvoicesService;
   readonly retry: RetryService;
   readonly ledger: LedgerReader;
+  readonly following: FollowingService;
+  readonly standing: StandingService;
+  readonly standings: StandingsReader;
 }
 
 interface WorkerOptions {
@@ -141,6 +147,16 @@ export class Syncing {
       database,
       customers,
     );
+    const standings = new StandingsStore(database);
+    const standing = new StandingService(
+      following,
+      standings,
+      customers,
+      webhooks,
+      database,
+      clock,
+      config,
+    );
     const events = new ProviderEventsService(
       new ProviderEventsStore(database),
       client,
@@ -179,6 +195,9 @@ export class Syncing {
       invoices,
       retry: new RetryService(syncsStore, invoices, ledger, items, database, clock),
       ledger: items,
+      following,
+      standing,
+      standings: new StandingsReader(standings, customers),
     };
   }
 
