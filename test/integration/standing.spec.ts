@@ -62,6 +62,38 @@ describe('the standing of a customer', () => {
     await syncing.processAll(worker, 2);
   };
 
+  /** Invoices like this one, of which nothing is to be sent. */
+  const copies = async (invoiceId: string, name: string, count: number): Promise<string[]> => {
+    const rows = await syncing.db.database.query<{ id: string }>(
+      `INSERT INTO invoices (id, customer_id, billing_period_id, currency, finalize, state, created_at, updated_at)
+       SELECT id || $2 || copy.place, customer_id, billing_period_id, currency, finalize, 'pending',
+         created_at, updated_at
+       FROM invoices CROSS JOIN generate_series(1, $3::integer) AS copy (place) WHERE id = $1
+       RETURNING id`,
+      [invoiceId, name, count],
+    );
+    return rows.map(({ id }) => id);
+  };
+  /** As if Stripe had been seen so. */
+  const follow = async (
+    ids: readonly string[],
+    status: 'open' | 'paid',
+    isAttempted = true,
+  ): Promise<void> => {
+    await Promise.all(
+      ids.map(async (id) => {
+        const now = syncing.clock.now();
+        const collection = { dueAt: null, isAttempted, finalizedAt: now };
+        const amounts = { currency: 'usd', totalMinor: 100n, amountPaidMinor: 0n, number: null };
+        const invoice = {
+          ...{ id: `in_${id}`, status, ...amounts, hostedInvoiceUrl: null },
+          ...{ metadata: {}, collection },
+        };
+        await worker.following.follow(id, { kind: 'present', invoice, items: null }, now);
+      }),
+    );
+  };
+
   it('is good while an invoice waits to be charged', async () => {
     const { seeded, before } = await opened();
     await hear(eventsSince(before));
@@ -133,33 +165,22 @@ describe('the standing of a customer', () => {
     );
   });
 
+  it('does not get better by what was seen before the charge failed, and is recorded after it', async () => {
+    const seeded = await syncing.seed();
+    const ids = await copies(seeded.invoiceId, 'copy', 1);
+    await follow(ids, 'open');
+    await follow(ids, 'open', false);
+    expect(await stands(seeded)).toBe('past_due');
+    await follow(ids, 'paid');
+    await follow(ids, 'open');
+    expect(await stands(seeded)).toBe('good');
+  });
+
   it('is judged once for many invoices that are followed at the same time', async () => {
     const { customerId, invoiceId } = await syncing.seed();
-    const follow = async (ids: readonly string[], status: 'open' | 'paid'): Promise<void> => {
-      await Promise.all(
-        ids.map(async (id) => {
-          const now = syncing.clock.now();
-          const collection = { dueAt: null, isAttempted: true, finalizedAt: now };
-          const amounts = { currency: 'usd', totalMinor: 100n, amountPaidMinor: 0n, number: null };
-          const invoice = {
-            ...{ id: `in_${id}`, status, ...amounts, hostedInvoiceUrl: null },
-            ...{ metadata: {}, collection },
-          };
-          await worker.following.follow(id, { kind: 'present', invoice, items: null }, now);
-        }),
-      );
-    };
     const ROUNDS = 5;
     for (let round = 0; round < ROUNDS; round += 1) {
-      const rows = await syncing.db.database.query<{ id: string }>(
-        `INSERT INTO invoices (id, customer_id, billing_period_id, currency, finalize, state, created_at, updated_at)
-         SELECT 'inv_' || $2 || '_' || copy.place, customer_id, billing_period_id, currency, finalize, state,
-           created_at, updated_at
-         FROM invoices CROSS JOIN generate_series(1, 6) AS copy (place) WHERE id = $1
-         RETURNING id`,
-        [invoiceId, String(round)],
-      );
-      const ids = rows.map(({ id }) => id);
+      const ids = await copies(invoiceId, `round-${round}`, 6);
       await follow(ids, 'open');
       await follow(ids, 'paid');
     }
