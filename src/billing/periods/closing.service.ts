@@ -9,11 +9,11 @@ import { Clock } from '../../kernel/clock.js';
 import { conflict, type DomainError, notFound } from '../../kernel/errors.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Log } from '../../platform/log.js';
-import { UsageReader } from '../../usage/usage.reader.js';
 import { type ClosingMoment } from '../gate/checks.service.js';
 import { GateService } from '../gate/gate.service.js';
 import { type HoldReason, type Release } from '../gate/hold.js';
 import { type BillingPeriod } from './billing-period.js';
+import { PeriodBillingService } from './period-billing.service.js';
 import { PeriodsService } from './periods.service.js';
 import { type DuePeriod, PeriodsStore } from './periods.store.js';
 
@@ -29,8 +29,8 @@ export class ClosingService {
   constructor(
     private readonly store: PeriodsStore,
     private readonly periods: PeriodsService,
+    private readonly billing: PeriodBillingService,
     private readonly gate: GateService,
-    private readonly usage: UsageReader,
     private readonly clock: Clock,
     private readonly log: Log,
     private readonly outage: Outage,
@@ -113,7 +113,7 @@ export class ClosingService {
     release: Release | null = null,
   ): Promise<Closing | null> {
     const startedAt = this.clock.now();
-    const result = await this.usage.atCutOff(async (cutOffBatch) => {
+    const result = await this.gate.atCutOff(async (cutOffBatch) => {
       const period = await this.store.claimOpen(id, lock);
       const now = this.clock.now();
       const readyAt = period === null ? null : dueAt(period);
@@ -143,15 +143,16 @@ export class ClosingService {
     release: Release | null,
   ): Promise<Closing> {
     const { subscription, window } = period;
-    const gated = await this.gate.bill(period, moment, release);
-    if (gated.outcome === 'held') {
-      return gated;
+    const { cutOffBatch, now } = moment;
+    const reasons = await this.gate.holding(period, moment, release);
+    if (reasons.length > 0) {
+      return { outcome: 'held', reasons };
     }
+    const lineItemCount = await this.billing.bill(period, cutOffBatch, now);
     await this.periods.open(subscription, window.end);
-    if (!(await this.store.recordClosed(period.id, moment.cutOffBatch, moment.now))) {
+    if (!(await this.store.recordClosed(period.id, cutOffBatch, now))) {
       throw new Error(`The billing period ${period.id} was claimed but is not open`);
     }
-    const { lineItemCount } = gated;
     return { outcome: 'closed', subscriptionId: subscription.id, lineItemCount };
   }
 }
