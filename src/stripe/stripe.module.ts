@@ -9,12 +9,16 @@ import { ProviderEventsStore } from './provider-events.store.js';
 import { StripeWebhooksController } from './stripe-webhooks.controller.js';
 import { StripeClient } from './stripe.client.js';
 import { StripeService } from './stripe.service.js';
+import { SubscriptionsClient } from './subscriptions.client.js';
+import { StripeSubscriptionsService } from './subscriptions.service.js';
 
 @Module({
   controllers: [StripeWebhooksController, ProviderEventsController],
   providers: [
     StripeClient,
     StripeService,
+    SubscriptionsClient,
+    StripeSubscriptionsService,
     ProviderEventsStore,
     ProviderEventsService,
     ProviderEventsReader,
@@ -22,6 +26,6 @@ import { StripeService } from './stripe.service.js';
     EventPollService,
     EventPollWorker,
   ],
-  exports: [StripeService, ProviderEventsService, ProviderEventsReader],
+  exports: [StripeService, StripeSubscriptionsService, ProviderEventsService, ProviderEventsReader],
 })
 export class StripeModule {}
