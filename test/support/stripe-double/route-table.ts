@@ -4,6 +4,7 @@ import { invoiceItemRoutes } from './invoice-items.js';
 import { invoiceRoutes } from './invoices.js';
 import { paymentMethodRoutes } from './payment-methods.js';
 import type { Route } from './routes.js';
+import { subscriptionRoutes } from './subscriptions.js';
 
 /** The whole API of this double. */
 export const routes: Route[] = [
@@ -11,5 +12,6 @@ export const routes: Route[] = [
   ...paymentMethodRoutes,
   ...invoiceItemRoutes,
   ...invoiceRoutes,
+  ...subscriptionRoutes,
   ...eventRoutes,
 ];

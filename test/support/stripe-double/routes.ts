@@ -42,6 +42,7 @@ const KINDS: Record<string, string> = {
   invoiceitems: 'invoiceitem',
   invoices: 'invoice',
   payment_methods: 'payment_method',
+  subscriptions: 'subscription',
 };
 
 /** A route of the API. Every method but DELETE takes `expand` besides its own `fields`. */
