@@ -83,6 +83,17 @@ CREATE TABLE customers (
   CONSTRAINT customers_stripe_customer_unique UNIQUE (stripe_customer_id)
 );
 
+CREATE TABLE draft_queues (
+  stripe_subscription_id text NOT NULL,
+  customer_id text NOT NULL,
+  next_look_at timestamp with time zone,
+  attempt_count integer NOT NULL,
+  last_error text,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT draft_queues_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT draft_queues_pkey PRIMARY KEY (stripe_subscription_id)
+);
+
 CREATE TABLE idempotency_keys (
   api_key_id text NOT NULL,
   idempotency_key text NOT NULL,
@@ -117,6 +128,7 @@ CREATE TABLE invoices (
   hosted_invoice_url text,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  stripe_subscription_id text,
   CONSTRAINT invoices_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
   CONSTRAINT invoices_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT invoices_pkey PRIMARY KEY (id),
@@ -142,6 +154,7 @@ CREATE TABLE line_items (
   invoice_id text,
   stripe_invoice_item_id text,
   created_at timestamp with time zone NOT NULL,
+  carried_over text,
   CONSTRAINT line_items_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_failure_check CHECK (((state = 'failed'::text) = (failure IS NOT NULL))),
@@ -264,6 +277,7 @@ CREATE TABLE provider_events (
   next_attempt_at timestamp with time zone NOT NULL,
   last_error text,
   processed_at timestamp with time zone,
+  snapshot_event_id text,
   CONSTRAINT provider_events_pkey PRIMARY KEY (id),
   CONSTRAINT provider_events_state_check CHECK ((((state = ANY (ARRAY['pending'::text, 'failed'::text])) AND (processed_at IS NULL)) OR ((state = ANY (ARRAY['processed'::text, 'ignored'::text])) AND (processed_at IS NOT NULL)))),
   CONSTRAINT provider_events_via_check CHECK ((via = ANY (ARRAY['webhook'::text, 'poll'::text])))
@@ -421,6 +435,18 @@ CREATE TABLE sources (
   CONSTRAINT sources_token_check CHECK (((token_header IS NULL) OR (token_query IS NULL)))
 );
 
+CREATE TABLE stripe_drafts (
+  stripe_invoice_id text NOT NULL,
+  stripe_subscription_id text NOT NULL,
+  period_end timestamp with time zone NOT NULL,
+  attach_by timestamp with time zone NOT NULL,
+  check_at timestamp with time zone,
+  warned_at timestamp with time zone,
+  noted_at timestamp with time zone NOT NULL,
+  CONSTRAINT stripe_drafts_pkey PRIMARY KEY (stripe_invoice_id),
+  CONSTRAINT stripe_drafts_queue_fkey FOREIGN KEY (stripe_subscription_id) REFERENCES draft_queues(stripe_subscription_id) ON DELETE RESTRICT
+);
+
 CREATE TABLE subscriptions (
   id text NOT NULL,
   customer_id text NOT NULL,
@@ -435,6 +461,7 @@ CREATE TABLE subscriptions (
   anchor_at timestamp with time zone,
   trial_ends_at timestamp with time zone,
   pauses tstzmultirange NOT NULL DEFAULT '{}'::tstzmultirange,
+  stripe_subscription_id text,
   CONSTRAINT subscriptions_anchor_check CHECK ((((anchor = 'calendar'::text) AND (anchor_at IS NULL)) OR ((anchor = 'anniversary'::text) AND (anchor_at IS NOT NULL)))),
   CONSTRAINT subscriptions_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT subscriptions_no_overlap EXCLUDE USING gist (customer_id WITH =, plan_id WITH =, tstzrange(starts_at, COALESCE(ends_at, 'infinity'::timestamp with time zone)) WITH &&),
@@ -443,6 +470,7 @@ CREATE TABLE subscriptions (
   CONSTRAINT subscriptions_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT,
   CONSTRAINT subscriptions_provider_check CHECK ((provider = ANY (ARRAY['none'::text, 'stripe'::text]))),
   CONSTRAINT subscriptions_span_check CHECK (((ends_at IS NULL) OR (ends_at >= starts_at))),
+  CONSTRAINT subscriptions_stripe_subscription_check CHECK (((stripe_subscription_id IS NULL) OR (provider = 'stripe'::text))),
   CONSTRAINT subscriptions_trial_check CHECK (((trial_ends_at IS NULL) OR (trial_ends_at > starts_at)))
 );
 
@@ -634,6 +662,7 @@ CREATE UNIQUE INDEX announced_counts_window ON public.announced_counts USING btr
 CREATE INDEX api_keys_source ON public.api_keys USING btree (source_id, id) WHERE (source_id IS NOT NULL);
 CREATE INDEX billing_periods_due ON public.billing_periods USING btree (closes_at) WHERE (state = 'open'::text);
 CREATE INDEX customer_subjects_customer ON public.customer_subjects USING btree (customer_id);
+CREATE INDEX draft_queues_due ON public.draft_queues USING btree (next_look_at) WHERE (next_look_at IS NOT NULL);
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX ingest_batches_pending ON public.ingest_batches USING btree (id) WHERE (fold IS NULL);
 CREATE INDEX invoices_billing_period ON public.invoices USING btree (billing_period_id);
@@ -643,6 +672,7 @@ CREATE INDEX line_items_invoice ON public.line_items USING btree (invoice_id);
 CREATE INDEX line_items_subscription ON public.line_items USING btree (subscription_id, id);
 CREATE INDEX provider_events_due ON public.provider_events USING btree (next_attempt_at) WHERE (state = 'pending'::text);
 CREATE INDEX provider_events_received ON public.provider_events USING btree (received_at, id);
+CREATE UNIQUE INDEX provider_events_told_once ON public.provider_events USING btree (COALESCE(snapshot_event_id, id)) WHERE (state <> 'ignored'::text);
 CREATE INDEX provider_syncs_due ON public.provider_syncs USING btree (next_attempt_at) WHERE (state = 'pending'::text);
 CREATE INDEX provider_syncs_line_item ON public.provider_syncs USING btree (line_item_id) WHERE (line_item_id IS NOT NULL);
 CREATE INDEX provider_syncs_pending ON public.provider_syncs USING btree (customer_id, invoice_id, "position") WHERE (state = 'pending'::text);
@@ -651,6 +681,8 @@ CREATE INDEX sequence_gaps_closed ON public.sequence_gaps USING btree (id) WHERE
 CREATE INDEX sequence_gaps_counter ON public.sequence_gaps USING btree (source_id, counter, id);
 CREATE INDEX sequence_gaps_source ON public.sequence_gaps USING btree (source_id, id);
 CREATE INDEX sequence_gaps_waiting ON public.sequence_gaps USING btree (found_at) WHERE (told_at IS NULL);
+CREATE INDEX stripe_drafts_due ON public.stripe_drafts USING btree (check_at) WHERE (check_at IS NOT NULL);
+CREATE INDEX subscriptions_stripe_subscription ON public.subscriptions USING btree (stripe_subscription_id) WHERE (stripe_subscription_id IS NOT NULL);
 CREATE INDEX usage_corrections_batch ON public.usage_corrections USING btree (batch_id);
 CREATE INDEX usage_corrections_subject_time ON public.usage_corrections USING btree (subject, "time");
 CREATE INDEX usage_distinct_values_meter_hour ON public.usage_distinct_values USING btree (meter, hour);

@@ -1,9 +1,19 @@
 import { Module } from '@nestjs/common';
+import { DraftsModule } from './drafts/drafts.module.js';
 import { InvoicesModule } from './invoices/invoices.module.js';
 import { LedgerModule } from './ledger/ledger.module.js';
 import { PeriodsModule } from './periods/periods.module.js';
 import { SubscriptionsModule } from './subscriptions/subscriptions.module.js';
 import { SyncModule } from './sync/sync.module.js';
 
-@Module({ imports: [LedgerModule, PeriodsModule, SubscriptionsModule, InvoicesModule, SyncModule] })
+@Module({
+  imports: [
+    LedgerModule,
+    PeriodsModule,
+    SubscriptionsModule,
+    InvoicesModule,
+    SyncModule,
+    DraftsModule,
+  ],
+})
 export class BillingModule {}

@@ -39,6 +39,8 @@ export interface Config {
     readonly apiBase: URL | undefined;
     readonly timeoutMs: number;
     readonly pollSeconds: number;
+    /** How long Stripe leaves the draft of a renewal open. */
+    readonly draftWindowSeconds: number;
   };
   readonly webhooks: {
     readonly allowedCidrs: readonly string[];
@@ -73,6 +75,8 @@ export const SETTINGS = {
   STRIPE_API_BASE: undefined,
   STRIPE_TIMEOUT_MS: '20000',
   STRIPE_POLL_SECONDS: '60',
+  // docs.stripe.com/billing/subscriptions/webhooks; longer where a grace period is set at Stripe.
+  STRIPE_DRAFT_WINDOW_SECONDS: '3600',
   WEBHOOK_ALLOWED_CIDRS: undefined,
   WEBHOOK_TIMEOUT_MS: '10000',
 } as const satisfies Record<string, string | undefined>;
@@ -211,6 +215,7 @@ function readStripe(reader: Reader): Config['stripe'] {
     apiBase: reader.url('STRIPE_API_BASE', ['http:', 'https:']),
     timeoutMs: reader.whole('STRIPE_TIMEOUT_MS', 100, 80_000),
     pollSeconds: reader.whole('STRIPE_POLL_SECONDS', 1, 86_400),
+    draftWindowSeconds: reader.whole('STRIPE_DRAFT_WINDOW_SECONDS', 60, 30 * 86_400),
   };
 }
 

@@ -4,9 +4,13 @@
 const MESSAGE_TYPES = {
   'billing_period.closed': 'A billing period was closed and its line items were written.',
   'invoice.finalized': 'The provider finalized an invoice that carries our line items.',
+  'invoice.finalization_failed':
+    'The provider could not finalize an invoice that carries our line items.',
   'invoice.paid': 'An invoice that carries our line items was paid.',
   'invoice.payment_failed': 'A payment of an invoice that carries our line items failed.',
   'invoice.voided': 'An invoice that carries our line items was voided.',
+  'invoice.window_closing':
+    'Half of the time is over in which a draft of a Stripe subscription can be filled, and something is not on it.',
   'source.gap_closed': 'What was told to be missing of a source has come.',
   'source.gap_found': 'Fewer or more came of a source than it says that it sent.',
   'source.rejecting': 'The share of records of a source that are refused has reached its limit.',

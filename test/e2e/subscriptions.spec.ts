@@ -71,6 +71,29 @@ describe('subscriptions, billing periods and line items', () => {
       { ...valid, billing: { provider: 'none', finalize: true } },
       'unknown_field',
     ],
+    [
+      'billing.stripe_subscription',
+      { ...valid, billing: { provider: 'stripe', mode: 'subscription' } },
+      'is_stripe_subscription',
+    ],
+    [
+      'billing.stripe_subscription',
+      { ...valid, billing: { provider: 'stripe', stripe_subscription: 'sub_1' } },
+      'is_stripe_subscription',
+    ],
+    [
+      'billing.stripe_subscription',
+      {
+        ...valid,
+        billing: { provider: 'stripe', mode: 'subscription', stripe_subscription: 'in_1' },
+      },
+      'is_stripe_subscription',
+    ],
+    [
+      'billing.stripe_subscription',
+      { ...valid, billing: { provider: 'none', stripe_subscription: 'sub_1' } },
+      'is_stripe_subscription',
+    ],
     ['billing.iban', { ...valid, billing: { provider: 'none', iban: 'x' } }, 'unknown_field'],
     ['customer', { ...valid, billing: { provider: 'stripe' } }, 'no_stripe_customer'],
   ])('names %s when it is wrong, and stores nothing', async (field, body, code) => {

@@ -1,4 +1,10 @@
 import { Stripe } from 'stripe';
+import { DraftQueueService } from '../../src/billing/drafts/draft-queue.service.js';
+import { DraftQueuesStore } from '../../src/billing/drafts/draft-queues.store.js';
+import { OwnInvoicesService } from '../../src/billing/drafts/own-invoices.service.js';
+import { StripeDraftsStore } from '../../src/billing/drafts/stripe-drafts.store.js';
+import { UnplacedService } from '../../src/billing/drafts/unplaced.service.js';
+import { DraftEventsService } from '../../src/billing/invoices/draft-events.service.js';
 import { FollowingService } from '../../src/billing/invoices/following.service.js';
 import { InvoiceEventsService } from '../../src/billing/invoices/invoice-events.service.js';
 import { InvoicesService } from '../../src/billing/invoices/invoices.service.js';
@@ -34,6 +40,8 @@ import { ProviderEventsService } from '../../src/stripe/provider-events.service.
 import { ProviderEventsStore } from '../../src/stripe/provider-events.store.js';
 import { StripeClient } from '../../src/stripe/stripe.client.js';
 import { StripeService } from '../../src/stripe/stripe.service.js';
+import { SubscriptionsClient } from '../../src/stripe/subscriptions.client.js';
+import { StripeSubscriptionsService } from '../../src/stripe/subscriptions.service.js';
 import { EndpointsStore } from '../../src/webhooks/endpoints/endpoints.store.js';
 import { MessagesStore } from '../../src/webhooks/messages.store.js';
 import { WebhooksService } from '../../src/webhooks/webhooks.service.js';
@@ -147,10 +155,23 @@ export class Syncing {
       clock,
       silentLog,
     );
+    const queues = new DraftQueuesStore(database);
+    const drafts = new DraftQueueService(
+      config,
+      queues,
+      new StripeDraftsStore(database),
+      ledger,
+      clock,
+    );
+    const unplaced = new UnplacedService(
+      queues,
+      new OwnInvoicesService(invoices, ledger, clock),
+      drafts,
+    );
     const leases = new LeasesService(config, new LeasesStore(database), database, clock);
     const steps = new PushStepsService(
       leases,
-      new RecordingService(leases, syncsStore, ledger, following, clock, silentLog),
+      new RecordingService(leases, syncsStore, ledger, following, drafts, clock, silentLog),
       new DraftPushService(stripe, invoices, following, customers, ledger, items),
       new ItemPushService(stripe, invoices, ledger, items),
       new FinalizePushService(stripe, invoices, following, items, silentLog),
@@ -162,6 +183,12 @@ export class Syncing {
         events,
         invoices,
         following,
+        new DraftEventsService(
+          events,
+          new StripeSubscriptionsService(new SubscriptionsClient(client)),
+          drafts,
+          database,
+        ),
         database,
         clock,
         silentLog,
@@ -177,7 +204,7 @@ export class Syncing {
         silentLog,
       ),
       invoices,
-      retry: new RetryService(syncsStore, invoices, ledger, items, database, clock),
+      retry: new RetryService(syncsStore, invoices, ledger, items, unplaced, database, clock),
       ledger: items,
     };
   }
@@ -318,7 +345,7 @@ export class Syncing {
   }
 
   /** State of an invoice, its line items and its syncs, as stored. */
-  async stored(invoiceId: string): Promise<{
+  async stored(invoiceId: string | null): Promise<{
     state: string;
     lineItems: string[];
     syncs: string[];

@@ -38,6 +38,8 @@ export interface Invoice {
   readonly stripeCustomerId: string | null;
   /** Null until the draft exists. */
   readonly stripeInvoiceId: string | null;
+  /** Whose invoice it is that Stripe made by itself, and finalizes; null for one of our own. */
+  readonly stripeSubscriptionId: string | null;
   readonly number: string | null;
   /** Null until Stripe has said so. */
   readonly totalMinor: bigint | null;

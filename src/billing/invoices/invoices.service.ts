@@ -6,6 +6,7 @@ import { Injectable } from '@nestjs/common';
 import { notFound } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { type StripeResult } from '../../stripe/stripe-result.js';
+import { type StripeSubscriptionInvoice } from '../../stripe/stripe-subscription.js';
 import { StripeService } from '../../stripe/stripe.service.js';
 import { SyncQueueService } from '../sync/sync-queue.service.js';
 import { type Invoice, type InvoiceSighting } from './invoice.js';
@@ -25,6 +26,14 @@ export interface NewInvoice {
   readonly billingPeriodId: string;
   readonly currency: string;
   readonly finalize: boolean;
+  readonly now: Date;
+}
+
+export interface NewDraft {
+  readonly customerId: string;
+  /** Of the first line item on it. */
+  readonly billingPeriodId: string;
+  readonly stripeSubscriptionId: string;
   readonly now: Date;
 }
 
@@ -50,6 +59,7 @@ export class InvoicesService {
       state: 'pending',
       stripeCustomerId: null,
       stripeInvoiceId: null,
+      stripeSubscriptionId: null,
       number: null,
       totalMinor: null,
       amountPaidMinor: null,
@@ -59,6 +69,40 @@ export class InvoicesService {
     };
     await this.store.insert(invoice);
     return invoice.id;
+  }
+
+  /**
+   * The invoice of ours for a draft that Stripe made by itself: a new one, or the one that is there; in
+   * the caller's transaction. Answers its id; null when what is there is no draft any longer.
+   */
+  async openOn(draft: StripeSubscriptionInvoice, input: NewDraft): Promise<string | null> {
+    const known = await this.store.findByStripeId(draft.id);
+    if (known !== null) {
+      return (await this.lock(known.id)).state === 'draft' ? known.id : null;
+    }
+    const { now, ...rest } = input;
+    const invoice: Invoice = {
+      ...rest,
+      id: newId('inv'),
+      currency: draft.currency,
+      finalize: false,
+      state: 'draft',
+      stripeCustomerId: draft.customer,
+      stripeInvoiceId: draft.id,
+      number: draft.number,
+      totalMinor: draft.totalMinor,
+      amountPaidMinor: draft.amountPaidMinor,
+      hostedInvoiceUrl: draft.hostedInvoiceUrl,
+      createdAt: now,
+      updatedAt: now,
+    };
+    await this.store.insert(invoice);
+    return invoice.id;
+  }
+
+  /** Queues an item for each line item on a draft that is there. In the transaction that puts them on it. */
+  async enqueueItems(invoiceId: string, lineItemIds: readonly string[]): Promise<void> {
+    await this.syncs.enqueueItems(await this.get(invoiceId), lineItemIds);
   }
 
   /**

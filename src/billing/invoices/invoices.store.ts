@@ -19,10 +19,12 @@ interface InvoiceRow {
   readonly hosted_invoice_url: string | null;
   readonly created_at: Date;
   readonly updated_at: Date;
+  readonly stripe_subscription_id: string | null;
 }
 
 const COLUMNS = `id, customer_id, billing_period_id, currency, finalize, state, stripe_customer_id,
-  stripe_invoice_id, number, total_minor, amount_paid_minor, hosted_invoice_url, created_at, updated_at`;
+  stripe_invoice_id, number, total_minor, amount_paid_minor, hosted_invoice_url, created_at, updated_at,
+  stripe_subscription_id`;
 
 /** Which invoices a list shows; null: any. */
 export interface InvoiceFilter {
@@ -37,7 +39,7 @@ export class InvoicesStore {
   async insert(invoice: Invoice): Promise<void> {
     await this.database.query(
       `INSERT INTO invoices (${COLUMNS})
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
       [
         invoice.id,
         invoice.customerId,
@@ -48,6 +50,7 @@ export class InvoicesStore {
         ...saidByStripe(invoice),
         invoice.createdAt,
         invoice.updatedAt,
+        invoice.stripeSubscriptionId,
       ],
     );
   }
@@ -131,5 +134,6 @@ function fromRow(row: InvoiceRow): Invoice {
     hostedInvoiceUrl: row.hosted_invoice_url,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    stripeSubscriptionId: row.stripe_subscription_id,
   };
 }

@@ -45,4 +45,19 @@ export class LedgerService {
   async rebill(lineItemIds: readonly string[], invoiceId: string): Promise<number> {
     return await this.store.moveToInvoice(lineItemIds, invoiceId);
   }
+
+  /** Puts pending line items that are on no invoice on one; answers those that it took. */
+  async place(lineItemIds: readonly string[], invoiceId: string): Promise<string[]> {
+    return await this.store.place(lineItemIds, invoiceId);
+  }
+
+  /** Takes failed line items, of which it is proven that Stripe has them nowhere, off their invoice. */
+  async carryOver(lineItemIds: readonly string[], reason: string): Promise<void> {
+    await this.store.takeOff(lineItemIds, reason);
+  }
+
+  /** Keeps why an invoice that should have carried a line item could not. */
+  async recordCarriedOver(lineItemId: string, reason: string): Promise<void> {
+    await this.store.recordCarriedOver(lineItemId, reason);
+  }
 }

@@ -48,6 +48,7 @@ interface LineItemRow {
   readonly stripe_invoice_item_id: string | null;
   readonly stripe_invoice_id: string | null;
   readonly created_at: Date;
+  readonly carried_over: string | null;
 }
 
 interface PeriodRow extends LineItemRow {
@@ -66,7 +67,7 @@ interface OriginRow extends LineItemRow {
 const COLUMNS = `item.id, item.customer_id, item.subscription_id, item.billing_period_id, item.price_id,
   item.kind, item.quantity, item.amount_minor, item.currency, item.description, item.cut_off_batch,
   item.steps, item.state, item.failure, item.invoice_id, item.stripe_invoice_item_id, item.created_at,
-  invoice.stripe_invoice_id`;
+  invoice.stripe_invoice_id, item.carried_over`;
 const FROM = `line_items AS item LEFT JOIN invoices AS invoice ON invoice.id = item.invoice_id`;
 
 @Injectable()
@@ -222,6 +223,36 @@ export class LedgerStore {
     );
     return rows.length;
   }
+
+  /** Puts pending line items without an invoice on one; answers those that it took. Locks the rows it changes. */
+  async place(lineItemIds: readonly string[], invoiceId: string): Promise<string[]> {
+    const rows = await this.database.query<{ id: string }>(
+      `UPDATE line_items SET invoice_id = $2
+       WHERE id = ANY ($1) AND invoice_id IS NULL AND state = 'pending'
+       RETURNING id`,
+      [lineItemIds, invoiceId],
+    );
+    return rows.map((row) => row.id).toSorted((a, b) => (a < b ? -1 : 1));
+  }
+
+  /** Takes failed line items off their invoice, as pending ones that are on none. Locks the rows it changes. */
+  async takeOff(lineItemIds: readonly string[], reason: string): Promise<void> {
+    await this.database.query(
+      `UPDATE line_items
+       SET invoice_id = NULL, state = 'pending', failure = NULL, stripe_invoice_item_id = NULL,
+         carried_over = $2
+       WHERE id = ANY ($1) AND state = 'failed'`,
+      [lineItemIds, reason],
+    );
+  }
+
+  /** Keeps why no invoice has carried a line item yet; of one that is on an invoice, nothing changes. */
+  async recordCarriedOver(lineItemId: string, reason: string): Promise<void> {
+    await this.database.query(
+      `UPDATE line_items SET carried_over = $2 WHERE id = $1 AND invoice_id IS NULL`,
+      [lineItemId, reason],
+    );
+  }
 }
 
 function toParameters(
@@ -271,5 +302,6 @@ function fromRow(row: LineItemRow): LineItem {
     failure: row.failure,
     stripeInvoiceItemId: row.stripe_invoice_item_id,
     stripeInvoiceId: row.stripe_invoice_id,
+    carriedOver: row.carried_over,
   };
 }

@@ -22,7 +22,7 @@ export interface NewLineItem {
   /** Every batch of usage up to this one was counted, and none after it. */
   readonly cutOffBatch: bigint;
   readonly steps: readonly RatingStep[];
-  /** Null when nobody collects it (provider none). */
+  /** Null when nobody collects it (provider none), and until a draft of Stripe's own carries it. */
   readonly invoiceId: string | null;
   readonly createdAt: Date;
 }
@@ -34,6 +34,8 @@ export interface LineItem extends NewLineItem {
   /** Null until Stripe has it. */
   readonly stripeInvoiceItemId: string | null;
   readonly stripeInvoiceId: string | null;
+  /** Why an invoice that should have carried it could not; null when none failed to. */
+  readonly carriedOver: string | null;
 }
 
 /** Where a line item comes from. */

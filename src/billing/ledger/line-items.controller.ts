@@ -67,6 +67,7 @@ function toResponse({ item, customer, price }: NamedLineItem): LineItemResponse 
     description: item.description,
     state: item.state,
     failure: item.failure,
+    carried_over: item.carriedOver,
     corrects: null,
     invoice: item.invoiceId,
     stripe_invoice_item_id: item.stripeInvoiceItemId,

@@ -47,8 +47,11 @@ export class LineItemResponse {
   state: string;
   /** Null but in state failed. */
   failure: string | null;
+  /** Why an invoice of its Stripe subscription could not carry it, so that a later one does. */
+  carried_over: string | null;
   /** The line item that this one corrects. */
   corrects: string | null;
+  /** Null when nobody collects it, and until its Stripe subscription makes the draft that carries it. */
   invoice: string | null;
   stripe_invoice_item_id: string | null;
   stripe_invoice_id: string | null;

@@ -7,6 +7,7 @@ import { CustomersReader } from '../../customers/customers.reader.js';
 import { newId } from '../../kernel/ids.js';
 import { formatAmount } from '../../kernel/money.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
+import { DraftQueueService } from '../drafts/draft-queue.service.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { type NewLineItem } from '../ledger/line-item.js';
@@ -19,13 +20,14 @@ export class PeriodBillingService {
     private readonly rating: RatingService,
     private readonly ledger: LedgerService,
     private readonly invoices: InvoicesService,
+    private readonly drafts: DraftQueueService,
     private readonly customers: CustomersReader,
     private readonly webhooks: WebhooksService,
   ) {}
 
   /**
    * Rates a period and enters its line items; with the provider Stripe, also an invoice and what
-   * sync has to do for it.
+   * sync has to do for it, or a look for the draft that is to carry them.
    *
    * @param cutOffBatch that of the ambient snapshot
    * @returns how many line items were written
@@ -41,6 +43,10 @@ export class PeriodBillingService {
         items.map((item) => item.id),
       );
     }
+    const { billing } = period.subscription;
+    if (billing.provider === 'stripe' && billing.stripeSubscription !== undefined) {
+      await this.drafts.wake(billing.stripeSubscription);
+    }
     await this.tell(period, rated, now);
     return items.length;
   }
@@ -52,6 +58,10 @@ export class PeriodBillingService {
   ): Promise<string | null> {
     const { billing, customerId } = subscription;
     if (billing.provider === 'none' || lines.length === 0) {
+      return null;
+    }
+    if (billing.stripeSubscription !== undefined) {
+      // They wait for the draft that Stripe makes.
       return null;
     }
     const { finalize } = billing;

@@ -4,6 +4,7 @@ import { MetersModule } from '../../meters/meters.module.js';
 import { PricingModule } from '../../pricing/pricing.module.js';
 import { UsageModule } from '../../usage/usage.module.js';
 import { WebhooksModule } from '../../webhooks/webhooks.module.js';
+import { DraftQueueModule } from '../drafts/draft-queue.module.js';
 import { InvoicesModule } from '../invoices/invoices.module.js';
 import { LedgerModule } from '../ledger/ledger.module.js';
 import { ClosingService } from './closing.service.js';
@@ -27,6 +28,7 @@ import { RatingService } from './rating.service.js';
     WebhooksModule,
     LedgerModule,
     InvoicesModule,
+    DraftQueueModule,
   ],
   controllers: [PeriodsController, CustomerUsageController],
   providers: [

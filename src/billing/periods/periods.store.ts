@@ -51,6 +51,7 @@ interface PeriodRow {
   readonly subscription_created_at: Date;
   readonly provider: Billing['provider'];
   readonly finalize: boolean;
+  readonly stripe_subscription_id: string | null;
 }
 
 const COLUMNS = `period.id, period.plan_version_id, period.starts_at, period.ends_at, period.closes_at,
@@ -58,7 +59,7 @@ const COLUMNS = `period.id, period.plan_version_id, period.starts_at, period.end
   subscription.customer_id, subscription.plan_id, subscription.anchor, subscription.anchor_at,
   subscription.time_zone, ${PAUSES},
   subscription.ends_at AS subscription_ends_at, subscription.created_at AS subscription_created_at,
-  subscription.provider, subscription.finalize`;
+  subscription.provider, subscription.finalize, subscription.stripe_subscription_id`;
 const FROM = `billing_periods AS period
   JOIN subscriptions AS subscription ON subscription.id = period.subscription_id`;
 

@@ -13,6 +13,7 @@ import { parseInstant } from '../../kernel/instant.js';
 import { PageQuery } from '../../platform/http/page.js';
 import { IsInstantText, IsStorableText, IsTimeZoneName } from '../../platform/http/validators.js';
 import { type Anchor, ANCHOR_KINDS } from '../periods/cadence.js';
+import { isStripeSubscriptionId } from './subscription.js';
 
 const MAX_NAME_LENGTH = 100;
 
@@ -25,6 +26,24 @@ const StripeOnly = (): PropertyDecorator =>
       validator: {
         validate: (_, args) => (args?.object as BillingDto | undefined)?.provider === 'stripe',
         defaultMessage: () => 'is a field of the provider "stripe" only',
+      },
+    }),
+  );
+
+/** The mode `subscription` needs the id of one, and no other takes it. */
+const OfSubscriptionMode = (): PropertyDecorator =>
+  applyDecorators(
+    ValidateIf(
+      (billing: BillingDto, value) => value !== undefined || billing.mode === 'subscription',
+    ),
+    ValidateBy({
+      name: 'isStripeSubscription',
+      validator: {
+        validate: (value, args) =>
+          (args?.object as BillingDto | undefined)?.mode === 'subscription' &&
+          isStripeSubscriptionId(value),
+        defaultMessage: () =>
+          'must be the id of a subscription at Stripe (sub_…), with the mode "subscription" only',
       },
     }),
   );
@@ -48,12 +67,19 @@ export class BillingDto {
   @IsIn(['stripe', 'none'])
   provider: 'stripe' | 'none';
 
-  /** `own_invoice`: every period becomes an invoice of its own. */
-  @IsIn(['own_invoice'])
+  /**
+   * `invoice` (default): every period becomes an invoice of its own. `subscription`: what a period costs
+   * goes on the draft that the subscription at Stripe makes when it renews.
+   */
+  @IsIn(['invoice', 'subscription'])
   @StripeOnly()
-  mode?: 'own_invoice';
+  mode?: 'invoice' | 'subscription';
 
-  /** Whether invoices are finalized, or left as drafts; true by default. */
+  /** With the mode `subscription`: the id of the subscription at Stripe. */
+  @OfSubscriptionMode()
+  stripe_subscription?: string;
+
+  /** Whether invoices of our own are finalized, or left as drafts; true by default. Stripe's drafts are left to Stripe. */
   @IsBoolean()
   @StripeOnly()
   finalize?: boolean;
@@ -154,6 +180,7 @@ export class SubscriptionsQuery extends PageQuery {
 export class BillingResponse {
   provider: string;
   mode?: string;
+  stripe_subscription?: string;
   finalize?: boolean;
 }
 

@@ -27,8 +27,15 @@ export function anchorOf(row: {
 export function billingOf(row: {
   readonly provider: Billing['provider'];
   readonly finalize: boolean;
+  readonly stripe_subscription_id: string | null;
 }): Billing {
   return row.provider === 'stripe'
-    ? { provider: 'stripe', finalize: row.finalize }
+    ? {
+        provider: 'stripe',
+        finalize: row.finalize,
+        ...(row.stripe_subscription_id !== null && {
+          stripeSubscription: row.stripe_subscription_id,
+        }),
+      }
     : { provider: 'none' };
 }

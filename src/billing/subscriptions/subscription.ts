@@ -1,13 +1,15 @@
 import { type OpenInterval } from '../../kernel/interval.js';
 import { type Anchor } from '../periods/cadence.js';
 
-/** Who collects what a subscription costs: nobody but our own ledger, or Stripe by invoices of its own. */
+/** Who collects what a subscription costs: nobody but our own ledger, or Stripe. */
 export type Billing =
   | { readonly provider: 'none' }
   | {
       readonly provider: 'stripe';
-      /** Whether the invoice is finalized, or left as a draft for a person. */
+      /** Whether invoices of our own are finalized, or left as drafts for a person. */
       readonly finalize: boolean;
+      /** The subscription at Stripe whose drafts carry it; without one, invoices of our own do. */
+      readonly stripeSubscription?: string;
     };
 
 /** A customer on a plan, in `[startsAt, endsAt)`. */
@@ -26,6 +28,11 @@ export interface Subscription {
   readonly pauses: readonly OpenInterval[];
   readonly billing: Billing;
   readonly createdAt: Date;
+}
+
+/** Whether a value can be the id of a subscription at Stripe (docs.stripe.com/api/subscriptions/object). */
+export function isStripeSubscriptionId(value: unknown): value is string {
+  return typeof value === 'string' && /^sub_[A-Za-z0-9_]{1,200}$/.test(value);
 }
 
 /** Where the first billing period starts. */

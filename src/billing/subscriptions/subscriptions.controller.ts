@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiConflictResponse } from '@nestjs/swagger';
 import { decimal, formatDecimal } from '../../kernel/decimal.js';
 import { formatInstant, instantOf } from '../../kernel/instant.js';
@@ -17,6 +17,7 @@ import {
   InvoicePreviewService,
 } from '../periods/invoice-preview.service.js';
 import { type RatedLine } from '../periods/rating.service.js';
+import { type SubscriptionSighting } from '../../stripe/stripe-subscription.js';
 import { type CancelAt } from './cancellation.js';
 import {
   type BillingDto,
@@ -34,6 +35,7 @@ import {
   type PreviewLineResponse,
   type SupposedQuantityDto,
 } from './preview-invoice.dto.js';
+import { SightedSubscription, StripeSubscriptionGuard } from './stripe-subscription.guard.js';
 import { type Billing } from './subscription.js';
 import { type NamedSubscription, SubscriptionsReader } from './subscriptions.reader.js';
 import { type NewSubscription, SubscriptionsService } from './subscriptions.service.js';
@@ -49,12 +51,16 @@ export class SubscriptionsController {
   /** Put a customer on a plan, and open the first billing period. */
   @Post()
   @RequireScope('bill')
+  @UseGuards(StripeSubscriptionGuard)
   @ApiConflictResponse({
     description:
       'The customer is on the plan at some time of it already (`subscription_overlaps`).',
   })
-  async create(@Body() body: CreateSubscriptionDto): Promise<SubscriptionResponse> {
-    const { id } = await this.subscriptions.create(toInput(body));
+  async create(
+    @Body() body: CreateSubscriptionDto,
+    @SightedSubscription() sighting: SubscriptionSighting,
+  ): Promise<SubscriptionResponse> {
+    const { id } = await this.subscriptions.create(toInput(body), sighting);
     return toResponse(await this.reader.get(id));
   }
 
@@ -167,7 +173,13 @@ function toInput(body: CreateSubscriptionDto): NewSubscription {
 
 function toBilling(body: BillingDto): Billing {
   return body.provider === 'stripe'
-    ? { provider: 'stripe', finalize: body.finalize ?? true }
+    ? {
+        provider: 'stripe',
+        finalize: body.finalize ?? true,
+        ...(body.stripe_subscription !== undefined && {
+          stripeSubscription: body.stripe_subscription,
+        }),
+      }
     : { provider: 'none' };
 }
 
@@ -209,9 +221,18 @@ function toResponse({ subscription, customer, plan }: NamedSubscription): Subscr
 }
 
 function toBillingResponse(billing: Billing): BillingResponse {
-  return billing.provider === 'stripe'
-    ? { provider: 'stripe', mode: 'own_invoice', finalize: billing.finalize }
-    : { provider: 'none' };
+  if (billing.provider === 'none') {
+    return { provider: 'none' };
+  }
+  const { finalize, stripeSubscription } = billing;
+  return stripeSubscription === undefined
+    ? { provider: 'stripe', mode: 'invoice', finalize }
+    : {
+        provider: 'stripe',
+        mode: 'subscription',
+        stripe_subscription: stripeSubscription,
+        finalize,
+      };
 }
 
 function toPreview({ period, customer, rated }: InvoicePreview): InvoicePreviewResponse {

@@ -11,6 +11,8 @@ import { newId } from '../../kernel/ids.js';
 import { Database } from '../../platform/database/database.js';
 import { type Plan } from '../../pricing/plan.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
+import { type SubscriptionSighting } from '../../stripe/stripe-subscription.js';
+import { DraftQueueService } from '../drafts/draft-queue.service.js';
 import { type BillingPeriod } from '../periods/billing-period.js';
 import { type Anchor } from '../periods/cadence.js';
 import { PeriodsService } from '../periods/periods.service.js';
@@ -23,6 +25,7 @@ import {
   resumedFrom,
   type When,
 } from './pausing.js';
+import { stripeSubscriptionFault, takenByAnother } from './stripe-subscription.js';
 import { type Billing, firstPeriodStart, type Subscription } from './subscription.js';
 import { SubscriptionsStore } from './subscriptions.store.js';
 
@@ -58,16 +61,28 @@ export class SubscriptionsService {
     private readonly periods: PeriodsService,
     private readonly customers: CustomersReader,
     private readonly plans: PlansReader,
+    private readonly drafts: DraftQueueService,
     private readonly database: Database,
     private readonly clock: Clock,
   ) {}
 
-  /** Puts a customer on a plan and opens the first billing period; both or nothing. */
-  async create(input: NewSubscription): Promise<Subscription> {
+  /**
+   * Puts a customer on a plan and opens the first billing period; both or nothing.
+   *
+   * @param sighting what Stripe has of the subscription there that is to carry it, as far as it was asked
+   */
+  async create(
+    input: NewSubscription,
+    sighting: SubscriptionSighting = { kind: 'not_seen' },
+  ): Promise<Subscription> {
     const now = this.clock.now();
     requireTimes(input, now);
     const customer = await this.customerOf(input);
     const plan = await this.planOf(input, customer);
+    const fault = stripeSubscriptionFault(sighting, customer, customer.currency);
+    if (fault !== null) {
+      throw fault;
+    }
     const subscription: Subscription = {
       id: newId('sub'),
       customerId: customer.id,
@@ -83,6 +98,7 @@ export class SubscriptionsService {
     };
     await this.database.transaction(async () => {
       await this.store.insert(subscription);
+      await this.openQueue(subscription);
       await this.periods.open(subscription, firstPeriodStart(subscription));
     });
     return subscription;
@@ -145,6 +161,13 @@ export class SubscriptionsService {
    */
   async resume(id: string, when: When): Promise<Subscription> {
     return await this.changePauses(id, (context) => resumedFrom(when, context));
+  }
+
+  private async openQueue({ billing, customerId }: Subscription): Promise<void> {
+    const id = billing.provider === 'stripe' ? billing.stripeSubscription : undefined;
+    if (id !== undefined && !(await this.drafts.open(id, customerId))) {
+      throw takenByAnother();
+    }
   }
 
   private async changePauses(

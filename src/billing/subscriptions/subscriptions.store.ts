@@ -26,10 +26,11 @@ interface SubscriptionRow {
   readonly provider: Billing['provider'];
   readonly finalize: boolean;
   readonly created_at: Date;
+  readonly stripe_subscription_id: string | null;
 }
 
 const STORED = `id, customer_id, plan_id, starts_at, ends_at, anchor, anchor_at, trial_ends_at,
-  time_zone, provider, finalize, created_at`;
+  time_zone, provider, finalize, created_at, stripe_subscription_id`;
 const COLUMNS = `${STORED}, ${PAUSES}`;
 const FROM = 'subscriptions AS subscription';
 
@@ -43,7 +44,7 @@ export class SubscriptionsStore {
     try {
       await this.database.query(
         `INSERT INTO subscriptions (${STORED})
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
         [
           subscription.id,
           subscription.customerId,
@@ -57,6 +58,7 @@ export class SubscriptionsStore {
           billing.provider,
           billing.provider === 'stripe' && billing.finalize,
           subscription.createdAt,
+          (billing.provider === 'stripe' ? billing.stripeSubscription : null) ?? null,
         ],
       );
     } catch (error) {

@@ -4,6 +4,7 @@ import { formatDecimal } from '../../kernel/decimal.js';
 import { type StripeInvoiceItem } from '../../stripe/stripe-object.js';
 import { type Rejected, type StripeResult } from '../../stripe/stripe-result.js';
 import { StripeService } from '../../stripe/stripe.service.js';
+import { missedReason } from '../drafts/subscription-draft.js';
 import {
   faultOf,
   INVOICE_METADATA,
@@ -57,7 +58,10 @@ export class ItemPushService {
           },
           idempotencyKey,
         ),
-      refused: async (refusal) => await this.refused(refusal, stripeInvoiceId),
+      refused: async (refusal) =>
+        invoice.stripeSubscriptionId === null || refusal.code !== 'invoice_not_editable'
+          ? await this.refused(refusal, stripeInvoiceId)
+          : await this.late(refusal, stripeInvoiceId, lineItem),
       fault: (found) => {
         const message = faultOf(lineItem, found);
         return message === null ? null : { outcome: 'failed', code: 'amount_mismatch', message };
@@ -85,6 +89,32 @@ export class ItemPushService {
     }
     const value = listed.value.filter((item) => item.metadata[LINE_ITEM_METADATA] === lineItem.id);
     return { outcome: 'succeeded', value };
+  }
+
+  /**
+   * Stripe's own draft became final before: what it carries then is proven, and what it does not carry
+   * goes on the next one.
+   */
+  private async late(
+    { message }: Rejected,
+    stripeInvoiceId: string,
+    lineItem: BillableLineItem,
+  ): Promise<PushVerdict<StripeInvoiceItem>> {
+    const sighting = await this.invoices.sight(stripeInvoiceId);
+    if (sighting.outcome !== 'succeeded') {
+      return { outcome: 'unclear', failure: sighting };
+    }
+    if (sighting.value.kind === 'deleted') {
+      return { outcome: 'gone' };
+    }
+    const { items } = sighting.value;
+    if (items === null) {
+      return { outcome: 'failed', code: 'rejected', message };
+    }
+    const found = items.find((item) => item.metadata[LINE_ITEM_METADATA] === lineItem.id);
+    return found === undefined
+      ? { outcome: 'missed', sighting: sighting.value, message: missedReason(stripeInvoiceId) }
+      : { outcome: 'done', found };
   }
 
   /** A refusal proves that this key made no item; an invoice that is no draft any longer never gets it. */

@@ -126,12 +126,21 @@ export class PushStepsService {
       return;
     }
     const verdict = await push.refused(result);
-    if (verdict.outcome === 'done') {
-      await this.recording.accept(lease, sync, { push, found: verdict.found });
-    } else if (verdict.outcome === 'gone') {
-      await this.recording.recordGone(lease, sync);
-    } else {
-      await this.recording.fail(lease, sync, { push, failure: verdict });
+    switch (verdict.outcome) {
+      case 'done':
+        await this.recording.accept(lease, sync, { push, found: verdict.found });
+        return;
+      case 'gone':
+        await this.recording.recordGone(lease, sync);
+        return;
+      case 'missed':
+        await this.recording.carryOver(lease, sync, verdict);
+        return;
+      case 'unclear':
+        await this.recording.postpone(lease, sync, verdict.failure, true);
+        return;
+      case 'failed':
+        await this.recording.fail(lease, sync, { push, failure: verdict });
     }
   }
 }

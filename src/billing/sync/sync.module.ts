@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { CustomersModule } from '../../customers/customers.module.js';
 import { StripeModule } from '../../stripe/stripe.module.js';
+import { DraftQueueModule } from '../drafts/draft-queue.module.js';
+import { DraftsModule } from '../drafts/drafts.module.js';
 import { InvoicesModule } from '../invoices/invoices.module.js';
 import { LedgerModule } from '../ledger/ledger.module.js';
 import { DraftPushService } from './draft-push.service.js';
@@ -17,7 +19,14 @@ import { SyncWorker } from './sync.worker.js';
 import { SyncsStore } from './syncs.store.js';
 
 @Module({
-  imports: [CustomersModule, StripeModule, LedgerModule, InvoicesModule],
+  imports: [
+    CustomersModule,
+    StripeModule,
+    LedgerModule,
+    InvoicesModule,
+    DraftQueueModule,
+    DraftsModule,
+  ],
   controllers: [RetryController],
   providers: [
     SyncsStore,
