@@ -125,4 +125,83 @@ describe('the push to Stripe', () => {
       expect(invoice.total).toBe('30.00');
     },
   );
+
+  describe('with the mode subscription', () => {
+    const atStripe = async (customer: string, currency = 'usd'): Promise<string> => {
+      const period = { start: new Date('2026-11-01'), end: new Date('2026-12-01') };
+      return (await double.subscribe({ customer, currency, amount: 1, ...period })).id;
+    };
+    const named = async (key: string): Promise<string> => {
+      const { id } = (await (await stripe('POST', '/v1/customers', `name=${key}`)).json()) as {
+        id: string;
+      };
+      const customer = { key, name: key, currency: 'usd', stripe_customer_id: id };
+      await service.post('/api/v1/customers', customer);
+      return id;
+    };
+    const body = (customer: string, id: string): object => ({
+      customer,
+      plan: 'pro',
+      starts_at: new Date().toISOString(),
+      billing: { provider: 'stripe', mode: 'subscription', stripe_subscription: id },
+    });
+
+    it('takes the id of one at Stripe, once for an Idempotency-Key, and shows it', async () => {
+      const id = await atStripe(await named('by-draft'));
+      const headers = { 'idempotency-key': 'by-draft' };
+      const request = { body: body('by-draft', id), headers };
+      const create = async (): Promise<{ status: number; body: { id: string } }> =>
+        await service.request('POST', '/api/v1/subscriptions', request);
+      const created = await create();
+      expect(created).toMatchObject({
+        status: 201,
+        body: {
+          billing: {
+            provider: 'stripe',
+            mode: 'subscription',
+            stripe_subscription: id,
+            finalize: true,
+          },
+        },
+      });
+      await double.cancelSubscription(id);
+      expect(await create()).toMatchObject({ status: 201, body: { id: created.body.id } });
+    });
+
+    it.each([
+      ['unknown', async () => await Promise.resolve('sub_nobody'), 'unknown_stripe_subscription'],
+      [
+        'that has ended',
+        async (own: string) => {
+          const id = await atStripe(own);
+          await double.cancelSubscription(id);
+          return id;
+        },
+        'stripe_subscription_ended',
+      ],
+      [
+        'of another customer',
+        async () => await atStripe(await named(`other-${double.state().customers.length}`)),
+        'stripe_customer_mismatch',
+      ],
+      [
+        'in another currency',
+        async (own: string) => await atStripe(own, 'eur'),
+        'currency_mismatch',
+      ],
+    ])('refuses one %s, whether or not it has an Idempotency-Key', async (name, make, code) => {
+      const key = `refused-${name.replaceAll(' ', '-')}`;
+      const id = await make(await named(key));
+      for (const headers of [{}, { 'idempotency-key': key }]) {
+        const answer = await service.request('POST', '/api/v1/subscriptions', {
+          body: body(key, id),
+          headers,
+        });
+        expect(answer).toMatchObject({
+          status: 400,
+          body: { errors: [{ field: 'billing.stripe_subscription', code }] },
+        });
+      }
+    });
+  });
 });
