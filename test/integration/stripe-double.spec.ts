@@ -1419,3 +1419,35 @@ describe('the program', () => {
     expect(code).toBe(0);
   });
 });
+
+describe('the account', () => {
+  it('says which it is', async () => {
+    expect(await stripe.accounts.retrieveCurrent()).toMatchObject({
+      id: double.state().id,
+      object: 'account',
+    });
+  });
+});
+
+describe('searching for customers', () => {
+  it('finds metadata by OR, but nothing that is younger than a minute', async () => {
+    let now = 1_790_000_000_000;
+    await use({ clock: () => now });
+    const query = String.raw`metadata['who']:'it\'s me' OR metadata['who']:'you'`;
+    const found = async (): Promise<string[]> =>
+      (await stripe.customers.search({ query })).data.map(({ id }) => id);
+    const me = await stripe.customers.create({ metadata: { who: "it's me" } });
+    const you = await stripe.customers.create({ metadata: { who: 'you' } });
+    await stripe.customers.create({ metadata: { who: 'they' } });
+    expect(await found()).toEqual([]);
+    now += 60_000;
+    expect(await found()).toEqual([you.id, me.id]);
+    await stripe.customers.del(me.id);
+    expect(await found()).toEqual([you.id]);
+  });
+
+  it('refuses what it does not understand', async () => {
+    const error = await failure(stripe.customers.search({ query: 'email~"x"' }));
+    expect(error).toMatchObject({ statusCode: 400, param: 'query' });
+  });
+});

@@ -1,3 +1,4 @@
+import { accountRoutes } from './account-route.js';
 import { customerRoutes } from './customers.js';
 import { eventRoutes } from './events.js';
 import { invoiceItemRoutes } from './invoice-items.js';
@@ -7,6 +8,7 @@ import type { Route } from './routes.js';
 
 /** The whole API of this double. */
 export const routes: Route[] = [
+  ...accountRoutes,
   ...customerRoutes,
   ...paymentMethodRoutes,
   ...invoiceItemRoutes,

@@ -37,6 +37,7 @@ const ID = '(?<id>(?!(?:create_preview|search)$)[^/]+)';
 
 /** The kind of object that the routes below a path answer. */
 const KINDS: Record<string, string> = {
+  account: 'account',
   customers: 'customer',
   events: 'event',
   invoiceitems: 'invoiceitem',
@@ -54,7 +55,10 @@ export function route<S extends Fields>(
   const expression = new RegExp(`^${pattern.replace(':id', ID)}$`);
   const shown = {
     kind: pattern.endsWith('/lines') ? 'line_item' : (KINDS[pattern.split('/')[2] ?? ''] ?? ''),
-    isList: method === 'GET' && (!pattern.includes(':id') || pattern.endsWith('/lines')),
+    isList:
+      method === 'GET' &&
+      pattern !== '/v1/account' &&
+      (!pattern.includes(':id') || pattern.endsWith('/lines')),
   };
   const allFields: S & Partial<Expandable> =
     method === 'DELETE' ? fields : { ...fields, expand: list(text()) };
