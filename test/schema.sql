@@ -117,6 +117,7 @@ CREATE TABLE invoices (
   hosted_invoice_url text,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  stripe_account_id text,
   CONSTRAINT invoices_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
   CONSTRAINT invoices_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT invoices_pkey PRIMARY KEY (id),
@@ -294,6 +295,8 @@ CREATE TABLE provider_syncs (
   stripe_object_id text,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  call_id text,
+  CONSTRAINT provider_syncs_call_check CHECK (((call_id IS NULL) OR ((kind = 'create_item'::text) AND (first_sent_at IS NOT NULL)))),
   CONSTRAINT provider_syncs_failure_check CHECK (((state = 'failed'::text) = (failure_code IS NOT NULL))),
   CONSTRAINT provider_syncs_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices(id) ON DELETE RESTRICT,
   CONSTRAINT provider_syncs_kind_check CHECK ((((kind = ANY (ARRAY['create_invoice'::text, 'finalize_invoice'::text])) AND (line_item_id IS NULL)) OR ((kind = 'create_item'::text) AND (line_item_id IS NOT NULL)))),
@@ -419,6 +422,37 @@ CREATE TABLE sources (
   CONSTRAINT sources_pkey PRIMARY KEY (id),
   CONSTRAINT sources_rejecting_check CHECK (((num_nulls(rejecting_share, rejecting_min_records, rejecting_window_seconds) = ANY (ARRAY[0, 3])) AND (rejecting_share > (0)::numeric) AND (rejecting_share <= (1)::numeric) AND (rejecting_min_records > 0) AND (rejecting_window_seconds > 0) AND ((rejecting_since IS NULL) OR (rejecting_share IS NOT NULL)))),
   CONSTRAINT sources_token_check CHECK (((token_header IS NULL) OR (token_query IS NULL)))
+);
+
+CREATE TABLE stripe_customer_links (
+  id text NOT NULL,
+  customer_id text NOT NULL,
+  how text NOT NULL,
+  wanted_id text,
+  state text NOT NULL,
+  generation integer NOT NULL,
+  first_sent_at timestamp with time zone,
+  is_key_spent boolean NOT NULL,
+  attempt_count integer NOT NULL,
+  next_attempt_at timestamp with time zone NOT NULL,
+  last_error text,
+  failure_code text,
+  stripe_customer_id text,
+  stripe_account_id text,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT stripe_customer_links_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT stripe_customer_links_how_check CHECK ((((how = 'id'::text) AND (wanted_id IS NOT NULL)) OR ((how = ANY (ARRAY['metadata'::text, 'create'::text])) AND (wanted_id IS NULL)))),
+  CONSTRAINT stripe_customer_links_pkey PRIMARY KEY (id),
+  CONSTRAINT stripe_customer_links_state_check CHECK (((state = ANY (ARRAY['pending'::text, 'linked'::text, 'failed'::text])) AND ((state = 'linked'::text) = (stripe_customer_id IS NOT NULL)) AND ((state = 'failed'::text) = (failure_code IS NOT NULL))))
+);
+
+CREATE TABLE stripe_rate_limits (
+  name text NOT NULL,
+  next_at timestamp with time zone NOT NULL,
+  strike_count integer NOT NULL,
+  rests_until timestamp with time zone,
+  CONSTRAINT stripe_rate_limits_pkey PRIMARY KEY (name)
 );
 
 CREATE TABLE subscriptions (
@@ -651,6 +685,8 @@ CREATE INDEX sequence_gaps_closed ON public.sequence_gaps USING btree (id) WHERE
 CREATE INDEX sequence_gaps_counter ON public.sequence_gaps USING btree (source_id, counter, id);
 CREATE INDEX sequence_gaps_source ON public.sequence_gaps USING btree (source_id, id);
 CREATE INDEX sequence_gaps_waiting ON public.sequence_gaps USING btree (found_at) WHERE (told_at IS NULL);
+CREATE INDEX stripe_customer_links_customer ON public.stripe_customer_links USING btree (customer_id, id);
+CREATE UNIQUE INDEX stripe_customer_links_pending ON public.stripe_customer_links USING btree (customer_id) WHERE (state = 'pending'::text);
 CREATE INDEX usage_corrections_batch ON public.usage_corrections USING btree (batch_id);
 CREATE INDEX usage_corrections_subject_time ON public.usage_corrections USING btree (subject, "time");
 CREATE INDEX usage_distinct_values_meter_hour ON public.usage_distinct_values USING btree (meter, hour);
