@@ -39,6 +39,11 @@ export interface Config {
     readonly apiBase: URL | undefined;
     readonly timeoutMs: number;
     readonly pollSeconds: number;
+    /** Undefined: what Stripe allows a key of this kind. */
+    readonly callsPerSecond: number | undefined;
+    readonly endpointCallsPerSecond: number;
+    /** Whether a customer who is to be billed and is not at Stripe is created there. */
+    readonly isCreatingCustomers: boolean;
   };
   readonly webhooks: {
     readonly allowedCidrs: readonly string[];
@@ -73,6 +78,9 @@ export const SETTINGS = {
   STRIPE_API_BASE: undefined,
   STRIPE_TIMEOUT_MS: '20000',
   STRIPE_POLL_SECONDS: '60',
+  STRIPE_CALLS_PER_SECOND: undefined,
+  STRIPE_ENDPOINT_CALLS_PER_SECOND: '25',
+  STRIPE_CREATE_CUSTOMERS: 'false',
   WEBHOOK_ALLOWED_CIDRS: undefined,
   WEBHOOK_TIMEOUT_MS: '10000',
 } as const satisfies Record<string, string | undefined>;
@@ -80,6 +88,8 @@ export const SETTINGS = {
 type Setting = keyof typeof SETTINGS;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+/** Stripe raises its limits on request, not this far. */
+const MAX_CALLS_PER_SECOND = 10_000;
 /** Short keys can be guessed; `openssl rand -hex 16` makes 32 characters. */
 const MIN_ADMIN_KEY_LENGTH = 32;
 
@@ -211,6 +221,16 @@ function readStripe(reader: Reader): Config['stripe'] {
     apiBase: reader.url('STRIPE_API_BASE', ['http:', 'https:']),
     timeoutMs: reader.whole('STRIPE_TIMEOUT_MS', 100, 80_000),
     pollSeconds: reader.whole('STRIPE_POLL_SECONDS', 1, 86_400),
+    callsPerSecond:
+      reader.text('STRIPE_CALLS_PER_SECOND') === undefined
+        ? undefined
+        : reader.whole('STRIPE_CALLS_PER_SECOND', 1, MAX_CALLS_PER_SECOND),
+    endpointCallsPerSecond: reader.whole(
+      'STRIPE_ENDPOINT_CALLS_PER_SECOND',
+      1,
+      MAX_CALLS_PER_SECOND,
+    ),
+    isCreatingCustomers: reader.oneOf('STRIPE_CREATE_CUSTOMERS', ['true', 'false']) === 'true',
   };
 }
 

@@ -38,13 +38,35 @@ export interface NewStripeInvoice {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-export interface NewStripeInvoiceItem {
-  readonly customer: string;
-  readonly invoice: string;
+/** What a line of an invoice says; its currency is the invoice's. */
+export interface NewStripeLine {
   readonly amountMinor: bigint;
-  readonly currency: string;
   readonly description: string;
   /** `[start, end)`. */
   readonly period: { readonly start: Date; readonly end: Date };
   readonly metadata: Readonly<Record<string, string>>;
 }
+
+export interface NewStripeInvoiceItem extends NewStripeLine {
+  readonly customer: string;
+  readonly invoice: string;
+  readonly currency: string;
+}
+
+export interface StripeCustomer {
+  readonly id: string;
+  /** Null until Stripe has billed the customer in one. */
+  readonly currency: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface NewStripeCustomer {
+  readonly name: string;
+  readonly email: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** How many lines one call may add; what Stripe allows is not documented, and 100 is known to work. */
+export const MAX_LINES_PER_CALL = 100;
+/** How many items an invoice holds (docs.stripe.com/api/invoiceitems/create). */
+export const MAX_ITEMS_PER_INVOICE = 250;

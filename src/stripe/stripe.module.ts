@@ -6,14 +6,20 @@ import { ProviderEventsController } from './provider-events.controller.js';
 import { ProviderEventsReader } from './provider-events.reader.js';
 import { ProviderEventsService } from './provider-events.service.js';
 import { ProviderEventsStore } from './provider-events.store.js';
+import { RateLimiterService } from './rate-limiter.service.js';
+import { RateLimitsStore } from './rate-limits.store.js';
 import { StripeWebhooksController } from './stripe-webhooks.controller.js';
+import { StripeCustomersClient } from './stripe-customers.client.js';
 import { StripeClient } from './stripe.client.js';
 import { StripeService } from './stripe.service.js';
 
 @Module({
   controllers: [StripeWebhooksController, ProviderEventsController],
   providers: [
+    RateLimitsStore,
+    RateLimiterService,
     StripeClient,
+    StripeCustomersClient,
     StripeService,
     ProviderEventsStore,
     ProviderEventsService,
