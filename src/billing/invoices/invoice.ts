@@ -36,6 +36,8 @@ export interface Invoice {
   readonly state: InvoiceState;
   /** Null until the draft was first asked for. */
   readonly stripeCustomerId: string | null;
+  /** Whose invoice it is: null until the draft was first asked for, and when the key may not tell. */
+  readonly stripeAccountId: string | null;
   /** Null until the draft exists. */
   readonly stripeInvoiceId: string | null;
   readonly number: string | null;

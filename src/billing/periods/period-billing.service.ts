@@ -24,38 +24,36 @@ export class PeriodBillingService {
   ) {}
 
   /**
-   * Rates a period and enters its line items; with the provider Stripe, also an invoice and what
-   * sync has to do for it.
+   * Rates a period and enters its line items; with the provider Stripe, also an invoice, or as many as
+   * it takes, and what sync has to do for them.
    *
    * @param cutOffBatch that of the ambient snapshot
    * @returns how many line items were written
    */
   async bill(period: BillingPeriod, cutOffBatch: bigint, now: Date): Promise<number> {
     const rated = await this.rating.ratePeriod(period);
-    const invoiceId = await this.openInvoice(period, rated, now);
-    const items = toLineItems(period, rated, { cutOffBatch, invoiceId, now });
+    const items = await this.carry(period, toLineItems(period, rated, { cutOffBatch, now }), now);
     await this.ledger.add(items);
-    if (invoiceId !== null) {
-      await this.invoices.enqueue(
-        invoiceId,
-        items.map((item) => item.id),
-      );
-    }
+    await this.invoices.enqueueAll(items);
     await this.tell(period, rated, now);
     return items.length;
   }
 
-  private async openInvoice(
+  /** Puts the line items on invoices, unless nobody collects them here. */
+  private async carry(
     { id, subscription }: BillingPeriod,
-    { currency, lines }: RatedPeriod,
+    items: readonly NewLineItem[],
     now: Date,
-  ): Promise<string | null> {
+  ): Promise<readonly NewLineItem[]> {
     const { billing, customerId } = subscription;
-    if (billing.provider === 'none' || lines.length === 0) {
-      return null;
+    const [first] = items;
+    if (billing.provider === 'none' || first === undefined) {
+      return items;
     }
     const { finalize } = billing;
-    return await this.invoices.open({ customerId, billingPeriodId: id, currency, finalize, now });
+    const { currency } = first;
+    const invoice = { customerId, billingPeriodId: id, currency, finalize, now };
+    return await this.invoices.carry(invoice, items);
   }
 
   private async tell(period: BillingPeriod, rated: RatedPeriod, now: Date): Promise<void> {
@@ -83,7 +81,7 @@ export class PeriodBillingService {
 function toLineItems(
   { id, subscription }: BillingPeriod,
   { currency, lines }: RatedPeriod,
-  closing: { cutOffBatch: bigint; invoiceId: string | null; now: Date },
+  closing: { cutOffBatch: bigint; now: Date },
 ): NewLineItem[] {
   return lines.map((line) => ({
     id: newId('li'),
@@ -97,7 +95,7 @@ function toLineItems(
     description: line.description,
     cutOffBatch: closing.cutOffBatch,
     steps: line.steps,
-    invoiceId: closing.invoiceId,
+    invoiceId: null,
     createdAt: closing.now,
   }));
 }
