@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
-import { notFound } from '../kernel/errors.js';
+import { conflict, notFound } from '../kernel/errors.js';
 import { newId } from '../kernel/ids.js';
 import { Database } from '../platform/database/database.js';
 import { type Customer, type CustomerChanges, type CustomerSubject } from './customer.js';
@@ -41,6 +41,27 @@ export class CustomersService {
       const changed: Customer = { ...customer, ...changes, updatedAt: this.clock.now() };
       await this.store.update(changed);
       return changed;
+    });
+  }
+
+  /**
+   * Makes a customer who has no id at Stripe one of Stripe's.
+   *
+   * @throws DomainError conflict `already_linked` when it has another one, `stripe_customer_taken`
+   */
+  async linkToStripe(id: string, stripeCustomerId: string): Promise<void> {
+    await this.database.transaction(async () => {
+      const customer = await this.store.find(id, 'for update');
+      if (customer === null) {
+        throw notFound('customer', id);
+      }
+      if (customer.stripeCustomerId !== null && customer.stripeCustomerId !== stripeCustomerId) {
+        throw conflict(
+          'already_linked',
+          `The customer is ${customer.stripeCustomerId} at Stripe already, and not ${stripeCustomerId}.`,
+        );
+      }
+      await this.store.update({ ...customer, stripeCustomerId, updatedAt: this.clock.now() });
     });
   }
 

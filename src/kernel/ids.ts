@@ -13,6 +13,8 @@ export type IdPrefix =
   | 'li'
   | 'inv'
   | 'psync'
+  | 'pcall'
+  | 'link'
   | 'we'
   | 'msg'
   | 'dlv'
