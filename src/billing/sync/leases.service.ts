@@ -6,10 +6,14 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Database } from '../../platform/database/database.js';
+import { MAX_WAIT_MS } from '../../stripe/rate-limits.js';
 import { type Lease, LeasesStore } from './leases.store.js';
 
-/** Beyond the longest call, which is two timeouts: the library sends again when a connection was closed on it. */
-const SLACK_MS = 30_000;
+/**
+ * Beyond the longest call, which is two timeouts: the library sends again when a connection was closed on
+ * it. Each of the two waits for its place twice at most, for its endpoint and among all calls.
+ */
+const SLACK_MS = 4 * MAX_WAIT_MS + 10_000;
 
 /** The lease is somebody else's by now, or has run out. */
 export class LeaseLost extends Error {
