@@ -16,6 +16,7 @@ import { StripeClient } from './stripe.client.js';
 @Injectable()
 export class StripeService {
   private account: StripeResult<string | null> | null = null;
+  private asking: Promise<StripeResult<string | null>> | null = null;
 
   constructor(
     private readonly client: StripeClient,
@@ -116,13 +117,17 @@ export class StripeService {
    * does is done with one key.
    */
   async accountId(): Promise<StripeResult<string | null>> {
-    if (this.account === null) {
-      const asked = await this.client.getAccountId();
-      if (asked.outcome !== 'succeeded') {
-        return asked;
-      }
+    if (this.account !== null) {
+      return this.account;
+    }
+    // Whoever comes while it is being asked waits for the same answer.
+    this.asking ??= this.client.getAccountId().finally(() => {
+      this.asking = null;
+    });
+    const asked = await this.asking;
+    if (asked.outcome === 'succeeded') {
       this.account = asked;
     }
-    return this.account;
+    return asked;
   }
 }
