@@ -23,6 +23,20 @@ export interface StripeInvoiceItem {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** An invoice item as lists of the account have it. */
+export interface ListedItem extends StripeInvoiceItem {
+  /** Null while it waits for an invoice. */
+  readonly invoice: string | null;
+  readonly description: string | null;
+}
+
+/** A page of a list, newest first. */
+export interface StripePage<Listed> {
+  readonly objects: readonly Listed[];
+  /** The id to go on after; null on the last page. */
+  readonly after: string | null;
+}
+
 /** A page of the event list, newest first. */
 export interface StripeEventPage {
   /** Each as Stripe's own JSON. */

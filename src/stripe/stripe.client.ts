@@ -19,7 +19,7 @@ import {
 import { classify, mapResult, type StripeFault, type StripeResult } from './stripe-result.js';
 
 /** Stripe's own largest page. */
-const PAGE_SIZE = 100;
+export const PAGE_SIZE = 100;
 /** Stripe allows 250 items on an invoice; a customer with more invoices in a day needs a person. */
 const MAX_PAGES = 20;
 /** As Stripe recommends (docs.stripe.com/webhooks); given explicitly, since 0 would switch it off. */
@@ -184,7 +184,8 @@ export class StripeClient {
     return fault;
   }
 
-  private async call<Value>(run: (sdk: Stripe) => Promise<Value>): Promise<StripeResult<Value>> {
+  /** Makes one call, outside any transaction; what went wrong comes back as a value. For clients of this folder. */
+  async call<Value>(run: (sdk: Stripe) => Promise<Value>): Promise<StripeResult<Value>> {
     this.database.assertNoTransaction();
     if (this.sdk === null) {
       const message = 'No STRIPE_SECRET_KEY is configured.';
@@ -233,7 +234,7 @@ function toFault(error: InstanceType<typeof Stripe.errors.StripeError>): StripeF
 }
 
 /** All pages of a list; throws when there are more than anything here should have. */
-async function allPages<Item extends { id?: string }>(
+export async function allPages<Item extends { id?: string }>(
   fetchPage: (page: { limit: number; starting_after?: string }) => Promise<Listed<Item>>,
 ): Promise<Item[]> {
   const items: Item[] = [];
@@ -251,7 +252,8 @@ async function allPages<Item extends { id?: string }>(
   throw new Error(`Stripe listed more than ${MAX_PAGES * PAGE_SIZE} objects`);
 }
 
-function toInvoice(invoice: Stripe.Invoice): StripeInvoice {
+/** What is read of an invoice. */
+export function toInvoice(invoice: Stripe.Invoice): StripeInvoice {
   return {
     id: invoice.id,
     status: toStatus(invoice.status),
@@ -272,7 +274,8 @@ function toStatus(status: string | null): StripeInvoiceStatus {
   return known;
 }
 
-function toItem(item: Stripe.InvoiceItem): StripeInvoiceItem {
+/** What is read of an invoice item. */
+export function toItem(item: Stripe.InvoiceItem): StripeInvoiceItem {
   return {
     id: item.id,
     amountMinor: BigInt(item.amount),
@@ -281,6 +284,7 @@ function toItem(item: Stripe.InvoiceItem): StripeInvoiceItem {
   };
 }
 
-function toSeconds(instant: Date): number {
+/** Stripe's times are whole seconds. */
+export function toSeconds(instant: Date): number {
   return Math.floor(instant.getTime() / 1_000);
 }

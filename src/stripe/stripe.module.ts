@@ -1,4 +1,6 @@
 import { Module } from '@nestjs/common';
+import { AccountClient } from './account.client.js';
+import { AccountService } from './account.service.js';
 import { EventPollService } from './event-poll.service.js';
 import { EventPollStore } from './event-poll.store.js';
 import { EventPollWorker } from './event-poll.worker.js';
@@ -15,6 +17,8 @@ import { StripeService } from './stripe.service.js';
   providers: [
     StripeClient,
     StripeService,
+    AccountClient,
+    AccountService,
     ProviderEventsStore,
     ProviderEventsService,
     ProviderEventsReader,
@@ -22,6 +26,6 @@ import { StripeService } from './stripe.service.js';
     EventPollService,
     EventPollWorker,
   ],
-  exports: [StripeService, ProviderEventsService, ProviderEventsReader],
+  exports: [StripeService, AccountService, ProviderEventsService, ProviderEventsReader],
 })
 export class StripeModule {}
