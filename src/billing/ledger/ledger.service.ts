@@ -37,6 +37,11 @@ export class LedgerService {
     });
   }
 
+  /** Forgets the item at Stripe of a line item, which is not there any longer; another id stays. */
+  async forgetItem(lineItemId: string, stripeInvoiceItemId: string): Promise<void> {
+    await this.store.forgetItem(lineItemId, stripeInvoiceItemId);
+  }
+
   /**
    * Puts failed line items, of which it is proven that Stripe has them nowhere, on another invoice.
    *

@@ -206,6 +206,15 @@ export class LedgerStore {
     return rows.length;
   }
 
+  /** Forgets Stripe's id of an item that is gone, so that the next one's is kept; another id stays. */
+  async forgetItem(lineItemId: string, stripeInvoiceItemId: string): Promise<void> {
+    await this.database.query(
+      `UPDATE line_items SET stripe_invoice_item_id = NULL
+       WHERE id = $1 AND stripe_invoice_item_id = $2`,
+      [lineItemId, stripeInvoiceItemId],
+    );
+  }
+
   /**
    * Puts failed line items on another invoice, as pending ones without an id at Stripe. Others stay as
    * they are. Locks the rows it changes.

@@ -31,6 +31,12 @@ export class LeasesService {
     return await this.store.claim(limit, now, this.until(now));
   }
 
+  /** Leases one customer, for changes that are not queued; null while somebody else has them. */
+  async claimFor(customerId: string): Promise<Lease | null> {
+    const now = this.clock.now();
+    return await this.store.claimFor(customerId, now, this.until(now));
+  }
+
   /** Holds on for another call; throws LeaseLost. */
   async renew(lease: Lease): Promise<void> {
     const now = this.clock.now();

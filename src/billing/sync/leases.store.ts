@@ -49,6 +49,21 @@ export class LeasesStore {
     return rows.map((row) => ({ customerId: row.customer_id, token: row.token }));
   }
 
+  /** Leases one customer, whether anything is due or not. Answers null when somebody holds them. */
+  async claimFor(customerId: string, now: Date, until: Date): Promise<Lease | null> {
+    const rows = await this.database.query<LeaseRow>(
+      `INSERT INTO provider_leases AS lease (customer_id, token, leased_until)
+       VALUES ($1, gen_random_uuid(), $3)
+       ON CONFLICT (customer_id) DO UPDATE
+         SET token = excluded.token, leased_until = excluded.leased_until
+         WHERE lease.leased_until <= $2
+       RETURNING customer_id, token`,
+      [customerId, now, until],
+    );
+    const [row] = rows;
+    return row === undefined ? null : { customerId: row.customer_id, token: row.token };
+  }
+
   /** Holds on until `until`. Answers false when the lease has run out or is somebody else's. */
   async renew(lease: Lease, now: Date, until: Date): Promise<boolean> {
     const rows = await this.database.query<LeaseRow>(

@@ -32,5 +32,6 @@ import { SyncsStore } from './syncs.store.js';
     RetryService,
     SyncWorker,
   ],
+  exports: [LeasesService, RetryService],
 })
 export class SyncModule {}
