@@ -53,6 +53,11 @@ export const API_SECTIONS: readonly ApiSection[] = [
     paths: ['/api/v1/invoices'],
   },
   {
+    name: 'Reconciliation',
+    description: 'The ledger beside Stripe, line by line, and what to do about what differs.',
+    paths: ['/api/v1/reconciliations'],
+  },
+  {
     name: 'Stripe',
     description: 'What Stripe tells, and how it was followed.',
     paths: ['/api/v1/provider-events', '/webhooks/stripe'],

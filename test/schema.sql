@@ -322,6 +322,92 @@ CREATE TABLE quarantined_values (
   CONSTRAINT quarantined_values_pkey PRIMARY KEY (meter, source, event_id)
 );
 
+CREATE TABLE reconciliation_differences (
+  id text NOT NULL,
+  reconciliation_id text NOT NULL,
+  class text NOT NULL,
+  repair text NOT NULL,
+  rank integer NOT NULL,
+  customer_id text,
+  invoice_id text,
+  line_item_id text,
+  stripe_id text,
+  stripe_invoice_id text,
+  looked_at_invoices text[] NOT NULL,
+  looked_at_items text[] NOT NULL,
+  ours_minor bigint,
+  ours_currency text,
+  theirs_minor bigint,
+  theirs_currency text,
+  detail text NOT NULL,
+  state text NOT NULL,
+  requested_by text,
+  requested_at timestamp with time zone,
+  begun_at timestamp with time zone,
+  attempt_count integer NOT NULL,
+  next_attempt_at timestamp with time zone,
+  settled_at timestamp with time zone,
+  outcome text,
+  CONSTRAINT reconciliation_differences_money_check CHECK ((((ours_minor IS NULL) = (ours_currency IS NULL)) AND ((theirs_minor IS NULL) = (theirs_currency IS NULL)))),
+  CONSTRAINT reconciliation_differences_pkey PRIMARY KEY (id),
+  CONSTRAINT reconciliation_differences_reconciliation_fkey FOREIGN KEY (reconciliation_id) REFERENCES reconciliations(id) ON DELETE RESTRICT,
+  CONSTRAINT reconciliation_differences_state_check CHECK (((state = ANY (ARRAY['open'::text, 'queued'::text, 'repaired'::text, 'gone'::text, 'failed'::text])) AND ((state = 'open'::text) = (requested_by IS NULL)) AND ((requested_by IS NULL) = (requested_at IS NULL)) AND ((state = 'queued'::text) = (next_attempt_at IS NOT NULL)) AND ((state = ANY (ARRAY['repaired'::text, 'gone'::text, 'failed'::text])) = (settled_at IS NOT NULL)) AND ((settled_at IS NULL) = (outcome IS NULL))))
+);
+
+CREATE TABLE reconciliation_doubts (
+  reconciliation_id text NOT NULL,
+  key text NOT NULL,
+  invoice_id text,
+  stripe_invoice_ids text[] NOT NULL,
+  stripe_item_ids text[] NOT NULL,
+  look_count integer NOT NULL,
+  next_look_at timestamp with time zone NOT NULL,
+  CONSTRAINT reconciliation_doubts_pkey PRIMARY KEY (reconciliation_id, key),
+  CONSTRAINT reconciliation_doubts_reconciliation_fkey FOREIGN KEY (reconciliation_id) REFERENCES reconciliations(id) ON DELETE CASCADE
+);
+
+CREATE TABLE reconciliation_sightings (
+  reconciliation_id text NOT NULL,
+  stripe_id text NOT NULL,
+  kind text NOT NULL,
+  stripe_invoice_id text,
+  status text,
+  amount_minor bigint,
+  currency text,
+  description text,
+  named text,
+  invoice_id text,
+  CONSTRAINT reconciliation_sightings_kind_check CHECK ((((kind = 'invoice'::text) AND (status IS NOT NULL) AND (amount_minor IS NULL) AND (currency IS NULL)) OR ((kind = 'item'::text) AND (status IS NULL) AND (amount_minor IS NOT NULL) AND (currency IS NOT NULL)))),
+  CONSTRAINT reconciliation_sightings_pkey PRIMARY KEY (reconciliation_id, stripe_id),
+  CONSTRAINT reconciliation_sightings_reconciliation_fkey FOREIGN KEY (reconciliation_id) REFERENCES reconciliations(id) ON DELETE CASCADE
+);
+
+CREATE TABLE reconciliations (
+  id text NOT NULL,
+  starts_at timestamp with time zone NOT NULL,
+  ends_at timestamp with time zone NOT NULL,
+  night date,
+  state text NOT NULL,
+  phase text NOT NULL,
+  after_id text,
+  next_step_at timestamp with time zone NOT NULL,
+  attempt_count integer NOT NULL,
+  error text,
+  totals jsonb NOT NULL,
+  invoice_count integer NOT NULL,
+  line_item_count integer NOT NULL,
+  difference_count integer NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  created_by text,
+  finished_at timestamp with time zone,
+  CONSTRAINT reconciliations_creator_check CHECK (((night IS NULL) = (created_by IS NOT NULL))),
+  CONSTRAINT reconciliations_night_unique UNIQUE (night),
+  CONSTRAINT reconciliations_phase_check CHECK ((phase = ANY (ARRAY['invoices'::text, 'items'::text, 'compare'::text, 'recheck'::text]))),
+  CONSTRAINT reconciliations_pkey PRIMARY KEY (id),
+  CONSTRAINT reconciliations_span_check CHECK ((starts_at < ends_at)),
+  CONSTRAINT reconciliations_state_check CHECK (((state = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text])) AND ((state = 'running'::text) = (finished_at IS NULL))))
+);
+
 CREATE TABLE rejected_usage_events (
   id text NOT NULL,
   fingerprint uuid NOT NULL,
@@ -637,6 +723,7 @@ CREATE INDEX customer_subjects_customer ON public.customer_subjects USING btree 
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX ingest_batches_pending ON public.ingest_batches USING btree (id) WHERE (fold IS NULL);
 CREATE INDEX invoices_billing_period ON public.invoices USING btree (billing_period_id);
+CREATE INDEX invoices_created ON public.invoices USING btree (created_at, id);
 CREATE INDEX invoices_customer ON public.invoices USING btree (customer_id, id);
 CREATE INDEX line_items_customer ON public.line_items USING btree (customer_id, id);
 CREATE INDEX line_items_invoice ON public.line_items USING btree (invoice_id);
@@ -646,6 +733,10 @@ CREATE INDEX provider_events_received ON public.provider_events USING btree (rec
 CREATE INDEX provider_syncs_due ON public.provider_syncs USING btree (next_attempt_at) WHERE (state = 'pending'::text);
 CREATE INDEX provider_syncs_line_item ON public.provider_syncs USING btree (line_item_id) WHERE (line_item_id IS NOT NULL);
 CREATE INDEX provider_syncs_pending ON public.provider_syncs USING btree (customer_id, invoice_id, "position") WHERE (state = 'pending'::text);
+CREATE INDEX reconciliation_differences_listed ON public.reconciliation_differences USING btree (reconciliation_id, id);
+CREATE INDEX reconciliation_differences_queued ON public.reconciliation_differences USING btree (reconciliation_id, rank) WHERE (state = 'queued'::text);
+CREATE INDEX reconciliation_sightings_invoice ON public.reconciliation_sightings USING btree (reconciliation_id, invoice_id);
+CREATE UNIQUE INDEX reconciliations_running ON public.reconciliations USING btree (starts_at, ends_at) WHERE (state = 'running'::text);
 CREATE INDEX rejected_usage_events_open ON public.rejected_usage_events USING btree (id) WHERE (closed_as IS NULL);
 CREATE INDEX sequence_gaps_closed ON public.sequence_gaps USING btree (id) WHERE isempty(missing);
 CREATE INDEX sequence_gaps_counter ON public.sequence_gaps USING btree (source_id, counter, id);

@@ -23,7 +23,9 @@ export type IdPrefix =
   | 'cnt'
   | 'reb'
   | 'chk'
-  | 'gap';
+  | 'gap'
+  | 'rec'
+  | 'dif';
 
 /** Crockford's base 32 in lower case: sorts as the bytes do, and has no letters that look alike. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

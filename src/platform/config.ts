@@ -39,6 +39,9 @@ export interface Config {
     readonly apiBase: URL | undefined;
     readonly timeoutMs: number;
     readonly pollSeconds: number;
+    /** From which hour of the day on (UTC) the nightly reconciliation is due; null: never. */
+    readonly reconcileHour: number | null;
+    readonly reconcileDays: number;
   };
   readonly webhooks: {
     readonly allowedCidrs: readonly string[];
@@ -73,6 +76,10 @@ export const SETTINGS = {
   STRIPE_API_BASE: undefined,
   STRIPE_TIMEOUT_MS: '20000',
   STRIPE_POLL_SECONDS: '60',
+  // Periods close after midnight, and have reached Stripe by then.
+  RECONCILE_HOUR: '3',
+  // A month and its grace: until an invoice is paid or given up, mostly.
+  RECONCILE_DAYS: '35',
   WEBHOOK_ALLOWED_CIDRS: undefined,
   WEBHOOK_TIMEOUT_MS: '10000',
 } as const satisfies Record<string, string | undefined>;
@@ -211,6 +218,9 @@ function readStripe(reader: Reader): Config['stripe'] {
     apiBase: reader.url('STRIPE_API_BASE', ['http:', 'https:']),
     timeoutMs: reader.whole('STRIPE_TIMEOUT_MS', 100, 80_000),
     pollSeconds: reader.whole('STRIPE_POLL_SECONDS', 1, 86_400),
+    reconcileHour:
+      reader.required('RECONCILE_HOUR') === 'off' ? null : reader.whole('RECONCILE_HOUR', 0, 23),
+    reconcileDays: reader.whole('RECONCILE_DAYS', 1, 400),
   };
 }
 
