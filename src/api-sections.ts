@@ -20,7 +20,7 @@ export const API_SECTIONS: readonly ApiSection[] = [
   {
     name: 'Customers',
     description: 'Who pays, and whose usage is theirs from when on.',
-    paths: ['/api/v1/customers'],
+    paths: ['/api/v1/customers', '/api/v1/customer-standings'],
   },
   {
     name: 'Meters',
@@ -43,6 +43,11 @@ export const API_SECTIONS: readonly ApiSection[] = [
     paths: ['/api/v1/billing-periods'],
   },
   {
+    name: 'Late usage',
+    description: 'What came after its billing period had closed and is not billed by itself.',
+    paths: ['/api/v1/late-usage'],
+  },
+  {
     name: 'Line items',
     description: 'The ledger: what was billed, why so much, and whether Stripe has it.',
     paths: ['/api/v1/line-items'],
@@ -51,6 +56,11 @@ export const API_SECTIONS: readonly ApiSection[] = [
     name: 'Invoices',
     description: 'What line items became at Stripe.',
     paths: ['/api/v1/invoices'],
+  },
+  {
+    name: 'Reconciliation',
+    description: 'The ledger beside Stripe, line by line, and what to do about what differs.',
+    paths: ['/api/v1/reconciliations'],
   },
   {
     name: 'Stripe',

@@ -2,7 +2,7 @@
 
 CREATE EXTENSION btree_gist;
 
-CREATE SEQUENCE usage_folds;
+CREATE SEQUENCE usage_fold_numbers;
 
 CREATE TABLE announced_counts (
   id text NOT NULL,
@@ -37,6 +37,21 @@ CREATE TABLE api_keys (
   CONSTRAINT api_keys_token_unique UNIQUE (token_sha256)
 );
 
+CREATE TABLE billing_period_holds (
+  billing_period_id text NOT NULL,
+  held_at timestamp with time zone NOT NULL,
+  reasons jsonb NOT NULL,
+  checked_at timestamp with time zone NOT NULL,
+  next_check_at timestamp with time zone NOT NULL,
+  released_at timestamp with time zone,
+  released_by text,
+  released_reason text,
+  CONSTRAINT billing_period_holds_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE CASCADE,
+  CONSTRAINT billing_period_holds_pkey PRIMARY KEY (billing_period_id),
+  CONSTRAINT billing_period_holds_reasons_check CHECK ((jsonb_typeof(reasons) = 'array'::text)),
+  CONSTRAINT billing_period_holds_release_check CHECK ((num_nulls(released_at, released_by, released_reason) = ANY (ARRAY[0, 3])))
+);
+
 CREATE TABLE billing_periods (
   id text NOT NULL,
   subscription_id text NOT NULL,
@@ -47,6 +62,11 @@ CREATE TABLE billing_periods (
   state text NOT NULL,
   cut_off_batch bigint,
   closed_at timestamp with time zone,
+  fees_due_at timestamp with time zone,
+  is_watched boolean NOT NULL DEFAULT false,
+  late_since timestamp with time zone,
+  settled_batch bigint,
+  CONSTRAINT billing_periods_late_check CHECK (((state = 'closed'::text) OR ((NOT is_watched) AND (late_since IS NULL) AND (settled_batch IS NULL)))),
   CONSTRAINT billing_periods_no_overlap EXCLUDE USING gist (subscription_id WITH =, tstzrange(starts_at, ends_at) WITH &&),
   CONSTRAINT billing_periods_pkey PRIMARY KEY (id),
   CONSTRAINT billing_periods_plan_version_fkey FOREIGN KEY (plan_version_id) REFERENCES plan_versions(id) ON DELETE RESTRICT,
@@ -55,13 +75,34 @@ CREATE TABLE billing_periods (
   CONSTRAINT billing_periods_subscription_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE RESTRICT
 );
 
+CREATE TABLE customer_standings (
+  customer_id text NOT NULL,
+  standing text NOT NULL,
+  changed_at timestamp with time zone NOT NULL,
+  next_change_at timestamp with time zone,
+  CONSTRAINT customer_standings_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT customer_standings_pkey PRIMARY KEY (customer_id),
+  CONSTRAINT customer_standings_standing_check CHECK ((standing = ANY (ARRAY['good'::text, 'past_due'::text, 'suspended'::text])))
+);
+
+CREATE TABLE customer_subject_changes (
+  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  customer_id text NOT NULL,
+  starts_at timestamp with time zone NOT NULL,
+  changed_at timestamp with time zone NOT NULL,
+  taken_at timestamp with time zone,
+  CONSTRAINT customer_subject_changes_pkey PRIMARY KEY (id)
+);
+
 CREATE TABLE customer_subjects (
   subject text NOT NULL,
   customer_id text NOT NULL,
   starts_at timestamp with time zone NOT NULL,
   ends_at timestamp with time zone NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  number bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   CONSTRAINT customer_subjects_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT customer_subjects_number_unique UNIQUE (number),
   CONSTRAINT customer_subjects_one_owner EXCLUDE USING gist (subject WITH =, tstzrange(starts_at, ends_at) WITH &&),
   CONSTRAINT customer_subjects_pkey PRIMARY KEY (subject, starts_at),
   CONSTRAINT customer_subjects_span_check CHECK ((starts_at < ends_at))
@@ -81,6 +122,17 @@ CREATE TABLE customers (
   CONSTRAINT customers_key_unique UNIQUE (key),
   CONSTRAINT customers_pkey PRIMARY KEY (id),
   CONSTRAINT customers_stripe_customer_unique UNIQUE (stripe_customer_id)
+);
+
+CREATE TABLE draft_queues (
+  stripe_subscription_id text NOT NULL,
+  customer_id text NOT NULL,
+  next_look_at timestamp with time zone,
+  attempt_count integer NOT NULL,
+  last_error text,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT draft_queues_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT draft_queues_pkey PRIMARY KEY (stripe_subscription_id)
 );
 
 CREATE TABLE idempotency_keys (
@@ -117,11 +169,43 @@ CREATE TABLE invoices (
   hosted_invoice_url text,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  stripe_subscription_id text,
+  stripe_account_id text,
   CONSTRAINT invoices_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
   CONSTRAINT invoices_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT invoices_pkey PRIMARY KEY (id),
   CONSTRAINT invoices_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'draft'::text, 'open'::text, 'paid'::text, 'uncollectible'::text, 'void'::text, 'deleted'::text]))),
   CONSTRAINT invoices_stripe_unique UNIQUE (stripe_invoice_id)
+);
+
+CREATE TABLE late_usage (
+  id text NOT NULL,
+  customer_id text NOT NULL,
+  subscription_id text NOT NULL,
+  billing_period_id text NOT NULL,
+  state text NOT NULL,
+  cut_off_batch bigint NOT NULL,
+  currency text NOT NULL,
+  amount_minor bigint NOT NULL,
+  lines jsonb NOT NULL,
+  decided_at timestamp with time zone,
+  decided_by text,
+  decision_reason text,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT late_usage_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
+  CONSTRAINT late_usage_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT late_usage_decision_check CHECK ((((state = ANY (ARRAY['unbilled'::text, 'held'::text])) = (decided_at IS NULL)) AND ((decided_at IS NULL) = (decided_by IS NULL)) AND ((decided_at IS NULL) = (decision_reason IS NULL)))),
+  CONSTRAINT late_usage_pkey PRIMARY KEY (id),
+  CONSTRAINT late_usage_state_check CHECK ((state = ANY (ARRAY['unbilled'::text, 'held'::text, 'to_bill'::text, 'billed'::text, 'dismissed'::text]))),
+  CONSTRAINT late_usage_subscription_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE late_usage_scans (
+  is_only boolean NOT NULL DEFAULT true,
+  done_batch bigint NOT NULL,
+  CONSTRAINT late_usage_scans_one CHECK (is_only),
+  CONSTRAINT late_usage_scans_pkey PRIMARY KEY (is_only)
 );
 
 CREATE TABLE line_items (
@@ -142,12 +226,25 @@ CREATE TABLE line_items (
   invoice_id text,
   stripe_invoice_item_id text,
   created_at timestamp with time zone NOT NULL,
+  corrects_line_item_id text,
+  adjustment_number integer NOT NULL DEFAULT 0,
+  billed_in_period_id text,
+  ownership_number bigint,
+  carried_over text,
+  CONSTRAINT line_items_adjustment_check CHECK ((((kind = 'adjustment'::text) = (corrects_line_item_id IS NOT NULL)) AND ((kind = 'adjustment'::text) = (adjustment_number > 0)) AND ((kind = 'adjustment'::text) OR (billed_in_period_id IS NULL)))),
+  CONSTRAINT line_items_billed_in_fkey FOREIGN KEY (billed_in_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
+  CONSTRAINT line_items_corrects_fkey FOREIGN KEY (corrects_line_item_id) REFERENCES line_items(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_failure_check CHECK (((state = 'failed'::text) = (failure IS NOT NULL))),
   CONSTRAINT line_items_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices(id) ON DELETE RESTRICT,
-  CONSTRAINT line_items_kind_check CHECK (((kind = ANY (ARRAY['flat'::text, 'usage'::text, 'minimum'::text, 'maximum'::text])) AND ((kind = 'usage'::text) = (quantity IS NOT NULL)))),
-  CONSTRAINT line_items_once UNIQUE (billing_period_id, price_id),
+  CONSTRAINT line_items_kind_check CHECK (((kind = ANY (ARRAY['flat'::text, 'usage'::text, 'minimum'::text, 'maximum'::text, 'adjustment'::text])) AND
+CASE kind
+    WHEN 'usage'::text THEN (quantity IS NOT NULL)
+    WHEN 'adjustment'::text THEN true
+    ELSE (quantity IS NULL)
+END)),
+  CONSTRAINT line_items_once UNIQUE (billing_period_id, price_id, adjustment_number),
   CONSTRAINT line_items_pkey PRIMARY KEY (id),
   CONSTRAINT line_items_price_fkey FOREIGN KEY (price_id) REFERENCES prices(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sent'::text, 'on_invoice'::text, 'finalized'::text, 'paid'::text, 'uncollectible'::text, 'void'::text, 'failed'::text]))),
@@ -188,6 +285,17 @@ END),
   CONSTRAINT meters_pkey PRIMARY KEY (id)
 );
 
+CREATE TABLE plan_changes (
+  subscription_id text NOT NULL,
+  starts_at timestamp with time zone NOT NULL,
+  plan_id text NOT NULL,
+  version integer,
+  recorded_at timestamp with time zone NOT NULL,
+  CONSTRAINT plan_changes_pkey PRIMARY KEY (subscription_id, starts_at),
+  CONSTRAINT plan_changes_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT,
+  CONSTRAINT plan_changes_subscription_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE RESTRICT
+);
+
 CREATE TABLE plan_versions (
   id text NOT NULL,
   plan_id text NOT NULL,
@@ -196,9 +304,14 @@ CREATE TABLE plan_versions (
   "interval" text NOT NULL,
   grace_seconds integer NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  is_default boolean NOT NULL DEFAULT true,
+  late_usage text NOT NULL DEFAULT 'next_period'::text,
+  closing_checks text[] NOT NULL DEFAULT '{}'::text[],
+  CONSTRAINT plan_versions_closing_checks_check CHECK ((closing_checks <@ ARRAY['usage_level'::text, 'source_gaps'::text, 'conflicts'::text, 'quarantined_values'::text, 'stripe_reachable'::text])),
   CONSTRAINT plan_versions_grace_check CHECK ((grace_seconds >= 0)),
   CONSTRAINT plan_versions_interval_check CHECK (("interval" = ANY (ARRAY['day'::text, 'week'::text, 'month'::text, 'quarter'::text, 'year'::text]))),
-  CONSTRAINT plan_versions_number_unique UNIQUE (plan_id, version),
+  CONSTRAINT plan_versions_late_usage_check CHECK ((late_usage = ANY (ARRAY['next_period'::text, 'ignore'::text, 'hold'::text]))),
+  CONSTRAINT plan_versions_number_unique UNIQUE (plan_id, version, currency),
   CONSTRAINT plan_versions_pkey PRIMARY KEY (id),
   CONSTRAINT plan_versions_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT
 );
@@ -245,6 +358,10 @@ CREATE TABLE provider_event_polls (
   polled_to timestamp with time zone,
   after_event_id text,
   next_poll_at timestamp with time zone NOT NULL,
+  answered_at timestamp with time zone,
+  failing_since timestamp with time zone,
+  failure text,
+  CONSTRAINT provider_event_polls_failure_check CHECK (((failing_since IS NULL) = (failure IS NULL))),
   CONSTRAINT provider_event_polls_pkey PRIMARY KEY (provider),
   CONSTRAINT provider_event_polls_provider_check CHECK ((provider = 'stripe'::text)),
   CONSTRAINT provider_event_polls_span_check CHECK (((polled_to IS NOT NULL) OR (after_event_id IS NULL)))
@@ -264,6 +381,7 @@ CREATE TABLE provider_events (
   next_attempt_at timestamp with time zone NOT NULL,
   last_error text,
   processed_at timestamp with time zone,
+  snapshot_event_id text,
   CONSTRAINT provider_events_pkey PRIMARY KEY (id),
   CONSTRAINT provider_events_state_check CHECK ((((state = ANY (ARRAY['pending'::text, 'failed'::text])) AND (processed_at IS NULL)) OR ((state = ANY (ARRAY['processed'::text, 'ignored'::text])) AND (processed_at IS NOT NULL)))),
   CONSTRAINT provider_events_via_check CHECK ((via = ANY (ARRAY['webhook'::text, 'poll'::text])))
@@ -294,6 +412,8 @@ CREATE TABLE provider_syncs (
   stripe_object_id text,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  call_id text,
+  CONSTRAINT provider_syncs_call_check CHECK (((call_id IS NULL) OR ((kind = 'create_item'::text) AND (first_sent_at IS NOT NULL)))),
   CONSTRAINT provider_syncs_failure_check CHECK (((state = 'failed'::text) = (failure_code IS NOT NULL))),
   CONSTRAINT provider_syncs_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices(id) ON DELETE RESTRICT,
   CONSTRAINT provider_syncs_kind_check CHECK ((((kind = ANY (ARRAY['create_invoice'::text, 'finalize_invoice'::text])) AND (line_item_id IS NULL)) OR ((kind = 'create_item'::text) AND (line_item_id IS NOT NULL)))),
@@ -320,6 +440,92 @@ CREATE TABLE quarantined_values (
   CONSTRAINT quarantined_values_dismissed_check CHECK ((num_nulls(dismissed_at, dismissed_by, dismissed_reason) = ANY (ARRAY[0, 3]))),
   CONSTRAINT quarantined_values_id_unique UNIQUE (id),
   CONSTRAINT quarantined_values_pkey PRIMARY KEY (meter, source, event_id)
+);
+
+CREATE TABLE reconciliation_differences (
+  id text NOT NULL,
+  reconciliation_id text NOT NULL,
+  class text NOT NULL,
+  repair text NOT NULL,
+  rank integer NOT NULL,
+  customer_id text,
+  invoice_id text,
+  line_item_id text,
+  stripe_id text,
+  stripe_invoice_id text,
+  looked_at_invoices text[] NOT NULL,
+  looked_at_items text[] NOT NULL,
+  ours_minor bigint,
+  ours_currency text,
+  theirs_minor bigint,
+  theirs_currency text,
+  detail text NOT NULL,
+  state text NOT NULL,
+  requested_by text,
+  requested_at timestamp with time zone,
+  begun_at timestamp with time zone,
+  attempt_count integer NOT NULL,
+  next_attempt_at timestamp with time zone,
+  settled_at timestamp with time zone,
+  outcome text,
+  CONSTRAINT reconciliation_differences_money_check CHECK ((((ours_minor IS NULL) = (ours_currency IS NULL)) AND ((theirs_minor IS NULL) = (theirs_currency IS NULL)))),
+  CONSTRAINT reconciliation_differences_pkey PRIMARY KEY (id),
+  CONSTRAINT reconciliation_differences_reconciliation_fkey FOREIGN KEY (reconciliation_id) REFERENCES reconciliations(id) ON DELETE RESTRICT,
+  CONSTRAINT reconciliation_differences_state_check CHECK (((state = ANY (ARRAY['open'::text, 'queued'::text, 'repaired'::text, 'gone'::text, 'failed'::text])) AND ((state = 'open'::text) = (requested_by IS NULL)) AND ((requested_by IS NULL) = (requested_at IS NULL)) AND ((state = 'queued'::text) = (next_attempt_at IS NOT NULL)) AND ((state = ANY (ARRAY['repaired'::text, 'gone'::text, 'failed'::text])) = (settled_at IS NOT NULL)) AND ((settled_at IS NULL) = (outcome IS NULL))))
+);
+
+CREATE TABLE reconciliation_doubts (
+  reconciliation_id text NOT NULL,
+  key text NOT NULL,
+  invoice_id text,
+  stripe_invoice_ids text[] NOT NULL,
+  stripe_item_ids text[] NOT NULL,
+  look_count integer NOT NULL,
+  next_look_at timestamp with time zone NOT NULL,
+  CONSTRAINT reconciliation_doubts_pkey PRIMARY KEY (reconciliation_id, key),
+  CONSTRAINT reconciliation_doubts_reconciliation_fkey FOREIGN KEY (reconciliation_id) REFERENCES reconciliations(id) ON DELETE CASCADE
+);
+
+CREATE TABLE reconciliation_sightings (
+  reconciliation_id text NOT NULL,
+  stripe_id text NOT NULL,
+  kind text NOT NULL,
+  stripe_invoice_id text,
+  status text,
+  amount_minor bigint,
+  currency text,
+  description text,
+  named text,
+  invoice_id text,
+  CONSTRAINT reconciliation_sightings_kind_check CHECK ((((kind = 'invoice'::text) AND (status IS NOT NULL) AND (amount_minor IS NULL) AND (currency IS NULL)) OR ((kind = 'item'::text) AND (status IS NULL) AND (amount_minor IS NOT NULL) AND (currency IS NOT NULL)))),
+  CONSTRAINT reconciliation_sightings_pkey PRIMARY KEY (reconciliation_id, stripe_id),
+  CONSTRAINT reconciliation_sightings_reconciliation_fkey FOREIGN KEY (reconciliation_id) REFERENCES reconciliations(id) ON DELETE CASCADE
+);
+
+CREATE TABLE reconciliations (
+  id text NOT NULL,
+  starts_at timestamp with time zone NOT NULL,
+  ends_at timestamp with time zone NOT NULL,
+  night date,
+  state text NOT NULL,
+  phase text NOT NULL,
+  after_id text,
+  next_step_at timestamp with time zone NOT NULL,
+  attempt_count integer NOT NULL,
+  error text,
+  totals jsonb NOT NULL,
+  invoice_count integer NOT NULL,
+  line_item_count integer NOT NULL,
+  difference_count integer NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  created_by text,
+  finished_at timestamp with time zone,
+  CONSTRAINT reconciliations_creator_check CHECK (((night IS NULL) = (created_by IS NOT NULL))),
+  CONSTRAINT reconciliations_night_unique UNIQUE (night),
+  CONSTRAINT reconciliations_phase_check CHECK ((phase = ANY (ARRAY['invoices'::text, 'items'::text, 'compare'::text, 'recheck'::text]))),
+  CONSTRAINT reconciliations_pkey PRIMARY KEY (id),
+  CONSTRAINT reconciliations_span_check CHECK ((starts_at < ends_at)),
+  CONSTRAINT reconciliations_state_check CHECK (((state = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text])) AND ((state = 'running'::text) = (finished_at IS NULL))))
 );
 
 CREATE TABLE rejected_usage_events (
@@ -421,6 +627,49 @@ CREATE TABLE sources (
   CONSTRAINT sources_token_check CHECK (((token_header IS NULL) OR (token_query IS NULL)))
 );
 
+CREATE TABLE stripe_customer_links (
+  id text NOT NULL,
+  customer_id text NOT NULL,
+  how text NOT NULL,
+  wanted_id text,
+  state text NOT NULL,
+  generation integer NOT NULL,
+  first_sent_at timestamp with time zone,
+  is_key_spent boolean NOT NULL,
+  attempt_count integer NOT NULL,
+  next_attempt_at timestamp with time zone NOT NULL,
+  last_error text,
+  failure_code text,
+  stripe_customer_id text,
+  stripe_account_id text,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT stripe_customer_links_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT stripe_customer_links_how_check CHECK ((((how = 'id'::text) AND (wanted_id IS NOT NULL)) OR ((how = ANY (ARRAY['metadata'::text, 'create'::text])) AND (wanted_id IS NULL)))),
+  CONSTRAINT stripe_customer_links_pkey PRIMARY KEY (id),
+  CONSTRAINT stripe_customer_links_state_check CHECK (((state = ANY (ARRAY['pending'::text, 'linked'::text, 'failed'::text])) AND ((state = 'linked'::text) = (stripe_customer_id IS NOT NULL)) AND ((state = 'failed'::text) = (failure_code IS NOT NULL))))
+);
+
+CREATE TABLE stripe_drafts (
+  stripe_invoice_id text NOT NULL,
+  stripe_subscription_id text NOT NULL,
+  period_end timestamp with time zone NOT NULL,
+  attach_by timestamp with time zone NOT NULL,
+  check_at timestamp with time zone,
+  warned_at timestamp with time zone,
+  noted_at timestamp with time zone NOT NULL,
+  CONSTRAINT stripe_drafts_pkey PRIMARY KEY (stripe_invoice_id),
+  CONSTRAINT stripe_drafts_queue_fkey FOREIGN KEY (stripe_subscription_id) REFERENCES draft_queues(stripe_subscription_id) ON DELETE RESTRICT
+);
+
+CREATE TABLE stripe_rate_limits (
+  name text NOT NULL,
+  next_at timestamp with time zone NOT NULL,
+  strike_count integer NOT NULL,
+  rests_until timestamp with time zone,
+  CONSTRAINT stripe_rate_limits_pkey PRIMARY KEY (name)
+);
+
 CREATE TABLE subscriptions (
   id text NOT NULL,
   customer_id text NOT NULL,
@@ -435,15 +684,30 @@ CREATE TABLE subscriptions (
   anchor_at timestamp with time zone,
   trial_ends_at timestamp with time zone,
   pauses tstzmultirange NOT NULL DEFAULT '{}'::tstzmultirange,
+  plan_since timestamp with time zone,
+  last_bill text NOT NULL DEFAULT 'after_grace'::text,
+  stripe_subscription_id text,
   CONSTRAINT subscriptions_anchor_check CHECK ((((anchor = 'calendar'::text) AND (anchor_at IS NULL)) OR ((anchor = 'anniversary'::text) AND (anchor_at IS NOT NULL)))),
   CONSTRAINT subscriptions_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
-  CONSTRAINT subscriptions_no_overlap EXCLUDE USING gist (customer_id WITH =, plan_id WITH =, tstzrange(starts_at, COALESCE(ends_at, 'infinity'::timestamp with time zone)) WITH &&),
+  CONSTRAINT subscriptions_last_bill_check CHECK ((last_bill = ANY (ARRAY['after_grace'::text, 'at_once'::text, 'period_end'::text]))),
+  CONSTRAINT subscriptions_no_overlap EXCLUDE USING gist (customer_id WITH =, plan_id WITH =, tstzrange(LEAST(COALESCE(plan_since, starts_at), ends_at), COALESCE(ends_at, 'infinity'::timestamp with time zone)) WITH &&),
   CONSTRAINT subscriptions_pauses_check CHECK ((NOT lower_inf(pauses))),
   CONSTRAINT subscriptions_pkey PRIMARY KEY (id),
   CONSTRAINT subscriptions_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT,
   CONSTRAINT subscriptions_provider_check CHECK ((provider = ANY (ARRAY['none'::text, 'stripe'::text]))),
   CONSTRAINT subscriptions_span_check CHECK (((ends_at IS NULL) OR (ends_at >= starts_at))),
+  CONSTRAINT subscriptions_stripe_subscription_check CHECK (((stripe_subscription_id IS NULL) OR (provider = 'stripe'::text))),
   CONSTRAINT subscriptions_trial_check CHECK (((trial_ends_at IS NULL) OR (trial_ends_at > starts_at)))
+);
+
+CREATE TABLE unpaid_invoices (
+  invoice_id text NOT NULL,
+  customer_id text NOT NULL,
+  past_due_at timestamp with time zone,
+  is_written_off boolean NOT NULL,
+  CONSTRAINT unpaid_invoices_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT unpaid_invoices_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices(id) ON DELETE RESTRICT,
+  CONSTRAINT unpaid_invoices_pkey PRIMARY KEY (invoice_id)
 );
 
 CREATE TABLE usage_backfills (
@@ -482,6 +746,18 @@ CREATE TABLE usage_corrections (
   created_by text NOT NULL,
   CONSTRAINT usage_corrections_pkey PRIMARY KEY (source, id, batch_id, sign),
   CONSTRAINT usage_corrections_sign_check CHECK ((sign = ANY (ARRAY['-1'::integer, 1])))
+);
+
+CREATE TABLE usage_days (
+  subject text NOT NULL,
+  meter integer NOT NULL,
+  day timestamp with time zone NOT NULL,
+  groups text[] NOT NULL,
+  event_count bigint NOT NULL,
+  value_sum numeric NOT NULL,
+  value numeric,
+  last_time timestamp with time zone,
+  CONSTRAINT usage_days_pkey PRIMARY KEY (meter, day, subject, groups)
 );
 
 CREATE TABLE usage_distinct_values (
@@ -566,6 +842,13 @@ CREATE TABLE usage_rollups (
   CONSTRAINT usage_rollups_pkey PRIMARY KEY (subject, meter, hour, groups)
 );
 
+CREATE TABLE usage_summed_days (
+  meter integer NOT NULL,
+  day timestamp with time zone NOT NULL,
+  is_summed boolean NOT NULL,
+  CONSTRAINT usage_summed_days_pkey PRIMARY KEY (meter, day)
+);
+
 CREATE TABLE webhook_attempts (
   id text NOT NULL,
   delivery_id text NOT NULL,
@@ -630,31 +913,58 @@ CREATE TABLE webhook_messages (
 
 CREATE INDEX announced_counts_due ON public.announced_counts USING btree (check_at) WHERE ((check_at IS NOT NULL) AND (replaced_at IS NULL));
 CREATE INDEX announced_counts_source ON public.announced_counts USING btree (source_id, id);
+CREATE INDEX announced_counts_unsettled ON public.announced_counts USING btree (ends_at) WHERE ((replaced_at IS NULL) AND ((check_at IS NOT NULL) OR (told_missing IS NOT NULL)));
 CREATE UNIQUE INDEX announced_counts_window ON public.announced_counts USING btree (source_id, starts_at, ends_at) WHERE (replaced_at IS NULL);
 CREATE INDEX api_keys_source ON public.api_keys USING btree (source_id, id) WHERE (source_id IS NOT NULL);
+CREATE INDEX billing_periods_closed_end ON public.billing_periods USING btree (ends_at) WHERE (state = 'closed'::text);
 CREATE INDEX billing_periods_due ON public.billing_periods USING btree (closes_at) WHERE (state = 'open'::text);
+CREATE INDEX billing_periods_fees_due ON public.billing_periods USING btree (fees_due_at) WHERE (fees_due_at IS NOT NULL);
+CREATE INDEX billing_periods_late ON public.billing_periods USING btree (subscription_id) WHERE (late_since IS NOT NULL);
+CREATE INDEX billing_periods_unwatched ON public.billing_periods USING btree (cut_off_batch) WHERE ((state = 'closed'::text) AND (NOT is_watched));
+CREATE INDEX customer_standings_due ON public.customer_standings USING btree (next_change_at) WHERE (next_change_at IS NOT NULL);
+CREATE INDEX customer_standings_standing ON public.customer_standings USING btree (standing, customer_id) WHERE (standing <> 'good'::text);
+CREATE INDEX customer_subject_changes_open ON public.customer_subject_changes USING btree (id) WHERE (taken_at IS NULL);
 CREATE INDEX customer_subjects_customer ON public.customer_subjects USING btree (customer_id);
+CREATE INDEX draft_queues_due ON public.draft_queues USING btree (next_look_at) WHERE (next_look_at IS NOT NULL);
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX ingest_batches_pending ON public.ingest_batches USING btree (id) WHERE (fold IS NULL);
 CREATE INDEX invoices_billing_period ON public.invoices USING btree (billing_period_id);
+CREATE INDEX invoices_created ON public.invoices USING btree (created_at, id);
 CREATE INDEX invoices_customer ON public.invoices USING btree (customer_id, id);
+CREATE INDEX late_usage_billing_period ON public.late_usage USING btree (billing_period_id, id);
+CREATE UNIQUE INDEX late_usage_open ON public.late_usage USING btree (billing_period_id) WHERE (state = ANY (ARRAY['unbilled'::text, 'held'::text]));
+CREATE INDEX late_usage_to_bill ON public.late_usage USING btree (subscription_id) WHERE (state = 'to_bill'::text);
 CREATE INDEX line_items_customer ON public.line_items USING btree (customer_id, id);
 CREATE INDEX line_items_invoice ON public.line_items USING btree (invoice_id);
 CREATE INDEX line_items_subscription ON public.line_items USING btree (subscription_id, id);
+CREATE UNIQUE INDEX plan_versions_default_unique ON public.plan_versions USING btree (plan_id, version) WHERE is_default;
 CREATE INDEX provider_events_due ON public.provider_events USING btree (next_attempt_at) WHERE (state = 'pending'::text);
 CREATE INDEX provider_events_received ON public.provider_events USING btree (received_at, id);
+CREATE UNIQUE INDEX provider_events_told_once ON public.provider_events USING btree (COALESCE(snapshot_event_id, id)) WHERE (state <> 'ignored'::text);
 CREATE INDEX provider_syncs_due ON public.provider_syncs USING btree (next_attempt_at) WHERE (state = 'pending'::text);
 CREATE INDEX provider_syncs_line_item ON public.provider_syncs USING btree (line_item_id) WHERE (line_item_id IS NOT NULL);
 CREATE INDEX provider_syncs_pending ON public.provider_syncs USING btree (customer_id, invoice_id, "position") WHERE (state = 'pending'::text);
+CREATE INDEX quarantined_values_subject_time ON public.quarantined_values USING btree (subject, "time") WHERE (dismissed_at IS NULL);
+CREATE INDEX reconciliation_differences_listed ON public.reconciliation_differences USING btree (reconciliation_id, id);
+CREATE INDEX reconciliation_differences_queued ON public.reconciliation_differences USING btree (reconciliation_id, rank) WHERE (state = 'queued'::text);
+CREATE INDEX reconciliation_sightings_invoice ON public.reconciliation_sightings USING btree (reconciliation_id, invoice_id);
+CREATE UNIQUE INDEX reconciliations_running ON public.reconciliations USING btree (starts_at, ends_at) WHERE (state = 'running'::text);
 CREATE INDEX rejected_usage_events_open ON public.rejected_usage_events USING btree (id) WHERE (closed_as IS NULL);
 CREATE INDEX sequence_gaps_closed ON public.sequence_gaps USING btree (id) WHERE isempty(missing);
 CREATE INDEX sequence_gaps_counter ON public.sequence_gaps USING btree (source_id, counter, id);
+CREATE INDEX sequence_gaps_open ON public.sequence_gaps USING btree (found_at) WHERE (NOT isempty(missing));
 CREATE INDEX sequence_gaps_source ON public.sequence_gaps USING btree (source_id, id);
 CREATE INDEX sequence_gaps_waiting ON public.sequence_gaps USING btree (found_at) WHERE (told_at IS NULL);
+CREATE INDEX stripe_customer_links_customer ON public.stripe_customer_links USING btree (customer_id, id);
+CREATE UNIQUE INDEX stripe_customer_links_pending ON public.stripe_customer_links USING btree (customer_id) WHERE (state = 'pending'::text);
+CREATE INDEX stripe_drafts_due ON public.stripe_drafts USING btree (check_at) WHERE (check_at IS NOT NULL);
+CREATE INDEX subscriptions_stripe_subscription ON public.subscriptions USING btree (stripe_subscription_id) WHERE (stripe_subscription_id IS NOT NULL);
+CREATE INDEX unpaid_invoices_customer ON public.unpaid_invoices USING btree (customer_id);
 CREATE INDEX usage_corrections_batch ON public.usage_corrections USING btree (batch_id);
 CREATE INDEX usage_corrections_subject_time ON public.usage_corrections USING btree (subject, "time");
 CREATE INDEX usage_distinct_values_meter_hour ON public.usage_distinct_values USING btree (meter, hour);
 CREATE INDEX usage_event_conflicts_open ON public.usage_event_conflicts USING btree (id) WHERE (closed_as IS NULL);
+CREATE INDEX usage_event_conflicts_subject ON public.usage_event_conflicts USING btree (((event ->> 'subject'::text))) WHERE (closed_as IS NULL);
 CREATE INDEX usage_events_batch ON ONLY public.usage_events USING btree (batch_id);
 CREATE INDEX usage_events_sequence ON ONLY public.usage_events USING btree (source, "left"((extensions ->> 'sequence_key'::text), 300) COLLATE "C") WHERE (extensions ? 'sequence_key'::text);
 CREATE INDEX usage_events_subject_time ON ONLY public.usage_events USING btree (subject, "time");

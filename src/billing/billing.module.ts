@@ -1,9 +1,25 @@
 import { Module } from '@nestjs/common';
+import { DraftsModule } from './drafts/drafts.module.js';
+import { ExplanationsModule } from './explanations/explanations.module.js';
 import { InvoicesModule } from './invoices/invoices.module.js';
 import { LedgerModule } from './ledger/ledger.module.js';
 import { PeriodsModule } from './periods/periods.module.js';
+import { ReconciliationModule } from './reconciliation/reconciliation.module.js';
+import { StandingModule } from './standing/standing.module.js';
 import { SubscriptionsModule } from './subscriptions/subscriptions.module.js';
 import { SyncModule } from './sync/sync.module.js';
 
-@Module({ imports: [LedgerModule, PeriodsModule, SubscriptionsModule, InvoicesModule, SyncModule] })
+@Module({
+  imports: [
+    LedgerModule,
+    PeriodsModule,
+    SubscriptionsModule,
+    InvoicesModule,
+    SyncModule,
+    DraftsModule,
+    ExplanationsModule,
+    StandingModule,
+    ReconciliationModule,
+  ],
+})
 export class BillingModule {}

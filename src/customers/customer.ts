@@ -23,6 +23,12 @@ export interface CustomerSubject {
   readonly endsAt: Date | null;
 }
 
+/** A customer whose usage changed from a moment on (null: all of it), since a subject was handed over. */
+export interface SubjectChange {
+  readonly customerId: string;
+  readonly from: Date | null;
+}
+
 export type CustomerChanges = Partial<
   Pick<Customer, 'name' | 'email' | 'timeZone' | 'stripeCustomerId' | 'metadata'>
 >;

@@ -26,6 +26,12 @@ interface SubjectRow {
   readonly ends_at: Date | null;
 }
 
+/**
+ * Held from before a subject is given to somebody until that has committed, so that the numbers of
+ * customer_subjects are in the order of commits: whoever sees one sees all lower ones.
+ */
+const OWNERSHIP_LOCK = 7_263_085;
+
 const COLUMNS =
   'id, key, name, email, currency, time_zone, stripe_customer_id, metadata, created_at, updated_at';
 const SUBJECT_COLUMNS = `subject, customer_id,
@@ -72,6 +78,12 @@ export class CustomersStore {
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
 
+  /** Before anything else of a transaction that gives subjects to somebody; one such runs at a time. */
+  async lockOwnership(): Promise<void> {
+    this.database.assertTransaction();
+    await this.database.query('SELECT pg_advisory_xact_lock($1)', [OWNERSHIP_LOCK]);
+  }
+
   async findMany(ids: readonly string[]): Promise<Customer[]> {
     const rows = await this.database.query<CustomerRow>(
       `SELECT ${COLUMNS} FROM customers WHERE id = ANY ($1)`,
@@ -91,16 +103,36 @@ export class CustomersStore {
     return toPage(rows, limit, (row) => [row.id], fromRow);
   }
 
-  /** Ends whoever owns the subject at `from`; the row is locked until the transaction ends. */
-  async endOwnership(subject: string, from: Date): Promise<void> {
-    await this.database.query(
+  /**
+   * Ends whoever owns the subject at `from`; the row is locked until the transaction ends.
+   *
+   * @returns the ids of the customers who owned it
+   */
+  async endOwnership(subject: string, from: Date): Promise<string[]> {
+    const rows = await this.database.query<{ customer_id: string }>(
       `UPDATE customer_subjects SET ends_at = $2
-       WHERE subject = $1 AND starts_at < $2 AND ends_at > $2`,
+       WHERE subject = $1 AND starts_at < $2 AND ends_at > $2
+       RETURNING customer_id`,
       [subject, from],
+    );
+    return rows.map((row) => row.customer_id);
+  }
+
+  /** Leaves word that the usage of these customers changed, from a moment (null: from the beginning) on. */
+  async noteChange(customerIds: readonly string[], from: Date | null, now: Date): Promise<void> {
+    await this.database.query(
+      `INSERT INTO customer_subject_changes (customer_id, starts_at, changed_at)
+       SELECT customer_id, coalesce($2::timestamptz, '-infinity'), $3
+       FROM unnest($1::text[]) AS customer_id`,
+      [customerIds, from, now],
     );
   }
 
-  /** Gives a subject to a customer, from a moment (null: from the beginning) on. */
+  /**
+   * Gives a subject to a customer, from a moment (null: from the beginning) on. Needs the lock of
+   * ownership. A span that has ended ends where the next one of its subject starts: line items are
+   * computed again by that.
+   */
   async insertSubject(assignment: CustomerSubject, now: Date): Promise<void> {
     try {
       await this.database.query(

@@ -8,6 +8,8 @@ import { EventsService } from './events.service.js';
 import { EventsStore } from './events.store.js';
 import { IngestQueue } from './ingest-queue.js';
 import { IngestStore } from './ingest.store.js';
+import { OpenConflictsReader } from './open-conflicts.reader.js';
+import { OpenConflictsStore } from './open-conflicts.store.js';
 import { PutAsideController } from './put-aside.controller.js';
 import { PutAsideStore } from './put-aside.store.js';
 import { RepairsService } from './repairs.service.js';
@@ -24,7 +26,9 @@ import { RepairsService } from './repairs.service.js';
     CorrectionsService,
     PutAsideStore,
     RepairsService,
+    OpenConflictsStore,
+    OpenConflictsReader,
   ],
-  exports: [EventsReader, EventsService, CorrectionsService],
+  exports: [EventsReader, EventsService, CorrectionsService, OpenConflictsReader],
 })
 export class EventsModule {}

@@ -2,12 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../platform/database/database.js';
 import { type Page } from '../platform/http/page.js';
 import { CUT_OFF_LOCK } from './cut-off.js';
+import { type EventIdentity } from './event-key.js';
 import { type EventFilter, EventsStore, type TimeWindow } from './events.store.js';
 import { IngestQueue } from './ingest-queue.js';
 import { type ConflictingEvent, type PutAsideCount, type RejectedEvent } from './put-aside.js';
 import { type PutAsideFilter, PutAsideStore, type RejectionFilter } from './put-aside.store.js';
 import { type KeyRange } from './sequence-attribute.js';
-import { type ListedEvent } from './stored-event.js';
+import { type EventBody, type ListedEvent } from './stored-event.js';
 
 /** What other features may ask about stored events. */
 @Injectable()
@@ -66,6 +67,21 @@ export class EventsReader {
     limit: number,
   ): Promise<string[]> {
     return await this.store.findSequences(source, ranges, since, limit);
+  }
+
+  /** The bodies that an event ever had, if they were not dropped; null when the event is unknown. */
+  async bodiesOf(identity: EventIdentity): Promise<EventBody[] | null> {
+    return await this.store.findBodies(identity);
+  }
+
+  /**
+   * Months of receipt, such as `2026-01`, whose events were dropped though batches up to this one came
+   * in them.
+   *
+   * @param from null: since the first event
+   */
+  async droppedMonths(from: Date | null, upToBatch: bigint): Promise<string[]> {
+    return await this.store.listDroppedMonths(from, upToBatch);
   }
 
   /** Calls back after every flush here that stored something. */

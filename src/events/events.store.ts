@@ -5,9 +5,10 @@ import { newId } from '../kernel/ids.js';
 import { Database } from '../platform/database/database.js';
 import { type KeyRange, SEQUENCE_ATTRIBUTE } from './sequence-attribute.js';
 import { type Page, toPage } from '../platform/http/page.js';
+import { type EventIdentity, identityKey } from './event-key.js';
 import { EVENT_COLUMNS, EVENT_TIME, type EventRow, fromEventRow } from './event-row.js';
 import { type RejectedEvent } from './put-aside.js';
-import { type ListedEvent } from './stored-event.js';
+import { type EventBody, type ListedEvent } from './stored-event.js';
 
 interface ListedRow extends EventRow {
   readonly voided_at: Date | null;
@@ -159,6 +160,62 @@ export class EventsStore {
       [source, ranges.map(({ first }) => first), ranges.map(({ last }) => last), since, limit],
     );
     return rows.map(({ key }) => key);
+  }
+
+  /**
+   * The body that came, if it was not dropped, and those that took its place; null when the event is
+   * unknown. Primary key of keys and corrections; index on batch.
+   */
+  async findBodies(identity: EventIdentity): Promise<EventBody[] | null> {
+    const keys = await this.database.query<{ batch_id: string }>(
+      'SELECT batch_id FROM usage_event_keys WHERE key = $1',
+      [identityKey(identity)],
+    );
+    const [key] = keys;
+    if (key === undefined) {
+      return null;
+    }
+    return await this.database.query<EventBody>(
+      `SELECT events.type, events.subject, ${EVENT_TIME} AS time
+       FROM usage_events AS events
+       WHERE events.batch_id = $3 AND events.source = $1 AND events.id = $2
+       UNION
+       SELECT events.type, events.subject, ${EVENT_TIME}
+       FROM usage_corrections AS events
+       WHERE events.source = $1 AND events.id = $2 AND events.sign = 1`,
+      [identity.source, identity.id, key.batch_id],
+    );
+  }
+
+  /**
+   * Months of receipt, such as `2026-01`, that have no partition any more though events came in them,
+   * until a batch. Ends of the primary key of batches; looks through them only where one is missing.
+   *
+   * @param from null: since the first event
+   */
+  async listDroppedMonths(from: Date | null, upToBatch: bigint): Promise<string[]> {
+    const rows = await this.database.query<{ month: string }>(
+      `SELECT to_char(month, 'YYYY-MM') AS month
+       FROM (SELECT received_at FROM ingest_batches ORDER BY id LIMIT 1) AS first
+       CROSS JOIN (
+         SELECT received_at FROM ingest_batches WHERE id <= $2 ORDER BY id DESC LIMIT 1) AS last
+       CROSS JOIN LATERAL generate_series(
+         date_trunc('month', greatest(first.received_at, $1) AT TIME ZONE 'UTC'),
+         last.received_at AT TIME ZONE 'UTC', interval '1 month') AS month
+       WHERE NOT EXISTS (
+           SELECT FROM pg_inherits AS part
+           JOIN pg_class AS stored ON stored.oid = part.inhrelid
+           WHERE part.inhparent = 'usage_events'::regclass
+             AND stored.relname = 'usage_events_' || to_char(month, 'YYYY_MM'))
+         AND EXISTS (
+           SELECT FROM ingest_batches AS batch
+           WHERE batch.id <= $2 AND NOT batch.is_correction
+             AND batch.received_at >= month AT TIME ZONE 'UTC'
+             AND batch.received_at < (month + interval '1 month') AT TIME ZONE 'UTC')
+       ORDER BY month`,
+      [from, upToBatch.toString()],
+    );
+    return rows.map(({ month }) => month);
   }
 
   /** The highest committed batch number in the ambient snapshot; 0 when nothing was ever stored. */

@@ -29,6 +29,8 @@ export interface ParsedEvent {
 
 @Injectable()
 export class RepairsService {
+  private readonly listeners: ((subject: string) => Promise<void>)[] = [];
+
   constructor(
     private readonly store: PutAsideStore,
     private readonly corrections: CorrectionsService,
@@ -87,6 +89,11 @@ export class RepairsService {
     });
   }
 
+  /** Calls back after a conflict was resolved here, with the subject of the body that was put aside. */
+  onConflictResolved(listener: (subject: string) => Promise<void>): void {
+    this.listeners.push(listener);
+  }
+
   /**
    * Says which body of an identity counts: what counts now, or this other one in its place.
    *
@@ -97,7 +104,7 @@ export class RepairsService {
     take: 'stored' | 'other',
     by: string,
   ): Promise<ConflictingEvent> {
-    return await this.database.transaction(async () => {
+    const resolved = await this.database.transaction(async () => {
       const found = await this.store.claimConflict(id);
       if (found === null) {
         throw notFound('conflict', id);
@@ -118,6 +125,10 @@ export class RepairsService {
       await this.store.settleConflict(id, settlement);
       return { ...found, settlement };
     });
+    for (const listener of this.listeners) {
+      await listener(resolved.event.subject);
+    }
+    return resolved;
   }
 
   private async claimRejection(id: string): Promise<RejectedEvent> {

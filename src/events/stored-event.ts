@@ -6,6 +6,9 @@ export interface StoredEvent extends UsageEvent {
   readonly receivedAt: Date;
 }
 
+/** What decides whether and when a body of an event counts. */
+export type EventBody = Pick<UsageEvent, 'type' | 'subject' | 'time'>;
+
 /** A stored event, and what it counts now. */
 export interface ListedEvent extends StoredEvent {
   /** Null while it, or what replaced it, counts. */

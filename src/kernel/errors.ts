@@ -50,6 +50,10 @@ export function notFound(what: string, name: string): DomainError {
 }
 
 /** A refusal because what is asked for contradicts what is stored. */
-export function conflict(code: string, detail: string): DomainError {
-  return new DomainError('conflict', code, detail);
+export function conflict(
+  code: string,
+  detail: string,
+  errors: readonly FieldError[] = [],
+): DomainError {
+  return new DomainError('conflict', code, detail, { errors });
 }

@@ -13,6 +13,8 @@ export type IdPrefix =
   | 'li'
   | 'inv'
   | 'psync'
+  | 'pcall'
+  | 'link'
   | 'we'
   | 'msg'
   | 'dlv'
@@ -23,7 +25,10 @@ export type IdPrefix =
   | 'cnt'
   | 'reb'
   | 'chk'
-  | 'gap';
+  | 'gap'
+  | 'late'
+  | 'rec'
+  | 'dif';
 
 /** Crockford's base 32 in lower case: sorts as the bytes do, and has no letters that look alike. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

@@ -39,6 +39,20 @@ export interface Config {
     readonly apiBase: URL | undefined;
     readonly timeoutMs: number;
     readonly pollSeconds: number;
+    /** Undefined: what Stripe allows a key of this kind. */
+    readonly callsPerSecond: number | undefined;
+    readonly endpointCallsPerSecond: number;
+    /** Whether a customer who is to be billed and is not at Stripe is created there. */
+    readonly isCreatingCustomers: boolean;
+    /** How long Stripe leaves the draft of a renewal open. */
+    readonly draftWindowSeconds: number;
+    /** From which hour of the day on (UTC) the nightly reconciliation is due; null: never. */
+    readonly reconcileHour: number | null;
+    readonly reconcileDays: number;
+  };
+  readonly standing: {
+    /** Days that an invoice is past due before its customer is suspended. */
+    readonly suspendAfterDays: number;
   };
   readonly webhooks: {
     readonly allowedCidrs: readonly string[];
@@ -73,6 +87,17 @@ export const SETTINGS = {
   STRIPE_API_BASE: undefined,
   STRIPE_TIMEOUT_MS: '20000',
   STRIPE_POLL_SECONDS: '60',
+  STRIPE_CALLS_PER_SECOND: undefined,
+  STRIPE_ENDPOINT_CALLS_PER_SECOND: '25',
+  STRIPE_CREATE_CUSTOMERS: 'false',
+  // docs.stripe.com/billing/subscriptions/webhooks; longer where a grace period is set at Stripe.
+  STRIPE_DRAFT_WINDOW_SECONDS: '3600',
+  // Stripe's own retries of a failed payment take up to four weeks.
+  SUSPEND_AFTER_DAYS: '30',
+  // Periods close after midnight, and have reached Stripe by then.
+  RECONCILE_HOUR: '3',
+  // A month and its grace: until an invoice is paid or given up, mostly.
+  RECONCILE_DAYS: '35',
   WEBHOOK_ALLOWED_CIDRS: undefined,
   WEBHOOK_TIMEOUT_MS: '10000',
 } as const satisfies Record<string, string | undefined>;
@@ -80,6 +105,8 @@ export const SETTINGS = {
 type Setting = keyof typeof SETTINGS;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+/** Stripe raises its limits on request, not this far. */
+const MAX_CALLS_PER_SECOND = 10_000;
 /** Short keys can be guessed; `openssl rand -hex 16` makes 32 characters. */
 const MIN_ADMIN_KEY_LENGTH = 32;
 
@@ -181,6 +208,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       previewTimeoutMs: reader.whole('PREVIEW_TIMEOUT_MS', 100, 60_000),
     },
     stripe: readStripe(reader),
+    standing: { suspendAfterDays: reader.whole('SUSPEND_AFTER_DAYS', 0, 36_500) },
     webhooks: { allowedCidrs, timeoutMs: reader.whole('WEBHOOK_TIMEOUT_MS', 100, 30_000) },
   };
   reader.check(
@@ -211,6 +239,20 @@ function readStripe(reader: Reader): Config['stripe'] {
     apiBase: reader.url('STRIPE_API_BASE', ['http:', 'https:']),
     timeoutMs: reader.whole('STRIPE_TIMEOUT_MS', 100, 80_000),
     pollSeconds: reader.whole('STRIPE_POLL_SECONDS', 1, 86_400),
+    callsPerSecond:
+      reader.text('STRIPE_CALLS_PER_SECOND') === undefined
+        ? undefined
+        : reader.whole('STRIPE_CALLS_PER_SECOND', 1, MAX_CALLS_PER_SECOND),
+    endpointCallsPerSecond: reader.whole(
+      'STRIPE_ENDPOINT_CALLS_PER_SECOND',
+      1,
+      MAX_CALLS_PER_SECOND,
+    ),
+    isCreatingCustomers: reader.oneOf('STRIPE_CREATE_CUSTOMERS', ['true', 'false']) === 'true',
+    draftWindowSeconds: reader.whole('STRIPE_DRAFT_WINDOW_SECONDS', 60, 30 * 86_400),
+    reconcileHour:
+      reader.required('RECONCILE_HOUR') === 'off' ? null : reader.whole('RECONCILE_HOUR', 0, 23),
+    reconcileDays: reader.whole('RECONCILE_DAYS', 1, 400),
   };
 }
 

@@ -2,6 +2,7 @@ import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   ArrayMinSize,
+  ArrayUnique,
   IsArray,
   IsIn,
   IsInt,
@@ -18,11 +19,31 @@ import {
   IsPositiveDecimalText,
   IsStorableText,
 } from '../platform/http/validators.js';
-import { PLAN_INTERVALS, type PlanInterval } from './plan.js';
-import { MAX_PRICES, PriceDto, PriceResponse } from './price.dto.js';
+import { type ClosingCheck, CLOSING_CHECKS } from './closing-check.js';
+import {
+  LATE_USAGE_POLICIES,
+  type LateUsagePolicy,
+  PLAN_INTERVALS,
+  type PlanInterval,
+} from './plan.js';
+import { MAX_CURRENCIES, MAX_PRICES, PriceDto, PriceResponse } from './price.dto.js';
 
 const MAX_GRACE_SECONDS = 30 * 86_400;
 export const DEFAULT_GRACE_SECONDS = 3_600;
+
+/** The limits of an invoice in another currency, with the fields that the plan itself has. */
+export class LimitsInCurrencyDto {
+  @IsCurrencyCode()
+  currency: string;
+
+  @IsOptional()
+  @IsPositiveDecimalText()
+  minimum_amount?: string;
+
+  @IsOptional()
+  @IsPositiveDecimalText()
+  maximum_amount?: string;
+}
 
 export class CreatePlanDto {
   /** Your own name for the plan; usable in paths in place of the id. */
@@ -32,7 +53,7 @@ export class CreatePlanDto {
   @IsStorableText(200)
   name: string;
 
-  /** What its prices are in, such as `usd`; the same in all versions. */
+  /** What its prices are in, such as `usd`, besides `currencies`; the same in all versions. */
   @IsCurrencyCode()
   currency: string;
 
@@ -47,6 +68,22 @@ export class CreatePlanDto {
   @IsInt()
   grace_seconds?: number;
 
+  /**
+   * What happens to usage that comes, is voided or is repaired after its billing period has closed: an
+   * adjustment in the next period (default), only shown, or a person decides.
+   */
+  @IsOptional()
+  @IsIn(LATE_USAGE_POLICIES)
+  late_usage?: LateUsagePolicy;
+
+  /** What has to be in order before a billing period closes; nothing by default, and then it just closes. */
+  @IsOptional()
+  // Decorators are checked from the last to the first.
+  @IsIn(CLOSING_CHECKS, { each: true })
+  @ArrayUnique()
+  @IsArray()
+  closing_checks?: ClosingCheck[];
+
   /** What an invoice comes to at least and at most, by a line item of its own; no limit by default. */
   @IsOptional()
   @IsPositiveDecimalText()
@@ -55,6 +92,15 @@ export class CreatePlanDto {
   @IsOptional()
   @IsPositiveDecimalText()
   maximum_amount?: string;
+
+  /** Both limits in other currencies; needed where there is a limit and prices have other currencies. */
+  @IsOptional()
+  @ValidateNested({ each: true })
+  @IsObject({ each: true })
+  @ArrayMaxSize(MAX_CURRENCIES)
+  @IsArray()
+  @Type(() => LimitsInCurrencyDto)
+  currencies?: LimitsInCurrencyDto[];
 
   @ValidateNested({ each: true })
   @IsObject({ each: true })
@@ -83,6 +129,18 @@ export class CreatePlanVersionDto {
   @IsInt()
   grace_seconds?: number;
 
+  /** As in the version before by default. */
+  @IsOptional()
+  @IsIn(LATE_USAGE_POLICIES)
+  late_usage?: LateUsagePolicy;
+
+  /** As in the version before by default. */
+  @IsOptional()
+  @IsIn(CLOSING_CHECKS, { each: true })
+  @ArrayUnique()
+  @IsArray()
+  closing_checks?: ClosingCheck[];
+
   /** What an invoice comes to at least and at most, by a line item of its own; no limit by default. */
   @IsOptional()
   @IsPositiveDecimalText()
@@ -91,6 +149,15 @@ export class CreatePlanVersionDto {
   @IsOptional()
   @IsPositiveDecimalText()
   maximum_amount?: string;
+
+  /** Both limits in other currencies; needed where there is a limit and prices have other currencies. */
+  @IsOptional()
+  @ValidateNested({ each: true })
+  @IsObject({ each: true })
+  @ArrayMaxSize(MAX_CURRENCIES)
+  @IsArray()
+  @Type(() => LimitsInCurrencyDto)
+  currencies?: LimitsInCurrencyDto[];
 
   @ValidateNested({ each: true })
   @IsObject({ each: true })
@@ -101,6 +168,17 @@ export class CreatePlanVersionDto {
   prices: PriceDto[];
 }
 
+export class VersionInCurrencyResponse {
+  /** Of the version in this currency, as explanations of line items name it. */
+  id: string;
+  currency: string;
+  /** Null: there is no such limit. */
+  @ApiProperty({ type: String, nullable: true })
+  minimum_amount: string | null;
+  @ApiProperty({ type: String, nullable: true })
+  maximum_amount: string | null;
+}
+
 export class PlanVersionResponse {
   id: string;
   plan: string;
@@ -108,11 +186,16 @@ export class PlanVersionResponse {
   currency: string;
   interval: string;
   grace_seconds: number;
+  late_usage: string;
+  /** What has to be in order before a billing period closes. */
+  closing_checks: string[];
   /** Null: there is no such limit. */
   @ApiProperty({ type: String, nullable: true })
   minimum_amount: string | null;
   @ApiProperty({ type: String, nullable: true })
   maximum_amount: string | null;
+  /** The other currencies that it is sold in. */
+  currencies: VersionInCurrencyResponse[];
   prices: PriceResponse[];
   created_at: string;
 }
@@ -126,11 +209,16 @@ export class PlanResponse {
   currency: string;
   interval: string;
   grace_seconds: number;
+  late_usage: string;
+  /** What has to be in order before a billing period closes. */
+  closing_checks: string[];
   /** Null: there is no such limit. */
   @ApiProperty({ type: String, nullable: true })
   minimum_amount: string | null;
   @ApiProperty({ type: String, nullable: true })
   maximum_amount: string | null;
+  /** The other currencies that it is sold in. */
+  currencies: VersionInCurrencyResponse[];
   prices: PriceResponse[];
   created_at: string;
 }

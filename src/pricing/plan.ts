@@ -1,4 +1,5 @@
 import { type Decimal } from '../kernel/decimal.js';
+import { type ClosingCheck } from './closing-check.js';
 
 /** A span of quantity with a price of its own: more than the `upTo` of the tier before, up to its own. */
 export interface Tier {
@@ -31,10 +32,14 @@ export const PRICING_MODELS = [
 /** Values of groups of a meter, by the key of the group. */
 export type GroupMatch = Readonly<Record<string, string>>;
 
+/** When a fee is charged: when its period closes, or when it begins. */
+export const FEE_DUES = ['in_arrears', 'in_advance'] as const;
+
 /** The same amount in every period, in major units. */
 export interface FlatTerms {
   readonly kind: 'flat';
   readonly amount: Decimal;
+  readonly due: (typeof FEE_DUES)[number];
 }
 
 /** What the usage of a meter costs. */
@@ -72,18 +77,32 @@ export const PLAN_INTERVALS = ['day', 'week', 'month', 'quarter', 'year'] as con
 
 export type PlanInterval = (typeof PLAN_INTERVALS)[number];
 
-/** What a plan charges from some moment on; never changed once it exists. */
+/**
+ * What happens to usage of a billing period that is closed: billed with the next one; only shown; or
+ * left to a person.
+ */
+export const LATE_USAGE_POLICIES = ['next_period', 'ignore', 'hold'] as const;
+
+export type LateUsagePolicy = (typeof LATE_USAGE_POLICIES)[number];
+
+/**
+ * What a plan charges in one currency from some moment on; never changed once it exists. A version that
+ * is sold in several has one of these for each, with the same number.
+ */
 export interface PlanVersion {
   readonly id: string;
   readonly planId: string;
   /** 1 for the first, then counting up. */
   readonly version: number;
-  /** The same in all versions of a plan. */
   readonly currency: string;
   /** The same in all versions of a plan. */
   readonly interval: PlanInterval;
   /** How long after its end a billing period waits for late usage. */
   readonly graceSeconds: number;
+  /** What happens to what comes even later. */
+  readonly lateUsage: LateUsagePolicy;
+  /** What has to be in order before a billing period closes; none: it just closes. */
+  readonly closingChecks: readonly ClosingCheck[];
   /** In the order in which they were given; limits come last. */
   readonly prices: readonly Price[];
   readonly createdAt: Date;
@@ -97,8 +116,21 @@ export interface Plan {
   readonly createdAt: Date;
 }
 
+/** A version in the plan's own currency, with the same in the others. */
+export interface SoldVersion extends PlanVersion {
+  readonly others: readonly PlanVersion[];
+}
+
 /** A plan as it is sold now. */
 export interface CurrentPlan {
   readonly plan: Plan;
+  /** In the plan's own currency. */
   readonly latest: PlanVersion;
+  /** The same in other currencies. */
+  readonly others: readonly PlanVersion[];
+}
+
+/** Whether a price is a fee that is charged when its period begins. */
+export function isInAdvance(price: Price): price is FlatPrice {
+  return price.kind === 'flat' && price.due === 'in_advance';
 }

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiConflictResponse } from '@nestjs/swagger';
 import { formatDecimal } from '../kernel/decimal.js';
-import { notFound } from '../kernel/errors.js';
+import { DomainError, notFound } from '../kernel/errors.js';
 import { RequireScope } from '../platform/access/scope.js';
 import {
   ApiPage,
@@ -24,10 +24,12 @@ import {
   type Plan,
   type PlanVersion,
   type Price,
+  type SoldVersion,
 } from './plan.js';
 import { PlansReader } from './plans.reader.js';
-import { PlansService } from './plans.service.js';
-import { type PriceDto, type PriceResponse } from './price.dto.js';
+import { PlansService, type PricesInCurrency } from './plans.service.js';
+import { currencyFaults, inOtherCurrencies, moneyOf, type MoneyText } from './price-currencies.js';
+import { type PriceDto, type PriceInCurrencyResponse, type PriceResponse } from './price.dto.js';
 import { type NewPrice } from './price-rules.js';
 import { readAmountTerms, readUsageTerms, termsText } from './price-terms.js';
 
@@ -49,7 +51,10 @@ export class PlansController {
       currency: body.currency,
       interval: body.interval,
       graceSeconds: body.grace_seconds ?? DEFAULT_GRACE_SECONDS,
-      prices: toNewPrices(body),
+      closingChecks: body.closing_checks ?? [],
+      lateUsage: body.late_usage ?? 'next_period',
+      prices: toNewPrices(body.prices, body),
+      others: toOthers(body, body.currency),
     });
     return toResponse(created);
   }
@@ -82,19 +87,39 @@ export class PlansController {
       currency: body.currency ?? null,
       interval: body.interval ?? null,
       graceSeconds: body.grace_seconds ?? null,
-      prices: toNewPrices(body),
+      closingChecks: body.closing_checks ?? null,
+      lateUsage: body.late_usage ?? null,
+      prices: toNewPrices(body.prices, body),
+      others: toOthers(body, body.currency ?? null),
     });
     return toVersionResponse(version);
   }
 }
 
 /** The prices as given, and the limits behind them. */
-function toNewPrices(body: CreatePlanDto | CreatePlanVersionDto): NewPrice[] {
+function toNewPrices(prices: readonly PriceDto[], limits: MoneyText): NewPrice[] {
   return [
-    ...body.prices.map(toNewPrice),
-    ...toLimit('minimum', body.minimum_amount),
-    ...toLimit('maximum', body.maximum_amount),
+    ...prices.map(toNewPrice),
+    ...toLimit('minimum', limits.minimum_amount),
+    ...toLimit('maximum', limits.maximum_amount),
   ];
+}
+
+/** @throws DomainError invalid, when not all prices are in all currencies */
+function toOthers(
+  body: CreatePlanDto | CreatePlanVersionDto,
+  own: string | null,
+): PricesInCurrency[] {
+  const errors = currencyFaults(body, own);
+  if (errors.length > 0) {
+    const detail = errors.map((error) => `${error.field}: ${error.detail}`).join('; ');
+    throw new DomainError('invalid', 'invalid_request', detail, { errors });
+  }
+  return inOtherCurrencies(body).map(({ currency, limits, prices, places }) => ({
+    currency,
+    prices: toNewPrices(prices, limits),
+    places,
+  }));
 }
 
 /** The DTO has made sure that each kind and model has its own fields. */
@@ -114,7 +139,7 @@ function toLimit(kind: LimitPrice['kind'], amount: string | undefined): NewPrice
     : [{ key: `${kind}_amount`, ...readAmountTerms(kind, { amount }) }];
 }
 
-function toResponse({ plan, latest }: CurrentPlan): PlanResponse {
+function toResponse({ plan, latest, others }: CurrentPlan): PlanResponse {
   return {
     id: plan.id,
     key: plan.key,
@@ -123,20 +148,23 @@ function toResponse({ plan, latest }: CurrentPlan): PlanResponse {
     currency: latest.currency,
     interval: latest.interval,
     grace_seconds: latest.graceSeconds,
-    ...toPriceList(latest),
+    closing_checks: [...latest.closingChecks],
+    late_usage: latest.lateUsage,
+    ...toPriceList(latest, others),
     created_at: plan.createdAt.toISOString(),
   };
 }
 
-function toDetails(plan: Plan, versions: readonly PlanVersion[]): PlanWithVersionsResponse {
+function toDetails(plan: Plan, versions: readonly SoldVersion[]): PlanWithVersionsResponse {
   const [latest] = versions;
   if (latest === undefined) {
     throw notFound('plan', plan.id);
   }
-  return { ...toResponse({ plan, latest }), versions: versions.map(toVersionResponse) };
+  const current = { plan, latest, others: latest.others };
+  return { ...toResponse(current), versions: versions.map(toVersionResponse) };
 }
 
-function toVersionResponse(version: PlanVersion): PlanVersionResponse {
+function toVersionResponse(version: SoldVersion): PlanVersionResponse {
   return {
     id: version.id,
     plan: version.planId,
@@ -144,19 +172,44 @@ function toVersionResponse(version: PlanVersion): PlanVersionResponse {
     currency: version.currency,
     interval: version.interval,
     grace_seconds: version.graceSeconds,
-    ...toPriceList(version),
+    closing_checks: [...version.closingChecks],
+    late_usage: version.lateUsage,
+    ...toPriceList(version, version.others),
     created_at: version.createdAt.toISOString(),
   };
 }
 
-function toPriceList({
-  prices,
-}: PlanVersion): Pick<PlanVersionResponse, 'minimum_amount' | 'maximum_amount' | 'prices'> {
+function toPriceList(
+  { prices }: PlanVersion,
+  others: readonly PlanVersion[],
+): Pick<PlanVersionResponse, 'minimum_amount' | 'maximum_amount' | 'currencies' | 'prices'> {
+  return {
+    ...toLimits(prices),
+    currencies: others.map(({ id, currency, prices: own }) => ({ id, currency, ...toLimits(own) })),
+    prices: prices.flatMap(toPriceResponse).map((price) => ({
+      ...price,
+      ...(others.length > 0 && { currencies: others.flatMap((other) => inCurrency(price, other)) }),
+    })),
+  };
+}
+
+function toLimits(
+  prices: readonly Price[],
+): Pick<PlanVersionResponse, 'minimum_amount' | 'maximum_amount'> {
   return {
     minimum_amount: limitOf(prices, 'minimum'),
     maximum_amount: limitOf(prices, 'maximum'),
-    prices: prices.flatMap(toPriceResponse),
   };
+}
+
+/** What is money in the price of the same key; the rest is the same in all currencies. */
+function inCurrency(
+  { key }: PriceResponse,
+  { currency, prices }: PlanVersion,
+): PriceInCurrencyResponse[] {
+  return prices
+    .filter((price) => price.key === key)
+    .map((price) => ({ id: price.id, currency, ...moneyOf(termsText(price)) }));
 }
 
 function limitOf(prices: readonly Price[], kind: LimitPrice['kind']): string | null {
@@ -168,7 +221,7 @@ function toPriceResponse(price: Price): PriceResponse[] {
   const { id, key } = price;
   switch (price.kind) {
     case 'flat':
-      return [{ id, key, kind: price.kind, due: 'in_arrears', ...termsText(price) }];
+      return [{ id, key, kind: price.kind, ...termsText(price), due: price.due }];
     case 'usage': {
       const { meterId: meter, pricing } = price;
       return [{ id, key, kind: price.kind, meter, model: pricing.model, ...termsText(price) }];

@@ -1,7 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { notFound } from '../kernel/errors.js';
 import { type Page } from '../platform/http/page.js';
-import { type CurrentPlan, type Plan, type PlanVersion, type Price } from './plan.js';
+import { type ClosingCheck } from './closing-check.js';
+import {
+  type CurrentPlan,
+  type Plan,
+  type PlanVersion,
+  type Price,
+  type SoldVersion,
+} from './plan.js';
 import { PlansStore } from './plans.store.js';
 
 /** What other features may ask about plans. */
@@ -33,28 +40,34 @@ export class PlansReader {
   async list(limit: number, before: string | null): Promise<Page<CurrentPlan>> {
     const page = await this.store.list(limit, before);
     const versions = await this.store.findLatest(page.items.map((plan) => plan.id));
+    const sold = await this.withOthers(versions);
     const items = page.items.flatMap((plan) => {
       const latest = versions.find((version) => version.planId === plan.id);
-      return latest === undefined ? [] : [{ plan, latest }];
+      const others = sold.find((version) => version.planId === plan.id)?.others ?? [];
+      return latest === undefined ? [] : [{ plan, latest, others }];
     });
     return { items, nextCursor: page.nextCursor };
   }
 
-  /** What the plan charges now, with prices; throws not_found when there is no such plan. */
-  async latestVersion(planId: string): Promise<PlanVersion> {
-    const [version] = await this.store.findLatest([planId]);
-    if (version === undefined) {
-      throw notFound('plan', planId);
-    }
-    return version;
+  /**
+   * What the plan charges in a currency, with prices: by its newest version, or one by its number.
+   *
+   * @returns null when there is no such version, or it has no prices in the currency
+   */
+  async findVersionIn(
+    planId: string,
+    currency: string,
+    number: number | null = null,
+  ): Promise<PlanVersion | null> {
+    return await this.store.findVersionIn(planId, currency, number);
   }
 
   /**
-   * What the plan charged at an instant, with prices: the newest version made by then, or the first
-   * one; throws not_found when there is no such plan.
+   * What the plan charged in a currency at an instant, with prices: the newest version made by then, or
+   * the first one; throws not_found when there is none.
    */
-  async versionAt(planId: string, instant: Date): Promise<PlanVersion> {
-    const version = await this.store.findVersionAt(planId, instant);
+  async versionAt(planId: string, currency: string, instant: Date): Promise<PlanVersion> {
+    const version = await this.store.findVersionAt(planId, currency, instant);
     if (version === null) {
       throw notFound('plan', planId);
     }
@@ -70,20 +83,39 @@ export class PlansReader {
     return version;
   }
 
+  /** What has to be in order before a period of the version closes; throws not_found. */
+  async closingChecksOf(versionId: string): Promise<readonly ClosingCheck[]> {
+    const checks = await this.store.findClosingChecks(versionId);
+    if (checks === null) {
+      throw notFound('plan version', versionId);
+    }
+    return checks;
+  }
+
   /** Those that exist among the versions, by id. */
   async versionsByIds(ids: readonly string[]): Promise<ReadonlyMap<string, PlanVersion>> {
     const versions = await this.store.findVersions([...new Set(ids)]);
     return new Map(versions.map((version) => [version.id, version]));
   }
 
-  /** The versions of a plan, newest first. */
-  async versionsOf(planId: string): Promise<PlanVersion[]> {
-    return await this.store.listVersions(planId);
+  /** The versions of a plan, newest first, each in all its currencies. */
+  async versionsOf(planId: string): Promise<SoldVersion[]> {
+    return await this.withOthers(await this.store.listVersions(planId));
   }
 
   /** Those that exist among the prices, by id. */
   async pricesByIds(ids: readonly string[]): Promise<ReadonlyMap<string, Price>> {
     const prices = await this.store.findPrices([...new Set(ids)]);
     return new Map(prices.map((price) => [price.id, price]));
+  }
+
+  private async withOthers(versions: readonly PlanVersion[]): Promise<SoldVersion[]> {
+    const others = await this.store.findOthers(versions);
+    return versions.map((version) => ({
+      ...version,
+      others: others.filter(
+        (other) => other.planId === version.planId && other.version === version.version,
+      ),
+    }));
   }
 }

@@ -7,7 +7,9 @@ import { conflict } from '../kernel/errors.js';
 import { Database } from '../platform/database/database.js';
 import { violates } from '../platform/database/pg-errors.js';
 import { type Page, toPage } from '../platform/http/page.js';
+import { type ClosingCheck } from './closing-check.js';
 import {
+  type LateUsagePolicy,
   type Plan,
   type PlanInterval,
   type PlanVersion,
@@ -39,6 +41,8 @@ interface VersionRow {
   readonly currency: string;
   readonly interval: PlanInterval;
   readonly grace_seconds: number;
+  readonly late_usage: LateUsagePolicy;
+  readonly closing_checks: readonly ClosingCheck[];
   readonly created_at: Date;
 }
 
@@ -54,7 +58,8 @@ interface PriceRow {
 }
 
 const PLAN_COLUMNS = 'id, key, name, created_at';
-const VERSION_COLUMNS = 'id, plan_id, version, currency, interval, grace_seconds, created_at';
+const VERSION_COLUMNS =
+  'id, plan_id, version, currency, interval, grace_seconds, late_usage, closing_checks, created_at';
 /** A version of the program that knew no definitions may still write its own two columns. */
 const PRICE_COLUMNS = `id, plan_version_id, key, kind, meter_id, model,
   coalesce(definition, jsonb_strip_nulls(
@@ -81,33 +86,12 @@ export class PlansStore {
     }
   }
 
-  /** A version and its prices, in one transaction with whatever the caller does. */
-  async insertVersion(version: PlanVersion): Promise<void> {
-    await this.database.query(
-      `INSERT INTO plan_versions (${VERSION_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-      [
-        version.id,
-        version.planId,
-        version.version,
-        version.currency,
-        version.interval,
-        version.graceSeconds,
-        version.createdAt,
-      ],
-    );
-    const rows = version.prices.map((price, position) => toPriceRow(price, version.id, position));
-    await this.database.query(
-      // The two columns of old are for a version of the program that knows no definitions.
-      `INSERT INTO prices (id, plan_version_id, key, position, kind, meter_id, model, definition,
-         amount, unit_price)
-       SELECT price.id, price.plan_version_id, price.key, price.position, price.kind,
-         price.meter_id, price.model, price.definition,
-         CASE WHEN price.kind = 'flat' THEN (price.definition ->> 'amount')::numeric END,
-         CASE WHEN price.model = 'per_unit' THEN (price.definition ->> 'unit_price')::numeric END
-       FROM json_to_recordset($1::json) AS price (id text, plan_version_id text, key text,
-         position integer, kind text, meter_id text, model text, definition jsonb)`,
-      [JSON.stringify(rows)],
-    );
+  /** A version and its prices, in all its currencies; in one transaction with whatever the caller does. */
+  async insertVersion(version: PlanVersion, others: readonly PlanVersion[] = []): Promise<void> {
+    await this.insertPriceList(version, true);
+    for (const other of others) {
+      await this.insertPriceList(other, false);
+    }
   }
 
   /** By our id or by key; locks the row when a version is to be added. */
@@ -138,28 +122,66 @@ export class PlansStore {
     return toPage(rows, limit, (row) => [row.id], fromPlanRow);
   }
 
-  /** The newest version of each of these plans. Index plan_versions_number_unique. */
+  /** The newest version of each of these plans, in its own currency. Index plan_versions_default_unique. */
   async findLatest(planIds: readonly string[]): Promise<PlanVersion[]> {
     const rows = await this.database.query<VersionRow>(
       `SELECT DISTINCT ON (plan_id) ${VERSION_COLUMNS} FROM plan_versions
-       WHERE plan_id = ANY ($1)
+       WHERE plan_id = ANY ($1) AND is_default
        ORDER BY plan_id, version DESC`,
       [planIds],
     );
     return await this.withPrices(rows);
   }
 
-  /** The newest version made at or before an instant, else the first. Unique index; one row. */
-  async findVersionAt(planId: string, instant: Date): Promise<PlanVersion | null> {
+  /**
+   * Of the versions in a currency the newest one made at or before an instant, else the first. Index
+   * plan_versions_number_unique; one row.
+   */
+  async findVersionAt(
+    planId: string,
+    currency: string,
+    instant: Date,
+  ): Promise<PlanVersion | null> {
     const rows = await this.database.query<VersionRow>(
       `SELECT ${VERSION_COLUMNS} FROM plan_versions
-       WHERE plan_id = $1 AND (created_at <= $2 OR version = 1)
-       ORDER BY version DESC
+       WHERE plan_id = $1 AND currency = $2
+       ORDER BY CASE WHEN created_at <= $3 THEN version ELSE -version END DESC
        LIMIT 1`,
-      [planId, instant],
+      [planId, currency, instant],
     );
     const [version] = await this.withPrices(rows);
     return version ?? null;
+  }
+
+  /** The version of a number in a currency; null for the newest one. Index plan_versions_number_unique. */
+  async findVersionIn(
+    planId: string,
+    currency: string,
+    number: number | null,
+  ): Promise<PlanVersion | null> {
+    const rows = await this.database.query<VersionRow>(
+      `SELECT ${VERSION_COLUMNS} FROM plan_versions
+       WHERE plan_id = $1 AND currency = $2 AND ($3::integer IS NULL OR version = $3)
+       ORDER BY version DESC
+       LIMIT 1`,
+      [planId, currency, number],
+    );
+    const [version] = await this.withPrices(rows);
+    return version ?? null;
+  }
+
+  /** The same versions in other currencies, as they were given. Index plan_versions_number_unique. */
+  async findOthers(versions: readonly PlanVersion[]): Promise<PlanVersion[]> {
+    const rows = await this.database.query<VersionRow>(
+      `SELECT ${VERSION_COLUMNS} FROM plan_versions
+       WHERE (plan_id, version) IN (
+           SELECT wanted.plan_id, wanted.version
+           FROM unnest($1::text[], $2::integer[]) AS wanted (plan_id, version))
+         AND NOT is_default
+       ORDER BY id`,
+      [versions.map(({ planId }) => planId), versions.map(({ version }) => version)],
+    );
+    return await this.withPrices(rows);
   }
 
   async findVersions(ids: readonly string[]): Promise<PlanVersion[]> {
@@ -170,11 +192,20 @@ export class PlansStore {
     return await this.withPrices(rows);
   }
 
+  /** The checks of a version, without its prices; null when there is no such one. Primary key. */
+  async findClosingChecks(id: string): Promise<readonly ClosingCheck[] | null> {
+    const rows = await this.database.query<Pick<VersionRow, 'closing_checks'>>(
+      `SELECT closing_checks FROM plan_versions WHERE id = $1`,
+      [id],
+    );
+    return rows[0]?.closing_checks ?? null;
+  }
+
   /** The versions of a plan, newest first, MAX_VERSIONS_SHOWN at most. */
   async listVersions(planId: string): Promise<PlanVersion[]> {
     const rows = await this.database.query<VersionRow>(
       `SELECT ${VERSION_COLUMNS} FROM plan_versions
-       WHERE plan_id = $1
+       WHERE plan_id = $1 AND is_default
        ORDER BY version DESC
        LIMIT ${MAX_VERSIONS_SHOWN}`,
       [planId],
@@ -188,6 +219,38 @@ export class PlansStore {
       [ids],
     );
     return rows.map(fromPriceRow);
+  }
+
+  private async insertPriceList(version: PlanVersion, isDefault: boolean): Promise<void> {
+    await this.database.query(
+      `INSERT INTO plan_versions (${VERSION_COLUMNS}, is_default)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+      [
+        version.id,
+        version.planId,
+        version.version,
+        version.currency,
+        version.interval,
+        version.graceSeconds,
+        version.lateUsage,
+        version.closingChecks,
+        version.createdAt,
+        isDefault,
+      ],
+    );
+    const rows = version.prices.map((price, position) => toPriceRow(price, version.id, position));
+    await this.database.query(
+      // The two columns of old are for a version of the program that knows no definitions.
+      `INSERT INTO prices (id, plan_version_id, key, position, kind, meter_id, model, definition,
+         amount, unit_price)
+       SELECT price.id, price.plan_version_id, price.key, price.position, price.kind,
+         price.meter_id, price.model, price.definition,
+         CASE WHEN price.kind = 'flat' THEN (price.definition ->> 'amount')::numeric END,
+         CASE WHEN price.model = 'per_unit' THEN (price.definition ->> 'unit_price')::numeric END
+       FROM json_to_recordset($1::json) AS price (id text, plan_version_id text, key text,
+         position integer, kind text, meter_id text, model text, definition jsonb)`,
+      [JSON.stringify(rows)],
+    );
   }
 
   private async withPrices(versions: readonly VersionRow[]): Promise<PlanVersion[]> {
@@ -204,6 +267,8 @@ export class PlansStore {
       currency: row.currency,
       interval: row.interval,
       graceSeconds: row.grace_seconds,
+      lateUsage: row.late_usage,
+      closingChecks: row.closing_checks,
       prices: prices.filter((price) => price.plan_version_id === row.id).map(fromPriceRow),
       createdAt: row.created_at,
     }));

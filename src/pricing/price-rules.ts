@@ -52,6 +52,36 @@ export function priceFaults(candidates: readonly Candidate[], currency: string):
   });
 }
 
+/**
+ * Every fault of the same prices in another currency: of what is money in them, since the rest is the
+ * same.
+ *
+ * @param places where the request says each price in that currency, and last its limits
+ */
+export function moneyFaults(
+  prices: readonly NewPrice[],
+  currency: string,
+  places: readonly string[],
+): FieldError[] {
+  const candidates = prices.map((price) => ({ price, meter: null }));
+  return prices.flatMap((price, index) => {
+    const isLimit = price.kind === 'minimum' || price.kind === 'maximum';
+    const place = (isLimit ? places.at(-1) : places[index]) ?? '';
+    const faults =
+      price.kind === 'usage'
+        ? [...pricingFaults(price.pricing), ...limitFaults(price, currency)]
+        : [
+            ...amountFaults('amount', price.amount, currency),
+            ...(price.kind === 'maximum' ? orderFaults(candidates, price) : []),
+          ];
+    return faults.map(([field, code, detail]) => ({
+      field: [place, isLimit ? `${price.kind}_amount` : field].filter(Boolean).join('.'),
+      code,
+      detail,
+    }));
+  });
+}
+
 /** The limits of a version are fields of their own in requests. */
 function fieldOf({ kind }: NewPrice, index: number, field: string): string {
   return kind === 'minimum' || kind === 'maximum' ? `${kind}_amount` : `prices.${index}.${field}`;
@@ -66,7 +96,14 @@ function keyFaults(candidates: readonly Candidate[], index: number): Fault[] {
 }
 
 function usageFaults(price: NewUsagePrice, meter: Meter | null, currency: string): Fault[] {
-  const { minimumAmount, maximumAmount, pricing } = price;
+  return [
+    ...meterFaults(price, meter),
+    ...pricingFaults(price.pricing),
+    ...limitFaults(price, currency),
+  ];
+}
+
+function limitFaults({ minimumAmount, maximumAmount }: NewUsagePrice, currency: string): Fault[] {
   const limits = [
     ...amountFaults('minimum_amount', minimumAmount, currency),
     ...amountFaults('maximum_amount', maximumAmount, currency),
@@ -74,7 +111,7 @@ function usageFaults(price: NewUsagePrice, meter: Meter | null, currency: string
   if (limits.length === 0 && minimumAmount !== null && maximumAmount?.lt(minimumAmount) === true) {
     limits.push(['maximum_amount', 'below_minimum', 'must not be less than minimum_amount']);
   }
-  return [...meterFaults(price, meter), ...pricingFaults(pricing), ...limits];
+  return limits;
 }
 
 function meterFaults({ meter: name, pricing, match }: NewUsagePrice, meter: Meter | null): Fault[] {

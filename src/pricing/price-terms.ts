@@ -2,7 +2,7 @@
  * The terms of a price as text: what requests and answers say and what the column `definition` keeps.
  * Pure; what is read has been checked, by the DTO or before it was stored.
  */
-import { type Decimal, decimal, formatDecimal } from '../kernel/decimal.js';
+import { decimal, formatDecimal } from '../kernel/decimal.js';
 import {
   type FlatTerms,
   type GroupMatch,
@@ -23,6 +23,7 @@ export interface TierText {
 /** All terms that a price of any kind may have; which ones it has follows from kind and model. */
 export interface TermsText {
   readonly amount?: string;
+  readonly due?: FlatTerms['due'];
   readonly unit_price?: string;
   readonly tiers?: TierText[];
   readonly package_size?: string;
@@ -35,11 +36,15 @@ export interface TermsText {
 }
 
 /** Reads the terms of a price that is not of usage; throws when there is no amount. */
-export function readAmountTerms<Kind extends 'flat' | LimitTerms['kind']>(
-  kind: Kind,
-  { amount = '' }: TermsText,
-): { readonly kind: Kind; readonly amount: Decimal } {
-  return { kind, amount: decimal(amount) };
+export function readAmountTerms(kind: 'flat', text: TermsText): FlatTerms;
+export function readAmountTerms(kind: LimitTerms['kind'], text: TermsText): LimitTerms;
+export function readAmountTerms(
+  kind: 'flat' | LimitTerms['kind'],
+  { amount = '', due = 'in_arrears' }: TermsText,
+): FlatTerms | LimitTerms {
+  return kind === 'flat'
+    ? { kind, amount: decimal(amount), due }
+    : { kind, amount: decimal(amount) };
 }
 
 /** Reads the terms of a usage price; throws when the model lacks a number. */
@@ -58,7 +63,8 @@ export function readUsageTerms(model: PricingModel, text: TermsText): UsageTerms
 /** The terms of a price as text, without what it does not have. */
 export function termsText(price: FlatTerms | LimitTerms | UsageTerms): TermsText {
   if (price.kind !== 'usage') {
-    return { amount: formatDecimal(price.amount) };
+    const isAhead = price.kind === 'flat' && price.due === 'in_advance';
+    return { amount: formatDecimal(price.amount), ...(isAhead && { due: price.due }) };
   }
   const { included, minimumAmount, maximumAmount, match } = price;
   return {

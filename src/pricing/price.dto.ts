@@ -14,17 +14,20 @@ import {
 } from 'class-validator';
 import {
   by,
+  IsCurrencyCode,
   IsKey,
   IsPositiveDecimalText,
   isStorable,
   IsStorableText,
 } from '../platform/http/validators.js';
-import { PRICING_MODELS, type PricingModel } from './plan.js';
+import { FEE_DUES, type FlatTerms, PRICING_MODELS, type PricingModel } from './plan.js';
 
 /** A Stripe invoice takes 250 items; a price for each of a hundred models, in and out, is a plan of its own. */
 export const MAX_PRICES = 200;
 /** Price lists that people can read have a handful. */
 const MAX_TIERS = 100;
+/** Many more than anybody keeps price lists in. */
+export const MAX_CURRENCIES = 20;
 /** As many as a meter has at most. */
 const MAX_MATCHED_GROUPS = 5;
 const MAX_GROUP_VALUE_LENGTH = 200;
@@ -92,8 +95,8 @@ const IsGroupMatch = by(
 
 const IsDue = by(
   'isDue',
-  (value) => value === 'in_arrears',
-  'must be in_arrears: a fee cannot be charged in advance, only when its billing period closes',
+  (value) => FEE_DUES.some((due) => due === value),
+  'must be in_arrears, when its billing period closes, or in_advance, when it begins',
 );
 
 export class TierDto {
@@ -112,6 +115,42 @@ export class TierDto {
   flat_amount?: string;
 }
 
+/** What a price is in another currency: what of it is money, with the fields that the price itself has. */
+export class PriceInCurrencyDto {
+  @IsCurrencyCode()
+  currency: string;
+
+  @IsPositiveDecimalText()
+  @ValidateIf(isGiven)
+  amount?: string;
+
+  @IsPositiveDecimalText()
+  @ValidateIf(isGiven)
+  unit_price?: string;
+
+  /** All of them; they may end elsewhere than in the plan's own currency. */
+  @ValidateNested({ each: true })
+  @IsObject({ each: true })
+  @ArrayMinSize(1)
+  @ArrayMaxSize(MAX_TIERS)
+  @IsArray()
+  @Type(() => TierDto)
+  @ValidateIf(isGiven)
+  tiers?: TierDto[];
+
+  @IsPositiveDecimalText()
+  @ValidateIf(isGiven)
+  package_price?: string;
+
+  @IsPositiveDecimalText()
+  @ValidateIf(isGiven)
+  minimum_amount?: string;
+
+  @IsPositiveDecimalText()
+  @ValidateIf(isGiven)
+  maximum_amount?: string;
+}
+
 export class PriceDto {
   @IsKey()
   key: string;
@@ -124,11 +163,11 @@ export class PriceDto {
   @OnlyFor('flat')
   amount?: string;
 
-  /** Of a flat price: `in_arrears`, when the billing period closes; there is no other yet. */
-  @ApiProperty({ enum: ['in_arrears'] })
+  /** Of a flat price: `in_arrears` (default), when the billing period closes; `in_advance`, when it begins. */
+  @ApiProperty({ enum: FEE_DUES })
   @IsDue()
   @OptionalFor('flat')
-  due?: 'in_arrears';
+  due?: FlatTerms['due'];
 
   /** Of a usage price: what is counted, by id or key. */
   @IsStorableText(100)
@@ -189,6 +228,15 @@ export class PriceDto {
   @IsGroupMatch()
   @OptionalFor('usage')
   match?: Record<string, string>;
+
+  /** What it is in other currencies than the plan's; all prices of a plan in the same ones. */
+  @ValidateNested({ each: true })
+  @IsObject({ each: true })
+  @ArrayMaxSize(MAX_CURRENCIES)
+  @IsArray()
+  @Type(() => PriceInCurrencyDto)
+  @ValidateIf(isGiven)
+  currencies?: PriceInCurrencyDto[];
 }
 
 export class TierResponse {
@@ -196,6 +244,18 @@ export class TierResponse {
   up_to: string | null;
   unit_price: string;
   flat_amount?: string;
+}
+
+export class PriceInCurrencyResponse {
+  /** Of the price in this currency, as line items name it. */
+  id: string;
+  currency: string;
+  amount?: string;
+  unit_price?: string;
+  tiers?: TierResponse[];
+  package_price?: string;
+  minimum_amount?: string;
+  maximum_amount?: string;
 }
 
 /** Which fields a price has follows from its kind and model. */
@@ -218,4 +278,6 @@ export class PriceResponse {
   maximum_amount?: string;
   @ApiProperty({ type: Object, additionalProperties: { type: 'string' } })
   match?: Record<string, string>;
+  /** What it is in other currencies; left out when the plan has none. */
+  currencies?: PriceInCurrencyResponse[];
 }

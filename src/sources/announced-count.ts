@@ -51,7 +51,7 @@ export interface Gap {
 }
 
 /** A day that is an hour longer, as when summer time ends. */
-const MAX_WINDOW_MS = 25 * 3_600_000;
+export const MAX_WINDOW_MS = 25 * 3_600_000;
 /** More digits of a second's fraction than are kept of a window. */
 const FINER_THAN_MS = /\.\d{3}\d*[1-9]/;
 

@@ -15,6 +15,8 @@ import { CompletenessController } from './completeness.controller.js';
 import { CompletenessService } from './completeness.service.js';
 import { GapsService } from './gaps.service.js';
 import { GapsWorker } from './gaps.worker.js';
+import { OpenGapsReader } from './open-gaps/open-gaps.reader.js';
+import { OpenGapsStore } from './open-gaps/open-gaps.store.js';
 import { RejectionsService } from './rejections/rejections.service.js';
 import { RejectionsWorker } from './rejections/rejections.worker.js';
 import { SourceOutcomesStore } from './rejections/source-outcomes.store.js';
@@ -72,6 +74,9 @@ import { SourcesStore } from './sources.store.js';
     SequenceRetentionService,
     GapsService,
     GapsWorker,
+    OpenGapsStore,
+    OpenGapsReader,
   ],
+  exports: [OpenGapsReader],
 })
 export class SourcesModule {}

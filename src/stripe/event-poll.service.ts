@@ -11,6 +11,7 @@ import { EventPollStore } from './event-poll.store.js';
 import { FOLLOWED_TYPES } from './provider-event.js';
 import { ProviderEventsService } from './provider-events.service.js';
 import { StripeClient } from './stripe.client.js';
+import { type StripeResult } from './stripe-result.js';
 
 /** How far back the first poll of all looks. */
 const FIRST_SPAN_MS = 86_400_000;
@@ -43,6 +44,7 @@ export class EventPollService {
     }
     // `created` has whole seconds, and the span's end is exclusive: this second is for the next span.
     const result = await this.client.listEvents(FOLLOWED_TYPES, poll, poll.after);
+    await this.store.recordContact(contactFault(result), this.clock.now());
     const next = after(this.clock.now(), this.config.stripe.pollSeconds * 1_000);
     if (result.outcome !== 'succeeded') {
       this.log.problem('provider_events.poll_failed', result.message, { outcome: result.outcome });
@@ -58,6 +60,11 @@ export class EventPollService {
     await this.store.recordPage(poll, result.value.after, this.clock.now());
     return true;
   }
+}
+
+/** Why Stripe cannot be worked with, by an answer of its; null when it can: also a refusal is an answer. */
+function contactFault(result: StripeResult<unknown>): string | null {
+  return result.outcome === 'succeeded' || result.outcome === 'rejected' ? null : result.message;
 }
 
 function after(instant: Date, ms: number): Date {

@@ -11,6 +11,21 @@ export interface EventPoll {
   readonly leasedUntil: Date;
 }
 
+/** What is known of Stripe from asking for its events. */
+export interface StripeContact {
+  /** Null when it never did. */
+  readonly answeredAt: Date | null;
+  /** Both null when it answered last time. */
+  readonly failingSince: Date | null;
+  readonly failure: string | null;
+}
+
+interface ContactRow {
+  readonly answered_at: Date | null;
+  readonly failing_since: Date | null;
+  readonly failure: string | null;
+}
+
 interface PollRow {
   readonly polled_from: Date;
   readonly polled_to: Date;
@@ -50,6 +65,30 @@ export class EventPollStore {
           after: row.after_event_id,
           leasedUntil: row.next_poll_at,
         };
+  }
+
+  /** Keeps whether Stripe answered just now (null), or why not; whoever asked last has the last word. */
+  async recordContact(failure: string | null, now: Date): Promise<void> {
+    await this.database.query(
+      `UPDATE provider_event_polls
+       SET answered_at = CASE WHEN $1::text IS NULL THEN $2 ELSE answered_at END,
+         failing_since = CASE WHEN $1 IS NOT NULL THEN coalesce(failing_since, $2) END,
+         failure = $1
+       WHERE provider = 'stripe'`,
+      [failure, now],
+    );
+  }
+
+  /** Whether Stripe answered when it was last asked; null until it was asked for the first time. One row. */
+  async findContact(): Promise<StripeContact | null> {
+    const rows = await this.database.query<ContactRow>(
+      `SELECT answered_at, failing_since, failure FROM provider_event_polls
+       WHERE provider = 'stripe' AND (answered_at IS NOT NULL OR failure IS NOT NULL)`,
+    );
+    const [row] = rows;
+    return row === undefined
+      ? null
+      : { answeredAt: row.answered_at, failingSince: row.failing_since, failure: row.failure };
   }
 
   /** Goes on to the next page of the same span, at once. */

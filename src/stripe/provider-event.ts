@@ -12,10 +12,24 @@ export const FOLLOWED_TYPES = [
   'invoice.paid',
   'invoice.payment_succeeded',
   'invoice.payment_failed',
+  'invoice.payment_action_required',
+  'invoice.payment_attempt_required',
+  'invoice.overdue',
   'invoice.voided',
   'invoice.marked_uncollectible',
   'invoice.deleted',
+  'invoice.finalization_failed',
+  'invoice.payment_action_required',
+  'invoice.payment_attempt_required',
+  'invoice.overdue',
+  'invoice.overpaid',
+  'invoice.will_be_due',
+  'invoice.sent',
+  'customer.subscription.deleted',
 ] as const;
+
+/** What the names of thin events about objects of the API v1 begin with (docs.stripe.com/event-destinations). */
+const THIN_PREFIX = 'v1.';
 
 export const PROVIDER_EVENT_STATES = ['pending', 'processed', 'ignored', 'failed'] as const;
 
@@ -31,6 +45,8 @@ export interface ReadEvent {
   readonly occurredAt: Date;
   /** Whether it says nothing of its object but its id (docs.stripe.com/event-destinations). */
   readonly isThin: boolean;
+  /** The snapshot event that tells of the same thing; null but for some thin events. */
+  readonly snapshotEventId: string | null;
 }
 
 /** An event as kept in the inbox. */
@@ -68,7 +84,26 @@ export function readEvent(text: string): ReadEvent | null {
   const about = isThin ? body['related_object'] : objectOf(body)?.['object'];
   const objectId = isObject(about) && isName(about['id']) ? about['id'] : null;
   const livemode = body['livemode'] === true;
-  return { id: body['id'], type: body['type'], objectId, livemode, occurredAt, isThin };
+  const paired = isThin ? body['snapshot_event'] : null;
+  return {
+    id: body['id'],
+    type: body['type'],
+    objectId,
+    livemode,
+    occurredAt,
+    isThin,
+    snapshotEventId: isName(paired) ? paired : null,
+  };
+}
+
+/** Whether an event is one of a thin kind, by its type. */
+export function isThinType(type: string): boolean {
+  return type.startsWith(THIN_PREFIX);
+}
+
+/** The type of the snapshot event that tells the same as this one. */
+export function plainType(type: string): string {
+  return isThinType(type) ? type.slice(THIN_PREFIX.length) : type;
 }
 
 /** The metadata of the object as it was when the event came about; empty when it had none. */
@@ -76,6 +111,15 @@ export function metadataOf(payload: string): Readonly<Record<string, unknown>> {
   const about = objectOf(parseObject(payload) ?? {})?.['object'];
   const metadata = isObject(about) ? about['metadata'] : null;
   return isObject(metadata) ? metadata : {};
+}
+
+/** The subscription that an invoice was made for, as the event has it; null when it names none. */
+export function subscriptionOf(payload: string): string | null {
+  const about = objectOf(parseObject(payload) ?? {})?.['object'];
+  const parent = isObject(about) ? about['parent'] : null;
+  const details = isObject(parent) ? parent['subscription_details'] : null;
+  const subscription = isObject(details) ? details['subscription'] : null;
+  return isName(subscription) ? subscription : null;
 }
 
 function objectOf(body: Json): Json | null {

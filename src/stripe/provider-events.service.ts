@@ -8,7 +8,14 @@ import { conflict, DomainError, notFound } from '../kernel/errors.js';
 import { backoffMs } from '../platform/jobs/backoff.js';
 import { isStorable } from '../platform/http/validators.js';
 import { Log } from '../platform/log.js';
-import { FOLLOWED_TYPES, type ProviderEvent, readEvent, type ReadEvent } from './provider-event.js';
+import {
+  FOLLOWED_TYPES,
+  isThinType,
+  plainType,
+  type ProviderEvent,
+  readEvent,
+  type ReadEvent,
+} from './provider-event.js';
 import { ProviderEventsStore } from './provider-events.store.js';
 import { StripeClient } from './stripe.client.js';
 
@@ -109,7 +116,7 @@ export class ProviderEventsService {
     }
     const now = this.clock.now();
     const isFollowed = this.isFollowed(event);
-    const isNew = await this.store.insert({
+    const kept: ProviderEvent = {
       ...event,
       via,
       payload: text,
@@ -119,7 +126,12 @@ export class ProviderEventsService {
       nextAttemptAt: now,
       lastError: null,
       processedAt: isFollowed ? null : now,
-    });
+    };
+    const isNew = await this.store.insert(kept);
+    if (!isNew && isFollowed) {
+      // A thin event and its snapshot event: whichever comes second is kept as seen, and changes nothing.
+      await this.store.insert({ ...kept, state: 'ignored', processedAt: now });
+    }
     if (isNew) {
       this.log.event('provider_event.stored', { provider_event: event.id, type: event.type, via });
     }
@@ -133,7 +145,7 @@ export class ProviderEventsService {
 
   /**
    * An event of the other mode (a test event at a live key) is kept but not followed. It is not refused:
-   * Stripe would send it for days and then switch the endpoint off. Thin events are kept likewise.
+   * Stripe would send it for days and then switch the endpoint off.
    */
   private isFollowed(event: ReadEvent): boolean {
     const isOfOtherMode = this.client.livemode !== null && this.client.livemode !== event.livemode;
@@ -141,7 +153,9 @@ export class ProviderEventsService {
       const fields = { provider_event: event.id, livemode: event.livemode };
       this.log.problem('provider_event.of_other_mode', null, fields);
     }
-    const isKnown = (FOLLOWED_TYPES as readonly string[]).includes(event.type);
-    return isKnown && !event.isThin && !isOfOtherMode && event.objectId !== null;
+    const isKnown =
+      (FOLLOWED_TYPES as readonly string[]).includes(plainType(event.type)) &&
+      isThinType(event.type) === event.isThin;
+    return isKnown && !isOfOtherMode && event.objectId !== null;
   }
 }

@@ -22,21 +22,25 @@ interface EventRow {
   readonly next_attempt_at: Date;
   readonly last_error: string | null;
   readonly processed_at: Date | null;
+  readonly snapshot_event_id: string | null;
 }
 
 const COLUMNS = `id, type, object_id, livemode, payload, via, occurred_at, received_at, state,
-  attempt_count, next_attempt_at, last_error, processed_at`;
+  attempt_count, next_attempt_at, last_error, processed_at, snapshot_event_id`;
 
 @Injectable()
 export class ProviderEventsStore {
   constructor(private readonly database: Database) {}
 
-  /** Keeps an event. Answers false when it is there already: one row, by primary key. */
+  /**
+   * Keeps an event. Answers false when it is there already, or when another one that tells of the same
+   * is: by primary key and by the index provider_events_told_once.
+   */
   async insert(event: ProviderEvent): Promise<boolean> {
     const rows = await this.database.query<{ id: string }>(
       `INSERT INTO provider_events (${COLUMNS})
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-       ON CONFLICT (id) DO NOTHING
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+       ON CONFLICT DO NOTHING
        RETURNING id`,
       [
         event.id,
@@ -52,6 +56,7 @@ export class ProviderEventsStore {
         event.nextAttemptAt,
         event.lastError,
         event.processedAt,
+        event.snapshotEventId,
       ],
     );
     return rows.length === 1;
@@ -151,5 +156,6 @@ function fromRow(row: EventRow): ProviderEvent {
     nextAttemptAt: row.next_attempt_at,
     lastError: row.last_error,
     processedAt: row.processed_at,
+    snapshotEventId: row.snapshot_event_id,
   };
 }

@@ -14,6 +14,17 @@ export interface StripeInvoice {
   readonly number: string | null;
   readonly hostedInvoiceUrl: string | null;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly collection: StripeCollection;
+}
+
+/** How an invoice is collected. */
+export interface StripeCollection {
+  /** Null when it is charged, and not sent to be paid. */
+  readonly dueAt: Date | null;
+  /** Whether a payment was tried, whatever came of it. */
+  readonly isAttempted: boolean;
+  /** Null while it is a draft. */
+  readonly finalizedAt: Date | null;
 }
 
 export interface StripeInvoiceItem {
@@ -21,6 +32,20 @@ export interface StripeInvoiceItem {
   readonly amountMinor: bigint;
   readonly currency: string;
   readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** An invoice item as lists of the account have it. */
+export interface ListedItem extends StripeInvoiceItem {
+  /** Null while it waits for an invoice. */
+  readonly invoice: string | null;
+  readonly description: string | null;
+}
+
+/** A page of a list, newest first. */
+export interface StripePage<Listed> {
+  readonly objects: readonly Listed[];
+  /** The id to go on after; null on the last page. */
+  readonly after: string | null;
 }
 
 /** A page of the event list, newest first. */
@@ -38,13 +63,35 @@ export interface NewStripeInvoice {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-export interface NewStripeInvoiceItem {
-  readonly customer: string;
-  readonly invoice: string;
+/** What a line of an invoice says; its currency is the invoice's. */
+export interface NewStripeLine {
   readonly amountMinor: bigint;
-  readonly currency: string;
   readonly description: string;
   /** `[start, end)`. */
   readonly period: { readonly start: Date; readonly end: Date };
   readonly metadata: Readonly<Record<string, string>>;
 }
+
+export interface NewStripeInvoiceItem extends NewStripeLine {
+  readonly customer: string;
+  readonly invoice: string;
+  readonly currency: string;
+}
+
+export interface StripeCustomer {
+  readonly id: string;
+  /** Null until Stripe has billed the customer in one. */
+  readonly currency: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface NewStripeCustomer {
+  readonly name: string;
+  readonly email: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** How many lines one call may add; what Stripe allows is not documented, and 100 is known to work. */
+export const MAX_LINES_PER_CALL = 100;
+/** How many items an invoice holds (docs.stripe.com/api/invoiceitems/create). */
+export const MAX_ITEMS_PER_INVOICE = 250;

@@ -1,5 +1,5 @@
 /*
- * The only file that talks to Stripe, and the only one that knows its SDK. Never inside a transaction;
+ * All calls to Stripe go through here, and only the clients of this folder know its SDK. Never inside a transaction;
  * never with the SDK's own retries, which could neither survive a crash nor look first. What went wrong
  * comes back as a value; only faults of this program are thrown.
  */
@@ -7,19 +7,21 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Stripe } from 'stripe';
 import { CONFIG, type Config } from '../platform/config.js';
 import { Database } from '../platform/database/database.js';
+import { itemsShown, toInvoice, toItem, toItemOfLine, toLine, toSeconds } from './conversions.js';
+import { LimitedHttp } from './limited-http.js';
+import { RateLimiterService } from './rate-limiter.service.js';
 import {
   type NewStripeInvoice,
   type NewStripeInvoiceItem,
+  type NewStripeLine,
   type StripeEventPage,
   type StripeInvoice,
   type StripeInvoiceItem,
-  STRIPE_INVOICE_STATUSES,
-  type StripeInvoiceStatus,
 } from './stripe-object.js';
 import { classify, mapResult, type StripeFault, type StripeResult } from './stripe-result.js';
 
 /** Stripe's own largest page. */
-const PAGE_SIZE = 100;
+export const PAGE_SIZE = 100;
 /** Stripe allows 250 items on an invoice; a customer with more invoices in a day needs a person. */
 const MAX_PAGES = 20;
 /** As Stripe recommends (docs.stripe.com/webhooks); given explicitly, since 0 would switch it off. */
@@ -39,8 +41,9 @@ export class StripeClient {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     private readonly database: Database,
+    limiter: RateLimiterService,
   ) {
-    this.sdk = createSdk(config.stripe);
+    this.sdk = createSdk(config.stripe, new LimitedHttp(limiter));
   }
 
   /** Whether there is a key to call Stripe with. */
@@ -76,7 +79,7 @@ export class StripeClient {
     });
   }
 
-  /** An item on a draft. The period's end is sent as its last second, since Stripe's is inclusive. */
+  /** An item on a draft. */
   async createInvoiceItem(
     item: NewStripeInvoiceItem,
     idempotencyKey: string,
@@ -86,15 +89,29 @@ export class StripeClient {
         {
           invoice: item.invoice,
           customer: item.customer,
-          amount: Number(item.amountMinor),
           currency: item.currency,
-          description: item.description,
-          period: { start: toSeconds(item.period.start), end: toSeconds(item.period.end) - 1 },
-          metadata: item.metadata,
+          ...toLine(item),
         },
         { idempotencyKey },
       );
       return toItem(created);
+    });
+  }
+
+  /**
+   * Several lines on a draft by one call, in the draft's currency; each becomes an invoice item.
+   *
+   * @param lines at most MAX_LINES_PER_CALL
+   * @returns all items on the draft then; null when there are more than the answer shows
+   */
+  async addLines(
+    invoice: string,
+    lines: readonly NewStripeLine[],
+    idempotencyKey: string,
+  ): Promise<StripeResult<StripeInvoiceItem[] | null>> {
+    return await this.call(async (sdk) => {
+      const params = { lines: lines.map(toLine) };
+      return itemsShown(await sdk.invoices.addLines(invoice, params, { idempotencyKey }));
     });
   }
 
@@ -114,6 +131,30 @@ export class StripeClient {
     return mapResult(result, (invoice) => ('deleted' in invoice ? null : toInvoice(invoice)));
   }
 
+  /** The same with all that is on it, mostly by one call: Stripe shows the first few items with the invoice. */
+  async getInvoiceWithItems(id: string): Promise<
+    StripeResult<{
+      readonly invoice: StripeInvoice;
+      readonly items: readonly StripeInvoiceItem[];
+    } | null>
+  > {
+    const result = await this.call(async (sdk) => await sdk.invoices.retrieve(id));
+    if (result.outcome === 'rejected' && result.code === 'resource_missing') {
+      return { outcome: 'succeeded', value: null };
+    }
+    if (result.outcome !== 'succeeded') {
+      return result;
+    }
+    if ('deleted' in result.value) {
+      return { outcome: 'succeeded', value: null };
+    }
+    const invoice = toInvoice(result.value);
+    const shown = itemsShown(result.value);
+    const items: StripeResult<StripeInvoiceItem[]> =
+      shown === null ? await this.listInvoiceItems(id) : { outcome: 'succeeded', value: shown };
+    return mapResult(items, (value) => ({ invoice, items: value }));
+  }
+
   /** All invoices of a customer created at or after an instant; never by search, which lags. */
   async listInvoices(customer: string, createdSince: Date): Promise<StripeResult<StripeInvoice[]>> {
     const created = { gte: toSeconds(createdSince) };
@@ -125,13 +166,27 @@ export class StripeClient {
     });
   }
 
-  /** All items on an invoice. */
+  /** All items on an invoice. Read from its lines, where those show that `addLines` made. */
   async listInvoiceItems(invoice: string): Promise<StripeResult<StripeInvoiceItem[]>> {
     return await this.call(async (sdk) => {
-      const items = await allPages(
-        async (page) => await sdk.invoiceItems.list({ invoice, ...page }),
+      const lines = await allPages(
+        async (page) => await sdk.invoices.listLineItems(invoice, { ...page }),
       );
-      return items.map(toItem);
+      return lines.map(toItemOfLine);
+    });
+  }
+
+  /** Whose key this is; null when the key may not ask that (restricted keys). */
+  async getAccountId(): Promise<StripeResult<string | null>> {
+    return await this.call(async (sdk) => {
+      try {
+        return (await sdk.accounts.retrieveCurrent()).id;
+      } catch (error) {
+        if (error instanceof Stripe.errors.StripePermissionError) {
+          return null;
+        }
+        throw error;
+      }
     });
   }
 
@@ -184,7 +239,8 @@ export class StripeClient {
     return fault;
   }
 
-  private async call<Value>(run: (sdk: Stripe) => Promise<Value>): Promise<StripeResult<Value>> {
+  /** Makes one call, outside any transaction; what went wrong comes back as a value. For clients of this folder. */
+  async call<Value>(run: (sdk: Stripe) => Promise<Value>): Promise<StripeResult<Value>> {
     this.database.assertNoTransaction();
     if (this.sdk === null) {
       const message = 'No STRIPE_SECRET_KEY is configured.';
@@ -201,7 +257,10 @@ export class StripeClient {
   }
 }
 
-function createSdk({ secretKey, apiBase, timeoutMs }: Config['stripe']): Stripe | null {
+function createSdk(
+  { secretKey, apiBase, timeoutMs }: Config['stripe'],
+  httpClient: LimitedHttp,
+): Stripe | null {
   if (secretKey === undefined) {
     return null;
   }
@@ -210,6 +269,7 @@ function createSdk({ secretKey, apiBase, timeoutMs }: Config['stripe']): Stripe 
     timeout: timeoutMs,
     maxNetworkRetries: 0,
     telemetry: false,
+    httpClient,
     ...(apiBase !== undefined && {
       host: apiBase.hostname,
       port: apiBase.port === '' ? defaultPort(isPlain) : Number(apiBase.port),
@@ -233,11 +293,12 @@ function toFault(error: InstanceType<typeof Stripe.errors.StripeError>): StripeF
 }
 
 /** All pages of a list; throws when there are more than anything here should have. */
-async function allPages<Item extends { id?: string }>(
+export async function allPages<Item extends { id?: string }>(
   fetchPage: (page: { limit: number; starting_after?: string }) => Promise<Listed<Item>>,
+  maxPages = MAX_PAGES,
 ): Promise<Item[]> {
   const items: Item[] = [];
-  for (let count = 0; count < MAX_PAGES; count += 1) {
+  for (let count = 0; count < maxPages; count += 1) {
     const after = items.at(-1)?.id;
     const page = await fetchPage({
       limit: PAGE_SIZE,
@@ -248,39 +309,5 @@ async function allPages<Item extends { id?: string }>(
       return items;
     }
   }
-  throw new Error(`Stripe listed more than ${MAX_PAGES * PAGE_SIZE} objects`);
-}
-
-function toInvoice(invoice: Stripe.Invoice): StripeInvoice {
-  return {
-    id: invoice.id,
-    status: toStatus(invoice.status),
-    currency: invoice.currency,
-    totalMinor: BigInt(invoice.total),
-    amountPaidMinor: BigInt(invoice.amount_paid),
-    number: invoice.number,
-    hostedInvoiceUrl: invoice.hosted_invoice_url ?? null,
-    metadata: invoice.metadata ?? {},
-  };
-}
-
-function toStatus(status: string | null): StripeInvoiceStatus {
-  const known = STRIPE_INVOICE_STATUSES.find((name) => name === status);
-  if (known === undefined) {
-    throw new Error(`Stripe says an invoice is '${status ?? 'null'}', which is not known here`);
-  }
-  return known;
-}
-
-function toItem(item: Stripe.InvoiceItem): StripeInvoiceItem {
-  return {
-    id: item.id,
-    amountMinor: BigInt(item.amount),
-    currency: item.currency,
-    metadata: item.metadata ?? {},
-  };
-}
-
-function toSeconds(instant: Date): number {
-  return Math.floor(instant.getTime() / 1_000);
+  throw new Error(`Stripe listed more than ${maxPages * PAGE_SIZE} objects`);
 }

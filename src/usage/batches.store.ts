@@ -62,10 +62,23 @@ export class BatchesStore {
     await this.database.query('SET LOCAL enable_sort = off');
   }
 
+  /** Lets no statement of the transaction take longer. */
+  async limitStatements(timeoutMs: number): Promise<void> {
+    await this.database.query(`SET LOCAL statement_timeout = ${timeoutMs}`);
+  }
+
   /** How many batches are not folded yet. Partial index. */
   async countPending(): Promise<number> {
     const rows = await this.database.query<{ count: string }>(
       'SELECT count(*) FROM ingest_batches WHERE fold IS NULL',
+    );
+    return Number(rows[0]?.count ?? 0);
+  }
+
+  /** The same in events. */
+  async countPendingEvents(): Promise<number> {
+    const rows = await this.database.query<{ count: string | null }>(
+      'SELECT sum(event_count) AS count FROM ingest_batches WHERE fold IS NULL',
     );
     return Number(rows[0]?.count ?? 0);
   }
@@ -87,7 +100,7 @@ export class BatchesStore {
   async markFolded(batches: readonly Batch[]): Promise<void> {
     await this.database.query(
       `UPDATE ingest_batches SET fold = next.fold
-       FROM (SELECT nextval('usage_folds') AS fold) AS next
+       FROM (SELECT nextval('usage_fold_numbers') AS fold) AS next
        WHERE id = ANY ($1::bigint[])`,
       [batches.map((batch) => batch.id)],
     );
@@ -103,7 +116,7 @@ export class BatchesStore {
   async registerMeter(meter: number): Promise<void> {
     await this.database.query(
       `INSERT INTO usage_backfills (meter, through_fold, done_through_batch)
-       SELECT $1, CASE WHEN is_called THEN last_value ELSE 0 END, 0 FROM usage_folds
+       SELECT $1, CASE WHEN is_called THEN last_value ELSE 0 END, 0 FROM usage_fold_numbers
        ON CONFLICT (meter) DO NOTHING`,
       [meter],
     );

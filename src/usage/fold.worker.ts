@@ -10,10 +10,11 @@ import { FoldService } from './fold.service.js';
 const TICK_MS = 500;
 /**
  * Folding each batch as it comes took a whole core at 300 requests a second. Resting four times as
- * long as the last fold took keeps it to a fifth of one, and lets the folds grow with the load;
- * the bound is what it may add to the lag of thresholds.
+ * long as the last fold took keeps it to a fifth of one, and lets the folds grow with the load. Under
+ * much load work and rest grow together, and what comes just after a fold began waits for two of both:
+ * the bound keeps that under a second at half of what ingest can take.
  */
-const MAX_REST_MS = 500;
+const MAX_REST_MS = 200;
 const REST_FACTOR = 4;
 
 @Injectable()

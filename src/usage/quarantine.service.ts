@@ -31,6 +31,8 @@ export type QuarantineRequest = Omit<QuarantineFilter, 'meter'> & { readonly met
 
 @Injectable()
 export class QuarantineService {
+  private readonly listeners: ((subject: string) => Promise<void>)[] = [];
+
   constructor(
     private readonly store: QuarantineStore,
     private readonly corrections: CorrectionsService,
@@ -52,13 +54,18 @@ export class QuarantineService {
     return await this.named(await this.store.count(await this.toFilter(request)));
   }
 
+  /** Calls back after a value was repaired or dismissed here, with the subject of its event. */
+  onSettled(listener: (subject: string) => Promise<void>): void {
+    this.listeners.push(listener);
+  }
+
   /**
    * Lets the event count with a value, or with data, that the meter can read.
    *
    * @throws DomainError not_found; invalid, also when the meter cannot read it; conflict `already_settled`
    */
   async repair(id: string, amendment: Amendment, by: string): Promise<Named<QuarantinedValue>> {
-    return await this.database.transaction(async () => {
+    const repaired = await this.database.transaction(async () => {
       const { source, eventId, meterKey } = await this.get(id);
       const meter = await this.meters.get(meterKey);
       const note = {
@@ -79,6 +86,7 @@ export class QuarantineService {
       );
       return await this.get(id);
     });
+    return await this.told(repaired);
   }
 
   /** Nothing is to be counted of it. @throws DomainError not_found; conflict `already_settled` */
@@ -90,7 +98,14 @@ export class QuarantineService {
     if (settlement.state === 'open') {
       await this.store.dismiss(id, reason, by, this.clock.now());
     }
-    return await this.get(id);
+    return await this.told(await this.get(id));
+  }
+
+  private async told<Value extends QuarantinedValue>(value: Value): Promise<Value> {
+    for (const listener of this.listeners) {
+      await listener(value.subject);
+    }
+    return value;
   }
 
   private async amend(event: UsageEvent, amendment: Amendment, meter: Meter): Promise<UsageEvent> {

@@ -11,10 +11,9 @@ import { boundedText, compileMeter, type MeterSql, type Parameters } from './met
  * - `sums` add up, also with a minus sign: an event more or less is a number more or less;
  * - `extremes` merge (the least, the greatest, the latest), but an event less needs the hour's events;
  * - `levels` merge when what comes is later than what is there, else they need the hour's events;
- * - `values` are the distinct values, each with how many events have it: they add up;
- * - `nothing`: reads take the events themselves.
+ * - `values` are the distinct values, each with how many events have it: they add up.
  */
-export type Storage = 'sums' | 'extremes' | 'levels' | 'values' | 'nothing';
+export type Storage = 'sums' | 'extremes' | 'levels' | 'values';
 
 export function storageOf({ kind }: Aggregation): Storage {
   switch (kind) {
@@ -29,14 +28,13 @@ export function storageOf({ kind }: Aggregation): Storage {
     case 'time_weighted_sum':
       return 'levels';
     case 'unique_count':
-      return 'values';
     case 'percentile':
-      return 'nothing';
+      return 'values';
   }
 }
 
-/** Where a meter's figures are; null when it has none. */
-export function tableOf(meter: Meter): string | null {
+/** Where a meter's figures are. */
+export function tableOf(meter: Meter): string {
   switch (storageOf(meter.aggregation)) {
     case 'sums':
     case 'extremes':
@@ -44,8 +42,6 @@ export function tableOf(meter: Meter): string | null {
       return 'usage_rollups';
     case 'values':
       return 'usage_distinct_values';
-    case 'nothing':
-      return null;
   }
 }
 
@@ -96,17 +92,16 @@ export function summarize(meter: Meter, rows: Rows, parameters: Parameters): Sum
     case 'levels':
       return merged(meter, sql, rows);
     case 'values':
-    case 'nothing':
-      throw new Error(`A ${meter.aggregation.kind} has no figures by the hour`);
+      throw new Error(`A ${meter.aggregation.kind} keeps values and not figures`);
   }
 }
 
-/** The same for a unique count: a row for each subject, hour, group and value, with `event_count`. */
+/** The same for distinct values: a row for each subject, hour, group and value, with `event_count`. */
 export function summarizeValues(meter: Meter, rows: Rows, parameters: Parameters): Summary {
   const sql = compileMeter(meter, parameters);
   const keys = keysOf(sql);
   return {
-    ctes: `read AS MATERIALIZED (${read(sql, rows, `, ${sql.text} AS value${sign(rows)}`)}
+    ctes: `read AS MATERIALIZED (${read(sql, rows, `, ${textOf(meter, sql)} AS value${sign(rows)}`)}
     ), counted AS (
       SELECT ${readKeys(sql)}, value, ${rows.isSigned ? 'sum(sign)' : 'count(*)'} AS event_count
       FROM read WHERE value IS NOT NULL
@@ -118,13 +113,9 @@ export function summarizeValues(meter: Meter, rows: Rows, parameters: Parameters
   };
 }
 
-/** How many values a meter without figures cannot read. */
-export function unreadableValues(meter: Meter, rows: Rows, parameters: Parameters): Summary {
-  const sql = compileMeter(meter, parameters);
-  return {
-    ctes: `read AS (${read(sql, rows, `, ${sql.value} AS value${sign(rows)}`)})`,
-    unreadable: unreadableOf(rows),
-  };
+/** The value as it is kept. Equal numbers have equal text: 1, 1.0 and "1.00" are all 1. */
+function textOf({ aggregation }: Meter, sql: MeterSql): string {
+  return aggregation.kind === 'percentile' ? `trim_scale(${sql.value})::text` : sql.text;
 }
 
 const names = (sql: MeterSql): string[] => sql.groups.map((_, index) => `group_${index + 1}`);
@@ -195,15 +186,8 @@ function signedSums(isCount: boolean): string {
  */
 function merged(meter: Meter, sql: MeterSql, rows: Rows): Summary {
   const keys = keysOf(sql);
-  const weight = rows.isSigned ? 'sum(sign)' : 'count(*)';
-  const isCorrected = rows.isSigned ? 'bool_or(sign < 0)' : 'false';
   return {
-    ctes: `read AS MATERIALIZED (${read(sql, rows, `, events.time, ${sql.value} AS value${sign(rows)}`)}
-    ), net AS (
-      SELECT ${readKeys(sql)}, time, value, ${weight} AS weight, ${isCorrected} AS is_corrected
-      FROM read WHERE value IS NOT NULL
-      GROUP BY ${keys}, time, value
-    ), ${meter.aggregation.kind === 'time_weighted_sum' ? levels(keys) : ''}
+    ctes: `${net(sql, rows)}, ${meter.aggregation.kind === 'time_weighted_sum' ? `${held(keys)}, ${timed(keys)},` : ''}
     summary AS (
       SELECT ${keyColumns(sql)},
         coalesce(sum(weight) FILTER (WHERE weight > 0), 0) AS event_count, 0::numeric AS value_sum,
@@ -215,20 +199,46 @@ function merged(meter: Meter, sql: MeterSql, rows: Rows): Summary {
   };
 }
 
-/** Until when each level holds within the hour; those that were taken back are a partition of their own. */
-function levels(keys: string): string {
+/** What stands of each time and value. */
+function net(sql: MeterSql, rows: Rows): string {
+  const weight = rows.isSigned ? 'sum(sign)' : 'count(*)';
+  const isCorrected = rows.isSigned ? 'bool_or(sign < 0)' : 'false';
+  return `read AS MATERIALIZED (${read(sql, rows, `, events.time, ${sql.value} AS value${sign(rows)}`)}
+    ), net AS (
+      SELECT ${readKeys(sql)}, time, value, ${weight} AS weight, ${isCorrected} AS is_corrected
+      FROM read WHERE value IS NOT NULL
+      GROUP BY ${keysOf(sql)}, time, value
+    )`;
+}
+
+/** The level that holds from each time. */
+function held(keys: string): string {
   return `held AS (
       SELECT ${keys}, time, max(value) FILTER (WHERE weight > 0) AS value,
         coalesce(sum(weight) FILTER (WHERE weight > 0), 0) AS weight,
         bool_or(is_corrected) AS is_corrected
       FROM net GROUP BY ${keys}, time
-    ), timed AS (
-      SELECT held.*, lead(time) OVER (PARTITION BY ${keys}, weight > 0 ORDER BY time) AS until
-      FROM held
-    ),`;
+    )`;
 }
 
-const LATEST = '(array_agg(value ORDER BY time DESC, value DESC) FILTER (WHERE weight > 0))[1]';
+/** Until when each level holds within the hour; those that were taken back are a partition of their own. */
+function timed(keys: string): string {
+  return `timed AS (
+      SELECT held.*, lead(time) OVER (PARTITION BY ${keys}, weight > 0 ORDER BY time) AS until
+      FROM held
+    )`;
+}
+
+/** CTEs up to `level`: `subject`, `hour`, `groups`, `time`, `value` and `weight` of the levels that rows set. */
+export function levelsSet(sql: MeterSql, rows: Rows): string {
+  return `${net(sql, rows)}, ${held(keysOf(sql))}, level AS (
+      SELECT ${keyColumns(sql)}, time, value, weight FROM held WHERE weight > 0
+    )`;
+}
+
+/** The last value of rows with a time; of equal times the greatest. */
+export const LATEST =
+  '(array_agg(value ORDER BY time DESC, value DESC) FILTER (WHERE weight > 0))[1]';
 
 function mergedFigures({ kind }: Aggregation): string {
   const last = 'max(time) FILTER (WHERE weight > 0) AS last_time';
@@ -250,6 +260,16 @@ function mergedFigures({ kind }: Aggregation): string {
     case 'percentile':
       throw new Error(`A ${kind} is not merged`);
   }
+}
+
+/**
+ * Values in order, each with how many are up to it and how many there are, for a percentile by nearest
+ * rank. Whoever picks one multiplies and never divides: numeric divides to a bounded number of digits.
+ */
+export function rankedValues(keys: string, standing: string): string {
+  return `SELECT *, sum(weight) OVER (PARTITION BY ${keys} ORDER BY value) AS up_to,
+      sum(weight) OVER (PARTITION BY ${keys}) AS total
+    FROM (${standing}) AS standing`;
 }
 
 /** numeric: the microseconds of an interval, exactly. */
@@ -319,10 +339,15 @@ export function foldedRowsIn(cte: string, meter: Meter, parameters: Parameters):
   };
 }
 
-/** The batches that the meter has counted, of those of `events`. */
-function folded(meter: Meter, parameters: Parameters): string {
-  return `JOIN usage_backfills AS backfill ON backfill.meter = ${parameters.add(meter.number)}
-    JOIN ingest_batches AS batch ON batch.id = events.batch_id AND batch.fold IS NOT NULL
-      AND (backfill.finished_at IS NOT NULL OR batch.fold > backfill.through_fold
-        OR batch.id <= backfill.done_through_batch)`;
+/**
+ * The batches that the meter has counted, of those of `events`. How far its history is is asked once, so
+ * that batches are tested and not each of their events, which took a third of what reading these did.
+ */
+export function folded(meter: Meter, parameters: Parameters): string {
+  const number = parameters.add(meter.number);
+  const history = (column: string): string =>
+    `(SELECT ${column} FROM usage_backfills AS backfill WHERE backfill.meter = ${number})`;
+  return `JOIN ingest_batches AS batch ON batch.id = events.batch_id AND batch.fold IS NOT NULL
+      AND (${history('finished_at IS NOT NULL')} OR batch.fold > ${history('through_fold')}
+        OR batch.id <= ${history('done_through_batch')})`;
 }

@@ -8,6 +8,8 @@ import { type Interval } from '../kernel/interval.js';
 import { type Meter } from '../meters/meter.js';
 import { Database } from '../platform/database/database.js';
 import { type Batch } from './batches.store.js';
+import { dayOf } from './days/days.sql.js';
+import { lateLevelsStatement } from './late-levels.sql.js';
 import { compileMeter, Parameters } from './meter-sql.js';
 import {
   foldedRows,
@@ -20,20 +22,25 @@ import {
   summarizeValues,
   SUMMARY_COLUMNS,
   tableOf,
-  unreadableValues,
 } from './rollup.sql.js';
 
-/** A rollup that cannot be merged and is made anew from the events of its hour. */
-interface Redo {
+/** Which rollup of a meter, as PostgreSQL writes it. */
+interface Key {
   readonly subject: string;
   readonly hour: string;
   readonly groups: string;
+}
+
+/** A rollup that cannot be merged and is made anew from the events of its hour. */
+interface Redo extends Key {
   readonly is_corrected: boolean;
 }
 
 interface Written {
   readonly unreadable: string | null;
   readonly redo: readonly Redo[] | null;
+  /** Days that were summed up, and are over now. */
+  readonly days: readonly string[] | null;
 }
 
 @Injectable()
@@ -47,9 +54,13 @@ export class RollupStore {
   async fold(meter: Meter, batches: readonly Batch[]): Promise<void> {
     const parameters = new Parameters();
     const rows = rowsOf(batches, parameters);
-    const { unreadable, redo } = await this.write(meter, rows, parameters);
-    if (redo !== null) {
-      await this.redo(meter, redo);
+    const { unreadable, redo, days } = await this.write(meter, rows, parameters);
+    if (days !== null) {
+      await this.strikeOut(meter, days);
+    }
+    const left = redo === null ? [] : await this.addLate(meter, batches, redo);
+    if (left.length > 0) {
+      await this.redo(meter, left);
     }
     if (BigInt(unreadable ?? 0) > 0n) {
       await this.quarantine(meter, batches);
@@ -59,7 +70,46 @@ export class RollupStore {
   private async write(meter: Meter, rows: Rows, parameters: Parameters): Promise<Written> {
     const sql = writeStatement(meter, rows, parameters);
     const [written] = await this.database.query<Written>(sql, parameters.values);
-    return written ?? { unreadable: null, redo: null };
+    return written ?? { unreadable: null, redo: null, days: null };
+  }
+
+  /** What was summed up of these days holds no longer; reads take their hours until they are summed up again. */
+  private async strikeOut(meter: Meter, days: readonly string[]): Promise<void> {
+    await this.database.query(
+      'DELETE FROM usage_summed_days WHERE meter = $1 AND day = ANY ($2::timestamptz[])',
+      [meter.number, days],
+    );
+  }
+
+  /**
+   * Adds levels that came late between the levels of their hours, by looking up their neighbours. Locks
+   * nothing that is not locked already. Index on subject and time.
+   *
+   * @returns the rollups that need their hour's events: what a correction has touched, and small ones
+   */
+  private async addLate(
+    meter: Meter,
+    batches: readonly Batch[],
+    redo: readonly Redo[],
+  ): Promise<readonly Redo[]> {
+    const isLevels = storageOf(meter.aggregation) === 'levels';
+    const late = isLevels ? redo.filter((row) => !row.is_corrected) : [];
+    if (late.length === 0) {
+      return redo;
+    }
+    const parameters = new Parameters();
+    const statement = lateLevelsStatement(
+      meter,
+      {
+        keys: keysCte('late_key', late, parameters),
+        rows: rowsOf(batches, parameters),
+        batches: batches.map(({ id }) => id),
+      },
+      parameters,
+    );
+    const added = await this.database.query<Key>(statement, parameters.values);
+    const done = new Set(added.map(nameOf));
+    return redo.filter((row) => !done.has(nameOf(row)));
   }
 
   /**
@@ -70,11 +120,9 @@ export class RollupStore {
    */
   private async redo(meter: Meter, redo: readonly Redo[]): Promise<void> {
     const parameters = new Parameters();
-    const key = (name: keyof Redo): string => parameters.add(redo.map((row) => row[name]));
-    const ctes = `redo AS (
-      SELECT subject, hour, groups::text[] AS groups, is_corrected
-      FROM unnest(${key('subject')}::text[], ${key('hour')}::timestamptz[], ${key('groups')}::text[],
-        ${key('is_corrected')}::boolean[]) AS redo (subject, hour, groups, is_corrected)
+    const corrected = parameters.add(redo.map((row) => row.is_corrected));
+    const ctes = `${keysCte('key', redo, parameters)}, redo AS (
+      SELECT key.*, (${corrected}::boolean[])[key.place::integer] AS is_corrected FROM key
     ), touched AS (SELECT DISTINCT subject, hour FROM redo)`;
     const rows = foldedRowsIn('touched', meter, parameters);
     const summary = summarize(meter, rows, parameters);
@@ -138,14 +186,15 @@ export class RollupStore {
     hours: Interval,
     subjects: readonly string[] | null,
   ): Promise<bigint> {
-    const table = tableOf(meter);
-    if (table === null) {
-      return 0n;
-    }
     await this.database.query(
-      `DELETE FROM ${table} WHERE meter = $1 AND hour >= $2 AND hour < $3
+      `DELETE FROM ${tableOf(meter)} WHERE meter = $1 AND hour >= $2 AND hour < $3
          AND ($4::text[] IS NULL OR subject = ANY ($4))`,
       [meter.number, hours.start, hours.end, subjects],
+    );
+    await this.database.query(
+      `DELETE FROM usage_summed_days WHERE meter = $1 AND day < $3
+         AND day + interval '24 hours' > $2::timestamptz`,
+      [meter.number, hours.start, hours.end],
     );
     const parameters = new Parameters();
     const rows = foldedRows(meter, hours, subjects, parameters);
@@ -157,6 +206,18 @@ export class RollupStore {
     return BigInt(row?.event_count ?? 0);
   }
 }
+
+/** CTE: the keys, each with its place among them. */
+function keysCte(name: string, keys: readonly Key[], parameters: Parameters): string {
+  const column = (of: keyof Key): string => parameters.add(keys.map((key) => key[of]));
+  return `${name} AS (
+      SELECT subject, hour, groups::text[] AS groups, place
+      FROM unnest(${column('subject')}::text[], ${column('hour')}::timestamptz[], ${column('groups')}::text[])
+        WITH ORDINALITY AS given (subject, hour, groups, place)
+    )`;
+}
+
+const nameOf = ({ subject, hour, groups }: Key): string => JSON.stringify([subject, hour, groups]);
 
 function insertInto(meter: Meter, parameters: Parameters): string {
   const number = parameters.add(meter.number);
@@ -177,19 +238,17 @@ function insertStatement(meter: Meter, rows: Rows, parameters: Parameters): stri
   return `${summary.ctes}, written AS (${insertInto(meter, parameters)})`;
 }
 
-/** Adds the rows to what is there; answers what could not be read, and what could not be merged. */
+/** Adds the rows to what is there; answers what could not be read, what could not be merged, and what days it changed. */
 function writeStatement(meter: Meter, rows: Rows, parameters: Parameters): string {
   const storage = storageOf(meter.aggregation);
-  if (storage === 'nothing') {
-    const { ctes, unreadable } = unreadableValues(meter, rows, parameters);
-    return `WITH ${ctes} SELECT ${unreadable} AS unreadable, NULL::jsonb AS redo`;
-  }
+  const days = `(SELECT jsonb_agg(day) FROM usage_summed_days
+    WHERE meter = ${parameters.add(meter.number)} AND day IN (SELECT ${dayOf('hour')} FROM summary)) AS days`;
   if (storage === 'values') {
     const { ctes, unreadable } = summarizeValues(meter, rows, parameters);
     return `WITH ${ctes}, written AS (${insertInto(meter, parameters)}
         ON CONFLICT (subject, meter, hour, groups, value) DO UPDATE
         SET event_count = stored.event_count + excluded.event_count)
-      SELECT ${unreadable} AS unreadable, NULL::jsonb AS redo`;
+      SELECT ${unreadable} AS unreadable, NULL::jsonb AS redo, ${days}`;
   }
   const { ctes, unreadable } = summarize(meter, rows, parameters);
   const merge = mergeOf(meter.aggregation);
@@ -206,7 +265,7 @@ function writeStatement(meter: Meter, rows: Rows, parameters: Parameters): strin
   return `WITH ${ctes}, written AS (${insertInto(meter, parameters)}
       ON CONFLICT (subject, meter, hour, groups) DO UPDATE SET ${merge.set} WHERE ${merge.where}
       ${returning})
-    SELECT ${unreadable} AS unreadable, ${storage === 'sums' ? 'NULL::jsonb' : redo} AS redo`;
+    SELECT ${unreadable} AS unreadable, ${storage === 'sums' ? 'NULL::jsonb' : redo} AS redo, ${days}`;
 }
 
 /** The events of the batches; the times of receipt let PostgreSQL skip other months' partitions. */

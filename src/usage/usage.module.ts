@@ -3,11 +3,18 @@ import { CustomersModule } from '../customers/customers.module.js';
 import { EventsModule } from '../events/events.module.js';
 import { MetersModule } from '../meters/meters.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
+import { ArrivalsReader } from './arrivals.reader.js';
+import { ArrivalsStore } from './arrivals.store.js';
 import { BatchesStore } from './batches.store.js';
+import { CountedEventsStore } from './counted/counted-events.store.js';
+import { CountedUsageService } from './counted/counted-usage.service.js';
 import { ExportController } from './export/export.controller.js';
 import { ExportService } from './export/export.service.js';
 import { FoldService } from './fold.service.js';
 import { FoldWorker } from './fold.worker.js';
+import { DaysService } from './days/days.service.js';
+import { DaysStore } from './days/days.store.js';
+import { DaysWorker } from './days/days.worker.js';
 import { QuarantineController } from './quarantine.controller.js';
 import { QuarantineService } from './quarantine.service.js';
 import { QuarantineStore } from './quarantine.store.js';
@@ -18,6 +25,8 @@ import { UsageController } from './usage.controller.js';
 import { UsageReader } from './usage.reader.js';
 import { UsageService } from './usage.service.js';
 import { UsageStore } from './usage.store.js';
+import { UsageLevelReader } from './level/usage-level.reader.js';
+import { UsageLevelStore } from './level/usage-level.store.js';
 import { PreviewStore } from './previews/preview.store.js';
 import { PreviewsController } from './previews/previews.controller.js';
 import { PreviewsService } from './previews/previews.service.js';
@@ -50,6 +59,9 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     RollupStore,
     FoldService,
     FoldWorker,
+    DaysStore,
+    DaysService,
+    DaysWorker,
     UsageStore,
     UnattributedStore,
     QuarantineStore,
@@ -65,9 +77,15 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     ChecksService,
     ChecksWorker,
     UsageReader,
+    ArrivalsStore,
+    ArrivalsReader,
+    UsageLevelStore,
+    UsageLevelReader,
     UsageService,
     ExportService,
+    CountedEventsStore,
+    CountedUsageService,
   ],
-  exports: [UsageReader],
+  exports: [ArrivalsReader, CountedUsageService, UsageLevelReader, UsageReader],
 })
 export class UsageModule {}

@@ -7,11 +7,12 @@ import { type Interval, type OpenInterval, without } from '../kernel/interval.js
 import { type Meter } from '../meters/meter.js';
 import { type Buckets, HOUR_MS } from './buckets.sql.js';
 import { boundedText, groupArray, type MeterSql, type Parameters } from './meter-sql.js';
+import { type OfCustomer, ownedByCustomer } from './ownership.sql.js';
 import { HOUR, SIGNED_EVENTS } from './rollup.sql.js';
 
 /** Whose usage: one customer's, every customer's (each on its own), one subject's, or what nobody owns as one. */
 export type Whose =
-  | { readonly kind: 'customer'; readonly customerId: string }
+  | OfCustomer
   | { readonly kind: 'customers' }
   | { readonly kind: 'subject'; readonly subject: string }
   | { readonly kind: 'nobody' };
@@ -53,9 +54,15 @@ export type UsageBasis =
 
 /**
  * CTEs: `span`, when each subject is whose within the window, and the whole hours of that; and `cut`,
- * what of it lies in hours that are cut by the window, by a bucket or by a change of owner.
+ * what of it lies in hours that are cut by the window, by a bucket or by a change of owner. Inlined
+ * PostgreSQL can read with several processes, and plans each use of them by itself.
  */
-export function spans(question: UsageQuestion, buckets: Buckets, parameters: Parameters): string {
+export function spans(
+  question: UsageQuestion,
+  buckets: Buckets,
+  parameters: Parameters,
+  { isInlined = false } = {},
+): string {
   const cutHours = buckets.cutHours();
   const cutByBuckets =
     cutHours === null
@@ -64,7 +71,7 @@ export function spans(question: UsageQuestion, buckets: Buckets, parameters: Par
       SELECT span.subject, span.customer_id, hour, hour + interval '1 hour'
       FROM span JOIN unnest(${cutHours}) AS hour
         ON hour >= span.first_hour AND hour < span.last_hour`;
-  return `${ownedBy(question, buckets, parameters)}, span AS (
+  return `${ownedBy(question, buckets, parameters)}, span AS ${isInlined ? 'NOT MATERIALIZED ' : ''}(
       SELECT owned.*,
         date_trunc('hour', starts_at + interval '3599.999999 s', 'UTC') AS first_hour,
         date_trunc('hour', ends_at, 'UTC') AS last_hour
@@ -112,7 +119,7 @@ export function levelsEnd({
 }
 
 /** CTE: when each subject is whose, within the window but for what is excepted. */
-function ownedBy(question: UsageQuestion, buckets: Buckets, parameters: Parameters): string {
+export function ownedBy(question: UsageQuestion, buckets: Buckets, parameters: Parameters): string {
   const { start, end } = buckets;
   const owner = ownerOf(question, buckets, parameters);
   const { except = [] } = question;
@@ -149,8 +156,7 @@ function ownerOf(question: UsageQuestion, buckets: Buckets, parameters: Paramete
   const { whose } = question;
   switch (whose.kind) {
     case 'customer':
-      return `(SELECT subject, customer_id, starts_at, ends_at FROM customer_subjects
-        WHERE customer_id = ${parameters.add(whose.customerId)}) AS owner`;
+      return ownedByCustomer(whose, parameters);
     case 'customers':
       return 'customer_subjects AS owner';
     case 'subject':
@@ -263,9 +269,9 @@ export class Parts {
   }
 
   /** What can be added up: whole hours, cut hours, what is not folded yet, and corrections likewise. */
-  summed(): string[] {
+  summed(hours: readonly string[] = [this.rollups('')]): string[] {
     return [
-      this.rollups(''),
+      ...hours,
       this.cutHours(),
       this.pending(''),
       this.corrections(`(batch.fold IS NULL OR ${this.isCut()})`),
@@ -274,11 +280,11 @@ export class Parts {
 
   /**
    * What can be merged, but nothing can be taken from: hours of which a correction or its event is not
-   * folded yet (the CTE `dirty`) are read from their events.
+   * folded yet (the CTE `dirty`) are read from their events, and must not be among `hours`.
    */
-  merged(): string[] {
+  merged(hours: readonly string[] = [this.rollups(isClean('rollup.hour'))]): string[] {
     return [
-      this.rollups(isClean('rollup.hour')),
+      ...hours,
       this.cutHours(),
       this.pending(isClean(HOUR)),
       this.corrections(this.isCut()),
@@ -376,25 +382,3 @@ export function eventsOfHour(table: string, of: string): string {
 
 const isClean = (hour: string): string =>
   `AND NOT EXISTS (SELECT FROM dirty WHERE dirty.subject = span.subject AND dirty.hour = ${hour})`;
-
-/**
- * CTE: hours with corrections that are not folded yet, and those with corrections that are, before
- * their event: a rollup could not take it away. There are hardly ever any. Partial index, and index on
- * subject and time.
- */
-export const DIRTY = `dirty AS (
-      SELECT events.subject, ${HOUR} AS hour
-      FROM ingest_batches AS batch
-      JOIN usage_corrections AS events ON events.batch_id = batch.id
-      WHERE batch.fold IS NULL AND batch.is_correction
-      UNION
-      SELECT events.subject, ${HOUR}
-      FROM span
-      JOIN usage_corrections AS correction ON correction.subject = span.subject
-        AND correction.time >= span.first_hour AND correction.time < span.last_hour
-      JOIN usage_events AS events ON events.subject = correction.subject
-        AND events.time = correction.time
-        AND events.source = correction.source AND events.id = correction.id
-      JOIN ingest_batches AS batch ON batch.id = events.batch_id
-      WHERE correction.sign = -1 AND batch.fold IS NULL
-    )`;

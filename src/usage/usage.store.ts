@@ -8,23 +8,10 @@ import { Injectable } from '@nestjs/common';
 import { type Decimal, decimal, quotient } from '../kernel/decimal.js';
 import { type Meter } from '../meters/meter.js';
 import { Database } from '../platform/database/database.js';
-import { Buckets } from './buckets.sql.js';
-import { levelsStatement, MICROS_PER_HOUR } from './levels.sql.js';
-import { compileMeter, type MeterSql, Parameters } from './meter-sql.js';
-import { storageOf } from './rollup.sql.js';
-import {
-  DIRTY,
-  groupCondition,
-  mayBeWhole,
-  type PartColumns,
-  Parts,
-  rowKeys,
-  spans,
-  STATE,
-  type UsageBasis,
-  type UsageQuestion,
-  WITH_STATE,
-} from './usage.sql.js';
+import { usageStatement } from './answers.sql.js';
+import { MICROS_PER_HOUR } from './levels.sql.js';
+import { Parameters } from './meter-sql.js';
+import { mayBeWhole, type UsageBasis, type UsageQuestion } from './usage.sql.js';
 
 /** Digits after the point of an average, and of a level over time: what numeric(38, 12) has. */
 const QUOTIENT_SCALE = 12;
@@ -50,19 +37,26 @@ interface Row {
   readonly divisor: string | null;
 }
 
-/** A row of several answers in one: which question it answers. */
-interface NumberedRow extends Row {
-  readonly question: number;
+/** A question, and of what its answer is to be made. */
+interface Asked {
+  readonly question: UsageQuestion;
+  readonly basis: UsageBasis;
 }
 
 /** By whom, then by when; and the other way round. */
 const BY_CUSTOMER = 'customer_id, subject, bucket, groups';
 const BY_BUCKET = 'bucket, customer_id, subject, groups';
 
+/** By how much, where that is not the value. */
+const SIZES: Readonly<Record<string, string>> = { count: 'divisor', avg: 'value / divisor' };
+
 /** What WITH_STATE answers. */
 type StatedRow =
   | ({ readonly is_partial: boolean } & Row)
   | { readonly is_partial: boolean; readonly bucket: null };
+
+/** A row of several answers in one: which question it answers. */
+type NumberedRow = { readonly place: number } & StatedRow;
 
 @Injectable()
 export class UsageStore {
@@ -74,30 +68,29 @@ export class UsageStore {
   /** Exact quantities, by customer, bucket and group; nothing where nothing was used. */
   async read(question: UsageQuestion): Promise<UsageRow[]> {
     const basis = await this.basisOf(question.meter);
-    const isAlone = basis.kind === 'rollups' && mayBeAlone(question);
+    const isAlone = basis.kind === 'rollups' && mayBeWhole(question);
     const whole = isAlone ? await this.askRollupsAlone(question) : null;
     return whole ?? (await this.ask(question, basis));
   }
 
-  /** The same for several questions in two round trips, each answer at the place of its question. */
+  /**
+   * The same for several questions in a few round trips, each answer at the place of its question. In a
+   * transaction, as of its snapshot; else each answer is exact at a moment of its own.
+   */
   async readAll(questions: readonly UsageQuestion[]): Promise<UsageRow[][]> {
     const rolledUp = await this.rolledUpOf(questions.map(({ meter }) => meter.number));
-    const parameters = new Parameters();
-    const statements = questions.map((question, index) => {
+    const asked = questions.map((question): Asked => {
       const basis = basisFor(rolledUp.has(question.meter.number));
-      return `SELECT ${index} AS question, customer_id, subject, bucket, groups,
-          divisor::numeric AS divisor, value::numeric AS value
-        FROM (${usageStatement(question, basis, parameters)}) AS answer_${index}`;
+      const isAlone = basis.kind === 'rollups' && mayBeWhole(question);
+      return { question, basis: isAlone ? { kind: 'rollups_alone' } : basis };
     });
-    const rows =
-      statements.length === 0
-        ? []
-        : await this.database.query<NumberedRow>(
-            `${statements.join('\nUNION ALL\n')}\nORDER BY question, ${BY_CUSTOMER}`,
-            parameters.values,
-          );
-    return questions.map(({ meter }, index) =>
-      rows.filter((row) => row.question === index).map((row) => fromRow(meter, row)),
+    const answers = await this.askTogether(asked);
+    const lacking = questions.filter((_, place) => answers[place] === null);
+    const rest = await this.askTogether(
+      lacking.map((question) => ({ question, basis: { kind: 'rollups' } })),
+    );
+    return questions.map(
+      (question, place) => answers[place] ?? rest[lacking.indexOf(question)] ?? [],
     );
   }
 
@@ -127,17 +120,32 @@ export class UsageStore {
 
   /**
    * The same as it was at a cut-off, from raw events: what was stored or corrected later is not in it.
-   * Subjects belong to whom they belong now.
+   * Subjects belong to whom they belong now, unless the question says otherwise.
    */
   async readAsOf(question: UsageQuestion, cutOffBatch: bigint): Promise<UsageRow[]> {
     return await this.ask(question, { kind: 'cut_off', batch: cutOffBatch });
   }
 
-  private async ask(question: UsageQuestion, basis: UsageBasis): Promise<UsageRow[]> {
+  /** The same, the largest quantities only, these first. */
+  async readLargestAsOf(
+    question: UsageQuestion,
+    cutOffBatch: bigint,
+    limit: number,
+  ): Promise<UsageRow[]> {
+    const size = SIZES[question.meter.aggregation.kind] ?? 'value';
+    const order = `${size} DESC, ${BY_CUSTOMER} LIMIT ${limit}`;
+    return await this.ask(question, { kind: 'cut_off', batch: cutOffBatch }, order);
+  }
+
+  private async ask(
+    question: UsageQuestion,
+    basis: UsageBasis,
+    order = BY_CUSTOMER,
+  ): Promise<UsageRow[]> {
     const parameters = new Parameters();
     const sql = usageStatement(question, basis, parameters);
     const rows = await this.database.query<Row>(
-      `${sql}\nORDER BY ${BY_CUSTOMER}`,
+      `SELECT * FROM (${sql}) AS answer\nORDER BY ${order}`,
       parameters.values,
     );
     return rows.map((row) => fromRow(question.meter, row));
@@ -155,9 +163,31 @@ export class UsageStore {
       `${sql}\nORDER BY ${BY_CUSTOMER}`,
       parameters.values,
     );
-    return rows[0]?.is_partial === true
-      ? null
-      : rows.flatMap((row) => (row.bucket === null ? [] : [fromRow(question.meter, row)]));
+    return wholeRows(question.meter, rows);
+  }
+
+  /** All in one statement; null where rollups alone were asked for, and do not have all of it. */
+  private async askTogether(asked: readonly Asked[]): Promise<(UsageRow[] | null)[]> {
+    if (asked.length === 0) {
+      return [];
+    }
+    const parameters = new Parameters();
+    const statements = asked.map(({ question, basis }, place) => {
+      const isPartial = basis.kind === 'rollups_alone' ? 'is_partial' : 'false AS is_partial';
+      return `SELECT ${place} AS place, ${isPartial}, customer_id, subject, bucket, groups,
+          divisor::numeric AS divisor, value::numeric AS value
+        FROM (${usageStatement(question, basis, parameters)}) AS answer_${place}`;
+    });
+    const rows = await this.database.query<NumberedRow>(
+      `${statements.join('\nUNION ALL\n')}\nORDER BY place, ${BY_CUSTOMER}`,
+      parameters.values,
+    );
+    return asked.map(({ question: { meter } }, place) =>
+      wholeRows(
+        meter,
+        rows.filter((row) => row.place === place),
+      ),
+    );
   }
 
   /** Those of the meters whose whole history is in the rollups. Once it is, it stays there. */
@@ -176,144 +206,15 @@ export class UsageStore {
   }
 }
 
-const mayBeAlone = (question: UsageQuestion): boolean =>
-  storageOf(question.meter.aggregation) !== 'nothing' && mayBeWhole(question);
-
 function basisFor(isRolledUp: boolean): UsageBasis {
   return { kind: isRolledUp ? 'rollups' : 'events' };
 }
 
-/** The statement that answers a question, with rows as `fromRow` takes them, in no order. */
-function usageStatement(
-  question: UsageQuestion,
-  basis: UsageBasis,
-  parameters: Parameters,
-): string {
-  const compiled = compileMeter(question.meter, parameters);
-  const isLevels = storageOf(question.meter.aggregation) === 'levels';
-  return isLevels
-    ? levelsStatement(question, basis, compiled, parameters)
-    : partsStatement(question, basis, compiled, parameters);
-}
-
-function partsStatement(
-  question: UsageQuestion,
-  basis: UsageBasis,
-  sql: MeterSql,
-  parameters: Parameters,
-): string {
-  const { meter } = question;
-  const storage = storageOf(meter.aggregation);
-  const buckets = new Buckets(question.buckets, parameters);
-  const parts = new Parts({ meter, sql, buckets }, columnsOf(meter, sql), parameters);
-  const ctes = spans(question, buckets, parameters);
-  const queries = partsOf(parts, meter, basis, parameters).join('\nUNION ALL\n');
-  const condition = groupCondition(question, 'part.groups', parameters);
-  const keys = rowKeys(question, 'part', 'part.groups');
-  const answer =
-    storage === 'sums' ? sumOf(keys, condition) : mergeOf(meter, keys, condition, parameters);
-  if (basis.kind === 'rollups_alone') {
-    return `WITH ${ctes}, ${STATE}, part AS (${queries}), answer AS (${answer})
-      ${WITH_STATE}`;
-  }
-  return `WITH ${ctes}${storage === 'extremes' ? `, ${DIRTY}` : ''}, part AS (${queries})
-    ${answer}`;
-}
-
-function partsOf(
-  parts: Parts,
-  meter: Meter,
-  basis: UsageBasis,
-  parameters: Parameters,
-): readonly string[] {
-  const storage = storageOf(meter.aggregation);
-  if (basis.kind === 'cut_off') {
-    return parts.everything(`events.batch_id <= ${parameters.add(basis.batch.toString())}`);
-  }
-  if (basis.kind === 'events' || storage === 'nothing') {
-    return parts.everything('true');
-  }
-  if (basis.kind === 'rollups_alone') {
-    return parts.wholeHours();
-  }
-  return storage === 'extremes' ? parts.merged() : parts.summed();
-}
-
-/** Sums add numbers up; the others count how often each value stands, so that corrections take it away. */
-function columnsOf(meter: Meter, sql: MeterSql): PartColumns {
-  const isLatest = meter.aggregation.kind === 'latest';
-  const value = (): string => (meter.aggregation.kind === 'unique_count' ? sql.text : sql.value);
-  const time = isLatest ? 'events.time' : 'NULL::timestamptz';
-  const ofEvent = (sign: string): string =>
-    `${value()} AS value, ${time} AS time, ${sign}1 AS weight`;
-  switch (storageOf(meter.aggregation)) {
-    case 'sums':
-      return {
-        ofEvent: (sign) =>
-          `${sign}(${value()} IS NOT NULL)::integer AS event_count, ${sign}coalesce(${value()}, 0) AS value_sum`,
-        ofRollup: 'rollup.event_count, rollup.value_sum',
-        table: 'usage_rollups',
-      };
-    case 'values':
-      return {
-        ofEvent,
-        ofRollup: 'rollup.value, NULL::timestamptz AS time, rollup.event_count AS weight',
-        table: 'usage_distinct_values',
-      };
-    case 'extremes':
-    case 'levels':
-    case 'nothing':
-      return {
-        ofEvent,
-        ofRollup: `rollup.value, ${isLatest ? 'rollup.last_time' : 'NULL::timestamptz'} AS time, 1 AS weight`,
-        table: 'usage_rollups',
-      };
-  }
-}
-
-function sumOf(keys: string, condition: string): string {
-  return `SELECT ${keys}, sum(part.event_count) AS divisor, sum(part.value_sum) AS value
-    FROM part WHERE true${condition}
-    GROUP BY 1, 2, 3, 4
-    HAVING sum(part.event_count) > 0`;
-}
-
-function mergeOf(meter: Meter, keys: string, condition: string, parameters: Parameters): string {
-  const standing = `SELECT ${keys}, part.value, part.time, sum(part.weight) AS weight
-    FROM part WHERE part.value IS NOT NULL${condition}
-    GROUP BY 1, 2, 3, 4, 5, 6
-    HAVING sum(part.weight) > 0`;
-  const { aggregation } = meter;
-  if (aggregation.kind === 'percentile') {
-    const row = 'PARTITION BY customer_id, subject, bucket, groups';
-    // Nearest rank, compared without dividing: numeric divides to a bounded number of digits.
-    return `SELECT customer_id, subject, bucket, groups, NULL AS divisor, min(value) AS value
-      FROM (SELECT *, sum(weight) OVER (${row} ORDER BY value) AS up_to, sum(weight) OVER (${row}) AS total
-            FROM (${standing}) AS standing) AS ranked
-      WHERE up_to * 100 >= total * ${parameters.add(aggregation.percentile)}::numeric
-      GROUP BY 1, 2, 3, 4`;
-  }
-  return `SELECT customer_id, subject, bucket, groups, NULL AS divisor, ${mergedValue(meter)} AS value
-    FROM (${standing}) AS standing
-    GROUP BY 1, 2, 3, 4`;
-}
-
-function mergedValue({ aggregation }: Meter): string {
-  switch (aggregation.kind) {
-    case 'min':
-    case 'max':
-      return `${aggregation.kind}(value)`;
-    case 'latest':
-      return '(array_agg(value ORDER BY time DESC, value DESC))[1]';
-    case 'unique_count':
-      return 'count(*)';
-    case 'count':
-    case 'sum':
-    case 'avg':
-    case 'percentile':
-    case 'time_weighted_sum':
-      throw new Error(`A ${aggregation.kind} is not merged`);
-  }
+/** Null when they lack something. */
+function wholeRows(meter: Meter, rows: readonly StatedRow[]): UsageRow[] | null {
+  return rows[0]?.is_partial === true
+    ? null
+    : rows.flatMap((row) => (row.bucket === null ? [] : [fromRow(meter, row)]));
 }
 
 function fromRow(meter: Meter, row: Row): UsageRow {

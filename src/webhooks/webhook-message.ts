@@ -3,10 +3,25 @@
 /** Every type of message and what it tells; a new type is a row here. */
 const MESSAGE_TYPES = {
   'billing_period.closed': 'A billing period was closed and its line items were written.',
+  'billing_period.fees_charged':
+    'A first billing period began, and line items were written of its fees in advance.',
+  'billing_period.held': 'A billing period that is due may not close, since a check does not pass.',
+  'billing_period.released': 'A person let a held billing period close.',
+  'customer.standing_changed':
+    'A customer owes an invoice, is suspended for it, or owes none any longer.',
   'invoice.finalized': 'The provider finalized an invoice that carries our line items.',
+  'invoice.finalization_failed':
+    'The provider could not finalize an invoice that carries our line items.',
   'invoice.paid': 'An invoice that carries our line items was paid.',
   'invoice.payment_failed': 'A payment of an invoice that carries our line items failed.',
   'invoice.voided': 'An invoice that carries our line items was voided.',
+  'invoice.window_closing':
+    'Half of the time is over in which a draft of a Stripe subscription can be filled, and something is not on it.',
+  'late_usage.billed': 'Late usage was billed on an invoice of its own.',
+  'late_usage.held': 'Late usage of a closed billing period waits for a person to decide.',
+  'reconciliation.completed': 'The ledger was compared with Stripe, line by line.',
+  'reconciliation.differences_found': 'The ledger and Stripe were found to differ.',
+  'reconciliation.failed': 'The ledger could not be compared with Stripe.',
   'source.gap_closed': 'What was told to be missing of a source has come.',
   'source.gap_found': 'Fewer or more came of a source than it says that it sent.',
   'source.rejecting': 'The share of records of a source that are refused has reached its limit.',

@@ -68,4 +68,45 @@ describe('POST /api/v1/customers', () => {
       body: { code: 'idempotency_key_reused' },
     });
   });
+
+  it('takes a link to Stripe once, carries it out in the background, and names what is wrong', async () => {
+    const path = '/api/v1/customers/linked/stripe';
+    await service.post('/api/v1/customers', { ...valid, key: 'linked' });
+    expect((await service.get(path)).body).toMatchObject({ state: 'none', how: null });
+    for (const [body, field, code] of [
+      [{}, 'how', 'is_in'],
+      [{ how: 'email' }, 'how', 'is_in'],
+      [{ how: 'id' }, 'stripe_customer_id', 'matches'],
+      [{ how: 'id', stripe_customer_id: 'acme' }, 'stripe_customer_id', 'matches'],
+      [{ how: 'create', stripe_customer_id: 'cus_1' }, 'stripe_customer_id', 'unknown_field'],
+      [{ how: 'create', email: 'a@b.example' }, 'email', 'unknown_field'],
+    ] as const) {
+      const answer = await service.post(path, body);
+      expect(answer.status).toBe(400);
+      expect(answer.body.errors).toMatchObject([{ field, code }]);
+    }
+    const headers = { 'idempotency-key': 'link' };
+    for (let time = 0; time < 2; time += 1) {
+      const answer = await service.request('POST', path, { body: { how: 'create' }, headers });
+      expect(answer).toMatchObject({
+        status: 202,
+        body: { customer: 'linked', state: 'pending', how: 'create', stripe_customer_id: null },
+      });
+    }
+    expect(await service.post(path, { how: 'metadata' })).toMatchObject({
+      status: 409,
+      body: { code: 'link_pending' },
+    });
+    await service.post('/api/v1/customers', {
+      ...valid,
+      key: 'known',
+      stripe_customer_id: 'cus_known',
+    });
+    expect(await service.post('/api/v1/customers/known/stripe', { how: 'create' })).toMatchObject({
+      status: 409,
+      body: { code: 'already_linked' },
+    });
+    // Without a key of Stripe's it waits.
+    expect((await service.get(path)).body).toMatchObject({ state: 'pending', attempts: 0 });
+  });
 });

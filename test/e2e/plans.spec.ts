@@ -28,6 +28,7 @@ const valid = {
   prices: [flat, usage],
 };
 const withPrice = (price: unknown): unknown => ({ ...valid, prices: [price] });
+const inCurrency = (...currencies: unknown[]): unknown => ({ ...flat, currencies });
 const without = (name: keyof typeof valid): unknown => ({ ...valid, [name]: undefined });
 
 describe('plans', () => {
@@ -66,6 +67,10 @@ describe('plans', () => {
     ['interval', without('interval'), 'is_in'],
     ['grace_seconds', { ...valid, grace_seconds: -1 }, 'min'],
     ['grace_seconds', { ...valid, grace_seconds: '60' }, 'is_int'],
+    ['late_usage', { ...valid, late_usage: 'never' }, 'is_in'],
+    ['closing_checks', { ...valid, closing_checks: ['weather'] }, 'is_in'],
+    ['closing_checks', { ...valid, closing_checks: ['conflicts', 'conflicts'] }, 'array_unique'],
+    ['closing_checks', { ...valid, closing_checks: 'conflicts' }, 'is_array'],
     ['minimum_amount', { ...valid, minimum_amount: 5 }, 'is_decimal'],
     ['minimum_amount', { ...valid, minimum_amount: '0.001' }, 'not_chargeable'],
     ['maximum_amount', { ...valid, maximum_amount: '-5' }, 'is_decimal'],
@@ -136,8 +141,59 @@ describe('plans', () => {
       withPrice({ ...usage, minimum_amount: '2', maximum_amount: '1' }),
       'below_minimum',
     ],
-    ['prices.0.due', withPrice({ ...flat, due: 'in_advance' }), 'is_due'],
+    ['prices.0.due', withPrice({ ...flat, due: 'sometimes' }), 'is_due'],
     ['prices.0.due', withPrice({ ...usage, due: 'in_arrears' }), 'unknown_field'],
+    ['prices.0.currencies', withPrice({ ...flat, currencies: 'eur' }), 'is_array'],
+    [
+      'prices.0.currencies',
+      withPrice({ ...flat, currencies: Array(21).fill('eur') }),
+      'array_max_size',
+    ],
+    ['prices.0.currencies', withPrice(inCurrency('eur')), 'is_object'],
+    ['prices.0.currencies.0.currency', withPrice(inCurrency({ amount: '1' })), 'is_currency'],
+    [
+      'prices.0.currencies.0.amount',
+      withPrice(inCurrency({ currency: 'eur', amount: 1 })),
+      'is_decimal',
+    ],
+    [
+      'prices.0.currencies.0.rate',
+      withPrice(inCurrency({ currency: 'eur', amount: '1', rate: '2' })),
+      'unknown_field',
+    ],
+    ['prices.0.currencies.0.amount', withPrice(inCurrency({ currency: 'eur' })), 'missing'],
+    [
+      'prices.0.currencies.0.amount',
+      withPrice(inCurrency({ currency: 'jpy', amount: '1.5' })),
+      'not_chargeable',
+    ],
+    [
+      'prices.0.currencies.0.tiers.0.up_to',
+      withPrice({ ...tiered, currencies: [{ currency: 'eur', tiers: [tier('10', '1')] }] }),
+      'last_tier_ends',
+    ],
+    [
+      'prices.1.currencies',
+      { ...valid, prices: [inCurrency({ currency: 'eur', amount: '45' }), usage] },
+      'missing_currency',
+    ],
+    [
+      'currencies',
+      { ...valid, minimum_amount: '5', prices: [inCurrency({ currency: 'eur', amount: '45' })] },
+      'missing_currency',
+    ],
+    [
+      'currencies.0.minimum_amount',
+      {
+        ...{
+          ...valid,
+          minimum_amount: '5',
+          prices: [inCurrency({ currency: 'eur', amount: '45' })],
+        },
+        currencies: [{ currency: 'eur', minimum_amount: '4.505' }],
+      },
+      'not_chargeable',
+    ],
     ['prices.0.match', withPrice({ ...usage, match: {} }), 'is_match'],
     ['prices.0.match', withPrice({ ...usage, match: 'eu' }), 'is_match'],
     ['prices.0.match', withPrice({ ...usage, match: { region: 1 } }), 'is_match'],
@@ -182,12 +238,14 @@ describe('plans', () => {
   });
 
   it('are created with version 1, found by id and key, and change by versions only', async () => {
-    const created = await service.post('/api/v1/plans', valid);
+    const closing_checks = ['conflicts', 'source_gaps'];
+    const created = await service.post('/api/v1/plans', { ...valid, closing_checks });
     expect(created).toMatchObject({
       status: 201,
       body: {
         key: 'pro',
         version: 1,
+        closing_checks: ['source_gaps', 'conflicts'],
         currency: 'usd',
         grace_seconds: 3600,
         prices: [
@@ -204,7 +262,10 @@ describe('plans', () => {
     });
     expect(version).toMatchObject({
       status: 201,
-      body: { plan: created.body.id, version: 2, currency: 'usd', grace_seconds: 3600 },
+      body: {
+        ...{ plan: created.body.id, version: 2, currency: 'usd', grace_seconds: 3600 },
+        closing_checks: ['source_gaps', 'conflicts'],
+      },
     });
     const { body } = await service.get(`/api/v1/plans/${created.body.id}`);
     expect(body).toMatchObject({ version: 2, prices: [{ amount: '59' }] });
@@ -229,6 +290,7 @@ describe('plans', () => {
       { ...tiered, key: 'volume', model: 'volume', included: '5', match: { region: 'eu' } },
       { ...packaged, key: 'package', package_price: '5', match: { region: 'us' } },
       { ...share, key: 'share', minimum_amount: '1', maximum_amount: '20' },
+      { ...flat, key: 'ahead', amount: '5', due: 'in_advance' },
     ];
     const limits = { minimum_amount: '10', maximum_amount: '1000.5' };
     const created = await service.post('/api/v1/plans', {
@@ -256,6 +318,66 @@ describe('plans', () => {
     expect(next.body).toMatchObject({ minimum_amount: null, maximum_amount: null });
     const { body } = await service.get('/api/v1/plans/all');
     expect(body.versions[1]).toMatchObject({ ...limits, prices: created.body.prices });
+  });
+
+  it('show what every price is in other currencies', async () => {
+    const prices = [
+      {
+        ...flat,
+        amount: '49',
+        due: 'in_arrears',
+        currencies: [{ currency: 'jpy', amount: '7500' }],
+      },
+      {
+        ...{ ...usage, included: '5', minimum_amount: '1' },
+        currencies: [{ currency: 'jpy', unit_price: '0.06', minimum_amount: '150' }],
+      },
+    ];
+    const limits = {
+      minimum_amount: '10',
+      currencies: [{ currency: 'jpy', minimum_amount: '1500' }],
+    };
+    const body = { ...valid, key: 'worldwide', ...limits, prices };
+    const created = await service.post('/api/v1/plans', body);
+    expect(created).toMatchObject({
+      status: 201,
+      body: {
+        currency: 'usd',
+        ...limits,
+        maximum_amount: null,
+        prices: [prices[0], { meter: expect.any(String) }],
+      },
+    });
+    expect(created.body.prices[1].currencies).toEqual([
+      {
+        id: expect.stringMatching(/^price_/),
+        currency: 'jpy',
+        unit_price: '0.06',
+        minimum_amount: '150',
+      },
+    ]);
+    const version = { prices: [flat] };
+    const path = '/api/v1/plans/worldwide/versions';
+    expect(await service.post(path, version)).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'currencies', code: 'missing_currency' }] },
+    });
+    const next = await service.post(path, { prices: [prices[0]] });
+    expect(next).toMatchObject({
+      status: 201,
+      body: { version: 2, currencies: [{ currency: 'jpy', minimum_amount: null }] },
+    });
+    const { body: shown } = await service.get('/api/v1/plans/worldwide');
+    const { currencies, prices: shownPrices } = created.body;
+    expect(shown.versions).toMatchObject([
+      { version: 2 },
+      { version: 1, currencies, prices: shownPrices },
+    ]);
+    const listed = (await service.get('/api/v1/plans')).body.data;
+    expect(listed.find(({ key }: { key: string }) => key === 'worldwide')).toMatchObject({
+      version: 2,
+      prices: [{ currencies: [{ amount: '7500' }] }],
+    });
   });
 
   it.each([

@@ -155,6 +155,16 @@ describe('prices', () => {
       const { steps, amount_minor: amount } = await explanationOf(item);
       expect(Number(steps.at(-1)?.amount_minor)).toBe(amount);
       expect(amount).toBe(item.amount_minor);
+      const verified = await service.post(`/api/v1/line-items/${item.id}/verification`);
+      expect(verified).toMatchObject({
+        status: 200,
+        body: {
+          outcome: 'agrees',
+          agrees: true,
+          steps_agree: true,
+          difference: { amount: '0.00' },
+        },
+      });
     }
     expect(await explanationOf(items[2])).toMatchObject({
       price: { key: 'graduated', kind: 'usage', model: 'graduated', match: null },
@@ -166,7 +176,53 @@ describe('prices', () => {
       ],
     });
     expect(await explanationOf(items[8])).toMatchObject({ price: { match: { region: 'eu' } } });
+    expect(await explanationOf(items[10])).toMatchObject({
+      meter: { key: 'calls', group_by: { region: '$.region' } },
+      ownership: 'as_seen',
+      usage: {
+        adds_up: 'exactly',
+        by_group: [
+          { group: { region: 'ap' }, quantity: '1', before: null },
+          { group: { region: null }, quantity: '1' },
+        ],
+        has_more_groups: false,
+      },
+      price: { terms: { unit_price: '5' } },
+      rounding: { rule: 'half_up_away_from_zero', exact_amount: '10', amount_minor: '1000' },
+      stripe: { customer_id: null, invoice_id: null, invoice_item_id: null },
+      corrects: [],
+      adjustments: [],
+      total_amount: '10.00',
+    });
+    await eventsAreListed(items);
   });
+
+  /** Page by page, and from the event to its line items. */
+  const eventsAreListed = async (items: readonly Line[]): Promise<void> => {
+    const path = `/api/v1/line-items/${items[1]?.id}/events?limit=1`;
+    const first = (await service.get(path)).body;
+    expect(first.data).toMatchObject([
+      {
+        source: 'test',
+        id: 'event-0',
+        subject: 'key-1',
+        value: '1000.25',
+        group: {},
+        as: 'counted',
+      },
+    ]);
+    const rest = (await service.get(`${path}&cursor=${first.next_cursor}`)).body;
+    expect(rest.data).toMatchObject([{ id: 'event-1', value: '1500.25' }]);
+    expect(rest.next_cursor).toBeNull();
+    expect((await service.get(`/api/v1/line-items/${items[0]?.id}/events`)).body.data).toEqual([]);
+    const billed = await service.get('/api/v1/events/line-items?source=test&id=event-2');
+    expect(billed.body).toMatchObject({
+      dropped: false,
+      line_items: [
+        { line_item: items[9]?.id, price: 'calls-us', effects: [{ as: 'counted', value: '1' }] },
+      ],
+    });
+  };
 
   it.each([
     ['minimum', { minimum_amount: '100' }, [4900, 750, 4350], 'All: to the minimum of 100.00 ('],

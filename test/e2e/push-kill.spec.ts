@@ -8,7 +8,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { eventually, startService, type TestService } from '../support/service-process.js';
 
 const HOLD_MS = 2_000;
-const CALLS = ['draft', 'first item', 'second item', 'third item', 'finalization'];
+const CALLS = ['draft', 'items', 'finalization'];
 const FEES = ['base', 'seats', 'support'];
 
 /** The first instant of last month: a subscription since then has one period that is over. */
@@ -97,7 +97,7 @@ describe('the push to Stripe', () => {
         when,
         delayMs: HOLD_MS,
         method: 'POST',
-        path: '^/v1/(invoices|invoiceitems)',
+        path: '^/v1/invoices',
         skip: index,
       });
       const stripeCustomer = await subscribe(key);
@@ -125,4 +125,160 @@ describe('the push to Stripe', () => {
       expect(invoice.total).toBe('30.00');
     },
   );
+
+  it('leaves nothing for a reconciliation to find but what somebody else did, which it files and puts right', async () => {
+    const [{ id: item }] = (await list('/v1/invoiceitems?limit=1')) as unknown as [{ id: string }];
+    const copied = (await (await stripe('GET', `/v1/invoiceitems/${item}`)).json()) as {
+      customer: string;
+      metadata: Record<string, string>;
+    };
+    const lineItem = copied.metadata['meterline_line_item'] ?? '';
+    const form = `customer=${copied.customer}&currency=usd&amount=5&metadata[meterline_line_item]=${lineItem}`;
+    const from = lastMonth();
+    const reconcile = async (): Promise<{ id: string } & Record<string, unknown>> => {
+      // Stripe counts whole seconds, and what was made in this one is not before now.
+      const second = Math.ceil((Date.now() + 1) / 1_000) * 1_000;
+      const body = { from, to: new Date(second).toISOString() };
+      const begun = await eventually(async () => {
+        const answer = await service.post('/api/v1/reconciliations', body);
+        return answer.status === 201 ? answer.body : null;
+      });
+      return await eventually(async () => {
+        // The second look waits for what is on its way; nothing is here.
+        await db.database.query('UPDATE reconciliation_doubts SET next_look_at = $1', [new Date()]);
+        await db.database.query(
+          `UPDATE reconciliations SET next_step_at = now() WHERE phase = 'recheck' AND attempt_count = 0
+             AND next_step_at < now() + interval '125 seconds'`,
+        );
+        const { body: run } = await service.get(`/api/v1/reconciliations/${begun.id}`);
+        return run.state === 'running' ? null : run;
+      });
+    };
+    await stripe('POST', '/v1/invoiceitems', form);
+    const { id } = await reconcile();
+    const base = `/api/v1/reconciliations/${id}`;
+    const { body: found } = await service.get(`${base}/differences?class=duplicate&limit=1`);
+    expect(found).toMatchObject({
+      data: [
+        {
+          class: 'duplicate',
+          line_item: lineItem,
+          ours: null,
+          theirs: { amount: '0.05', amount_minor: 5, currency: 'usd' },
+          repair: { kind: 'delete_item' },
+          state: 'open',
+        },
+      ],
+      next_cursor: null,
+    });
+    const csv = await service.request('GET', `${base}/report`, { headers: { accept: 'text/csv' } });
+    expect(csv.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
+    expect(String(csv.body).split('\r\n')).toEqual([
+      expect.stringMatching(/^record,currency,ledger,stripe,gap,/),
+      expect.stringMatching(/^total,usd,300\.00,300\.05,0\.05,/),
+      expect.stringMatching(/^in_flight,usd,0\.00,,,0,/),
+      expect.stringMatching(/^not_ours,usd,,0\.00,,0,/),
+      expect.stringMatching(/^difference,usd,,0\.05,0\.05,,duplicate,/),
+      '',
+    ]);
+    const lines = await service.get(`${base}/report?format=ndjson`);
+    expect(lines.headers.get('content-type')).toBe('application/x-ndjson');
+    expect(await service.post(`${base}/repair`)).toMatchObject({
+      status: 200,
+      body: { queued: 1 },
+    });
+    const [{ id: difference }] = found.data;
+    expect(await service.post(`${base}/differences/${difference}/repair`)).toMatchObject({
+      status: 200,
+    });
+    await eventually(async () => {
+      const { body } = await service.get(`${base}/differences?state=repaired`);
+      return body.data.length === 1;
+    });
+    expect(await reconcile()).toMatchObject({
+      state: 'completed',
+      difference_count: 0,
+      line_item_count: 30,
+      totals: [{ currency: 'usd', ledger: '300.00', stripe: '300.00', gap: '0.00' }],
+    });
+  });
+
+  describe('with the mode subscription', () => {
+    const atStripe = async (customer: string, currency = 'usd'): Promise<string> => {
+      const period = { start: new Date('2026-11-01'), end: new Date('2026-12-01') };
+      return (await double.subscribe({ customer, currency, amount: 1, ...period })).id;
+    };
+    const named = async (key: string): Promise<string> => {
+      const { id } = (await (await stripe('POST', '/v1/customers', `name=${key}`)).json()) as {
+        id: string;
+      };
+      const customer = { key, name: key, currency: 'usd', stripe_customer_id: id };
+      await service.post('/api/v1/customers', customer);
+      return id;
+    };
+    const body = (customer: string, id: string): object => ({
+      customer,
+      plan: 'pro',
+      starts_at: new Date().toISOString(),
+      billing: { provider: 'stripe', mode: 'subscription', stripe_subscription: id },
+    });
+
+    it('takes the id of one at Stripe, once for an Idempotency-Key, and shows it', async () => {
+      const id = await atStripe(await named('by-draft'));
+      const headers = { 'idempotency-key': 'by-draft' };
+      const request = { body: body('by-draft', id), headers };
+      const create = async (): Promise<{ status: number; body: { id: string } }> =>
+        await service.request('POST', '/api/v1/subscriptions', request);
+      const created = await create();
+      expect(created).toMatchObject({
+        status: 201,
+        body: {
+          billing: {
+            provider: 'stripe',
+            mode: 'subscription',
+            stripe_subscription: id,
+            finalize: true,
+          },
+        },
+      });
+      await double.cancelSubscription(id);
+      expect(await create()).toMatchObject({ status: 201, body: { id: created.body.id } });
+    });
+
+    it.each([
+      ['unknown', async () => await Promise.resolve('sub_nobody'), 'unknown_stripe_subscription'],
+      [
+        'that has ended',
+        async (own: string) => {
+          const id = await atStripe(own);
+          await double.cancelSubscription(id);
+          return id;
+        },
+        'stripe_subscription_ended',
+      ],
+      [
+        'of another customer',
+        async () => await atStripe(await named(`other-${double.state().customers.length}`)),
+        'stripe_customer_mismatch',
+      ],
+      [
+        'in another currency',
+        async (own: string) => await atStripe(own, 'eur'),
+        'currency_mismatch',
+      ],
+    ])('refuses one %s, whether or not it has an Idempotency-Key', async (name, make, code) => {
+      const key = `refused-${name.replaceAll(' ', '-')}`;
+      const id = await make(await named(key));
+      for (const headers of [{}, { 'idempotency-key': key }]) {
+        const answer = await service.request('POST', '/api/v1/subscriptions', {
+          body: body(key, id),
+          headers,
+        });
+        expect(answer).toMatchObject({
+          status: 400,
+          body: { errors: [{ field: 'billing.stripe_subscription', code }] },
+        });
+      }
+    });
+  });
 });

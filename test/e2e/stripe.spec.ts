@@ -126,6 +126,33 @@ describe('POST /webhooks/stripe', () => {
     });
   });
 
+  it.each([
+    [{}, ['from', 'to']],
+    [{ from: '2026-11-01', to: '2026-11-02T00:00:00Z' }, ['from']],
+    [{ from: '2026-01-02T00:00:00Z', to: '2026-01-01T00:00:00Z' }, ['to']],
+    [{ from: '2024-01-01T00:00:00Z', to: '2026-01-01T00:00:00Z' }, ['to']],
+    [{ from: '2098-12-31T00:00:00Z', to: '2099-01-01T00:00:00Z' }, ['to']],
+    [{ from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z', window: 1 }, ['window']],
+  ])('refuses to reconcile %j', async (body, fields) => {
+    const answer = await service.post('/api/v1/reconciliations', body);
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors.map(({ field }: { field: string }) => field)).toEqual(fields);
+  });
+
+  it('cannot reconcile without a key to Stripe', async () => {
+    const window = { from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' };
+    const answer = await service.post('/api/v1/reconciliations', window);
+    expect(answer).toMatchObject({ status: 409, body: { code: 'stripe_not_configured' } });
+    for (const path of ['', '/differences', '/report']) {
+      const unknown = await service.get(`/api/v1/reconciliations/rec_none${path}`);
+      expect(unknown).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    }
+    for (const path of ['/repair', '/differences/dif_none/repair']) {
+      const unknown = await service.post(`/api/v1/reconciliations/rec_none${path}`);
+      expect(unknown).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    }
+  });
+
   it('retries only what has failed', async () => {
     const answer = await service.post('/api/v1/provider-events/evt_unknown/retry');
     expect(answer).toMatchObject({ status: 409, body: { code: 'not_failed' } });
@@ -133,7 +160,11 @@ describe('POST /webhooks/stripe', () => {
 
   it('lets nobody retry without the scope to bill', async () => {
     const { body } = await service.post('/api/v1/api-keys', { name: 'r', scopes: ['read'] });
-    for (const path of ['line-items/li_none/retry', 'provider-events/evt_once/retry']) {
+    for (const path of [
+      'line-items/li_none/retry',
+      'provider-events/evt_once/retry',
+      'reconciliations/rec_none/repair',
+    ]) {
       const answer = await service.request('POST', `/api/v1/${path}`, { key: body.token });
       expect(answer).toMatchObject({ status: 403, body: { code: 'missing_scope' } });
     }

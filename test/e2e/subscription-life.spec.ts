@@ -2,7 +2,7 @@
  * Aim: anchors, trials, pauses and previews of supposed usage through the API alone.
  * Method: one service, one customer; times are around the machine's own.
  */
-import { type Answer, type TestService } from '../support/service-process.js';
+import { type Answer, eventually, type TestService } from '../support/service-process.js';
 import { expectRefusal, expectScope } from '../support/refusals.js';
 import { startFresh } from '../support/service.js';
 
@@ -78,6 +78,60 @@ describe('the life of a subscription', () => {
     });
   });
 
+  it('waits while one of its periods is held, until a person lets that go', async () => {
+    await service.post('/api/v1/meters', {
+      ...{ key: 'calls', name: 'Calls', event_type: 'api.call', aggregation: 'count' },
+    });
+    const price = { key: 'calls', kind: 'usage', meter: 'calls', model: 'per_unit' };
+    await service.post('/api/v1/plans', {
+      ...{ key: 'gated', name: 'Gated', currency: 'usd', interval: 'day', grace_seconds: 0 },
+      ...{ closing_checks: ['conflicts'], prices: [{ ...price, unit_price: '1.00' }] },
+    });
+    const customer = { key: 'held', name: 'Held', currency: 'usd', subjects: ['held-key'] };
+    await service.post('/api/v1/customers', customer);
+    const startsAt = new Date(Date.now() - 36 * 3_600_000).toISOString();
+    const event = {
+      id: 'a',
+      source: 'test',
+      type: 'api.call',
+      subject: 'held-key',
+      time: startsAt,
+    };
+    for (const data of [{ n: 1 }, { n: 2 }]) {
+      await service.post('/api/v1/events', { ...event, data });
+    }
+    const body = { customer: 'held', plan: 'gated', starts_at: startsAt, anchor: 'anniversary' };
+    await service.post('/api/v1/subscriptions', body);
+    const held = await eventually(async () => {
+      const answer = await service.get('/api/v1/billing-periods?state=held');
+      return answer.body.data[0] ?? false;
+    });
+    const reason = { code: 'conflicts', count: 1, list: '/api/v1/events/conflicts?state=open' };
+    expect(held).toMatchObject({ state: 'open', held: { reasons: [reason], released: null } });
+    const path = `/api/v1/billing-periods/${held.id}`;
+    expect(await service.post(`${path}/close`, {})).toMatchObject({
+      status: 409,
+      body: { code: 'period_held', errors: [{ field: 'closing_checks', code: 'conflicts' }] },
+    });
+    for (const wrong of [{}, { reason: '' }, { reason: 7 }]) {
+      expectRefusal(await service.post(`${path}/release`, wrong), 'reason', 'is_text');
+    }
+    const released = await service.post(`${path}/release`, { reason: 'Agreed.' });
+    expect(released).toMatchObject({
+      status: 200,
+      body: {
+        state: 'closed',
+        held: { reasons: [reason], next_check_at: null, released: { reason: 'Agreed.' } },
+      },
+    });
+    const { body: standing } = await service.get('/api/v1/customers/held/standing');
+    expect(standing).toEqual({
+      ...{ customer: 'held', standing: 'good', changed_at: null, next_change_at: null },
+      ...{ past_due_since: null, unpaid_invoices: [] },
+    });
+    expect((await service.get('/api/v1/customer-standings')).body.data).toEqual([]);
+  });
+
   it('is paused and resumed, now and later', async () => {
     for (const route of ['pause', 'resume']) {
       for (const at of ['soon', 'period_end', '2026-11-01', 7, ['now']]) {
@@ -108,6 +162,55 @@ describe('the life of a subscription', () => {
     const planned = await post('resume', { at: inDays(4) });
     expect(planned.body.pauses).toHaveLength(2);
     expect((await post('resume', { at: 'now' })).body).toEqual(resumed.body);
+  });
+
+  it('moves to another plan, now and later', async () => {
+    for (const at of ['soon', '2026-11-01', 7, ['now']]) {
+      expectRefusal(await post('change-plan', { at }), 'at', 'is_change_time');
+    }
+    for (const [field, value, code] of [
+      ['plan', 7, 'is_text'],
+      ['plan', 'none', 'unknown_plan'],
+      ['version', 'x', 'is_int'],
+      ['version', 0, 'min'],
+      ['version', 2, 'unknown_version'],
+      ['until', 'now', 'unknown_field'],
+    ] as const) {
+      expectRefusal(await post('change-plan', { [field]: value }), field, code);
+    }
+    expectRefusal(await post('change-plan', { at: inDays(-40) }), 'at', 'too_early');
+    expectRefusal(await post('change-plan', { at: inDays(3_700) }), 'at', 'too_far');
+    const nobody = await service.post('/api/v1/subscriptions/sub_x/change-plan', {});
+    expect(nobody).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    expect(await show()).toMatchObject({ plan: 'month', plan_changes: [] });
+
+    const before = await show();
+    const planned = await post('change-plan', { plan: 'day', version: 1 });
+    expect(planned).toMatchObject({
+      status: 200,
+      body: {
+        plan: 'day',
+        plan_changes: [
+          { starts_at: before.starts_at, plan: 'month', version: null },
+          { plan: 'day', version: 1 },
+        ],
+      },
+    });
+    expect(await show()).toEqual(planned.body);
+    // It goes on as before in a part of its own.
+    const cut = await post('change-plan', { plan: 'month', at: 'now' });
+    expect(cut.body.plan_changes).toMatchObject([
+      { plan: 'month' },
+      { plan: 'month', version: null },
+    ]);
+    const path = `/api/v1/billing-periods?subscription=${id}&state=open`;
+    const [open] = (await service.get(path)).body.data;
+    expect(open.ends_at).toBe(cut.body.plan_changes[1].starts_at);
+    expect(await service.post(`/api/v1/billing-periods/${open.id}/close`)).toMatchObject({
+      status: 200,
+      body: { plan: 'month', state: 'closed' },
+    });
+    expect((await service.get(path)).body.data).toMatchObject([{ starts_at: open.ends_at }]);
   });
 
   it('is previewed with supposed usage', async () => {
@@ -166,5 +269,76 @@ describe('the life of a subscription', () => {
     expect(
       await service.post('/api/v1/subscriptions/sub_x/invoice-preview', { quantities: [] }),
     ).toMatchObject({ status: 404 });
+  });
+
+  describe('with late usage that a person decides of', () => {
+    const list = async (query = ''): Promise<Answer> =>
+      await service.get(`/api/v1/late-usage?customer=late${query}`);
+    const decide = async (late: string, what: string, body: unknown): Promise<Answer> =>
+      await service.post(`/api/v1/late-usage/${late}/${what}`, body);
+    let late: string;
+
+    beforeAll(async () => {
+      const prices = [
+        { key: 'calls', kind: 'usage', meter: 'requests', model: 'per_unit', unit_price: '2' },
+      ];
+      const plan = { name: 'Held', currency: 'usd', interval: 'day', grace_seconds: 0, prices };
+      await service.post('/api/v1/plans', { ...plan, key: 'held', late_usage: 'hold' });
+      const customer = { name: 'Late', currency: 'usd', time_zone: 'UTC' };
+      await service.post('/api/v1/customers', { ...customer, key: 'late', subjects: ['key-late'] });
+      const startsAt = inDays(-2);
+      const subscription = await service.post('/api/v1/subscriptions', {
+        ...{ customer: 'late', plan: 'held', starts_at: startsAt },
+      });
+      const closed = `/api/v1/billing-periods?subscription=${subscription.body.id}&state=closed`;
+      await eventually(async () => (await service.get(closed)).body.data.length > 1);
+      await service.post('/api/v1/events', {
+        ...{ id: 'late', source: 'test', type: 'api.request', subject: 'key-late', time: startsAt },
+      });
+      late = await eventually(async () => (await list()).body.data[0]?.id);
+    });
+
+    it('shows what it comes to', async () => {
+      const shown = await service.get(`/api/v1/late-usage/${late}`);
+      expect(shown).toMatchObject({
+        status: 200,
+        body: {
+          ...{ customer: 'late', state: 'held', amount: '2.00', amount_minor: 200 },
+          lines: [{ price: 'calls', quantity: '1', amount: '2.00' }],
+          ...{ decided_at: null, decided_by: null, decision_reason: null },
+        },
+      });
+      expect((await list('&state=held')).body.data).toEqual([shown.body]);
+      expect((await list('&state=dismissed')).body.data).toEqual([]);
+    });
+
+    it('names what is wrong', async () => {
+      expectRefusal(await list('&state=gone'), 'state', 'is_in');
+      const nobody = await service.get('/api/v1/late-usage?customer=nobody');
+      expectRefusal(nobody, 'customer', 'unknown_customer');
+      for (const what of ['bill', 'dismiss']) {
+        expectRefusal(await decide(late, what, {}), 'reason', 'is_text');
+        expect(await decide('late_x', what, { reason: 'x' })).toMatchObject({ status: 404 });
+      }
+      expect(await service.get('/api/v1/late-usage/late_x')).toMatchObject({ status: 404 });
+    });
+
+    it('is decided of once, by whoever may bill', async () => {
+      await expectScope(service, 'bill', async (key) => {
+        const body = { reason: 'agreed' };
+        return await service.request('POST', `/api/v1/late-usage/${late}/bill`, { key, body });
+      });
+      const decided = await decide(late, 'bill', { reason: 'agreed' });
+      expect(decided).toMatchObject({
+        status: 200,
+        body: { state: 'to_bill', decision_reason: 'agreed', amount: '2.00' },
+      });
+      expect(decided.body.decided_by).toMatch(/^key_/);
+      expect((await decide(late, 'bill', { reason: 'again' })).body).toEqual(decided.body);
+      expect(await decide(late, 'dismiss', { reason: 'no' })).toMatchObject({
+        status: 409,
+        body: { code: 'already_decided' },
+      });
+    });
   });
 });

@@ -71,6 +71,29 @@ describe('subscriptions, billing periods and line items', () => {
       { ...valid, billing: { provider: 'none', finalize: true } },
       'unknown_field',
     ],
+    [
+      'billing.stripe_subscription',
+      { ...valid, billing: { provider: 'stripe', mode: 'subscription' } },
+      'is_stripe_subscription',
+    ],
+    [
+      'billing.stripe_subscription',
+      { ...valid, billing: { provider: 'stripe', stripe_subscription: 'sub_1' } },
+      'is_stripe_subscription',
+    ],
+    [
+      'billing.stripe_subscription',
+      {
+        ...valid,
+        billing: { provider: 'stripe', mode: 'subscription', stripe_subscription: 'in_1' },
+      },
+      'is_stripe_subscription',
+    ],
+    [
+      'billing.stripe_subscription',
+      { ...valid, billing: { provider: 'none', stripe_subscription: 'sub_1' } },
+      'is_stripe_subscription',
+    ],
     ['billing.iban', { ...valid, billing: { provider: 'none', iban: 'x' } }, 'unknown_field'],
     ['customer', { ...valid, billing: { provider: 'stripe' } }, 'no_stripe_customer'],
   ])('names %s when it is wrong, and stores nothing', async (field, body, code) => {
@@ -89,9 +112,11 @@ describe('subscriptions, billing periods and line items', () => {
     const routes = [
       '/api/v1/subscriptions',
       '/api/v1/subscriptions/sub_x/cancel',
+      '/api/v1/subscriptions/sub_x/change-plan',
       '/api/v1/subscriptions/sub_x/pause',
       '/api/v1/subscriptions/sub_x/resume',
       '/api/v1/billing-periods/bp_x/close',
+      '/api/v1/billing-periods/bp_x/release',
     ];
     for (const path of routes) {
       const answer = await service.request('POST', path, { key: body.token, body: valid });
@@ -104,8 +129,11 @@ describe('subscriptions, billing periods and line items', () => {
     '/api/v1/subscriptions/sub_x',
     '/api/v1/subscriptions/sub_x/invoice-preview',
     '/api/v1/billing-periods/bp_x',
+    '/api/v1/customers/nobody/standing',
     '/api/v1/line-items/li_x',
     '/api/v1/line-items/li_x/explanation',
+    '/api/v1/line-items/li_x/events',
+    '/api/v1/events/line-items?source=https%3A%2F%2Fgw%2F1&id=a%2Fb',
   ])('answers 404 to GET %s', async (path) => {
     expect(await service.get(path)).toMatchObject({ status: 404, body: { code: 'not_found' } });
   });
@@ -117,9 +145,16 @@ describe('subscriptions, billing periods and line items', () => {
     ['/api/v1/billing-periods?customer=nobody', 'customer', 'unknown_customer'],
     ['/api/v1/billing-periods?state=ajar', 'state', 'is_in'],
     ['/api/v1/billing-periods?limit=0', 'limit', 'min'],
+    ['/api/v1/customer-standings?standing=good', 'standing', 'is_in'],
+    ['/api/v1/customer-standings?cursor=x', 'cursor', 'invalid_cursor'],
     ['/api/v1/line-items?customer=nobody', 'customer', 'unknown_customer'],
     ['/api/v1/line-items?state=lost', 'state', 'is_in'],
     ['/api/v1/line-items?cursor=x', 'cursor', 'invalid_cursor'],
+    ['/api/v1/line-items/li_x/events?cursor=x', 'cursor', 'invalid_cursor'],
+    ['/api/v1/line-items/li_x/events?limit=0', 'limit', 'min'],
+    ['/api/v1/events/line-items?source=x', 'id', 'is_text'],
+    ['/api/v1/events/line-items?id=x', 'source', 'is_text'],
+    ['/api/v1/events/line-items?source=x&id=y&limit=1', 'limit', 'unknown_field'],
   ])('refuses GET %s', async (path, field, code) => {
     const answer = await service.get(path);
     expect(answer.status).toBe(400);
@@ -227,6 +262,10 @@ describe('subscriptions, billing periods and line items', () => {
       status: 400,
       body: { errors: [{ field: 'reason', code: 'unknown_field' }] },
     });
+    expect(await cancel({ at: 'now', bill: 'never' })).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'bill', code: 'is_in' }] },
+    });
     expect(await cancel({ at: monthsAgo(2) })).toMatchObject({
       status: 400,
       body: { errors: [{ field: 'at', code: 'too_early' }] },
@@ -236,7 +275,10 @@ describe('subscriptions, billing periods and line items', () => {
       status: 404,
     });
 
-    expect(await cancel({ at: 'now' })).toMatchObject({ status: 200, body: { id } });
+    expect(await cancel({ at: 'now', bill: 'at_once' })).toMatchObject({
+      status: 200,
+      body: { id, bill: 'at_once' },
+    });
     await eventually(async () => {
       const { data } = (await service.get('/api/v1/billing-periods?state=open')).body;
       return data.length === 0;

@@ -53,17 +53,6 @@ describe('ledger', () => {
     });
   });
 
-  it('explains a line by its price version, meter, window, cut-off and steps', async () => {
-    const { items } = await reader.list('acme', ANY, FIRST);
-    const usage = items.find(({ price }) => price.key === 'used')!;
-    expect(await reader.explain(usage.item.id)).toMatchObject({
-      version: { version: 1 },
-      meter: { key: 'used' },
-      origin: { window: { end: new Date('2026-11-01T00:00:00Z') } },
-      item: { steps: [{ step: 'per_unit', unit_price: '0.0004' }, { step: 'round' }] },
-    });
-  });
-
   it('moves a state where the table allows, and nowhere else', async () => {
     const { item } = (await reader.list('acme', ANY, FIRST)).items[0]!;
     for (const from of LINE_ITEM_STATES) {
@@ -104,5 +93,40 @@ describe('ledger', () => {
     const none = { lineItemIds: [] };
     await expect(ledger.advance(none, 'failed')).rejects.toThrow(TypeError);
     await expect(ledger.advance(none, 'paid', { failure: 'x' })).rejects.toThrow(TypeError);
+  });
+});
+
+describe('a period with more line items than an invoice holds', () => {
+  it('becomes two invoices, each queued as a whole', async () => {
+    const billing = await startBilling('2026-11-10T12:00:00Z');
+    try {
+      const customer = await billing.customer({ stripeCustomerId: 'cus_1' });
+      const fees = Array.from({ length: 251 }, (_, index) => flat('1.00', `fee-${index}`));
+      await billing.subscribe(customer, await billing.plan(fees), {
+        billing: { provider: 'stripe', finalize: true },
+        startsAt: new Date('2026-10-01T00:00:00Z'),
+      });
+      expect(await billing.closeAllDue()).toBe(1);
+      const queues = await billing.rows(
+        `SELECT string_agg(DISTINCT sync.kind, ' ' ORDER BY sync.kind) AS kinds, count(line_item_id)::integer AS items,
+           bool_and(sync.line_item_id IS NULL OR item.invoice_id = sync.invoice_id) AS is_own,
+           (array_agg(sync.kind ORDER BY sync.position DESC))[1] AS last
+         FROM provider_syncs AS sync
+         LEFT JOIN line_items AS item ON item.id = sync.line_item_id
+         GROUP BY sync.invoice_id
+         ORDER BY items`,
+      );
+      const common = {
+        kinds: 'create_invoice create_item finalize_invoice',
+        is_own: true,
+        last: 'finalize_invoice',
+      };
+      expect(queues).toEqual([
+        { ...common, items: 125 },
+        { ...common, items: 126 },
+      ]);
+    } finally {
+      await billing.close();
+    }
   });
 });

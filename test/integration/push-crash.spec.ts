@@ -4,96 +4,9 @@
  * the process is dead: that step and all that follow throw. For every n there is, another worker then
  * recovers.
  */
-import { type DataSource } from 'typeorm';
-import { type Config } from '../../src/platform/config.js';
-import { Database } from '../../src/platform/database/database.js';
-import { StripeClient } from '../../src/stripe/stripe.client.js';
-import { type SeededInvoice, Syncing, type Worker } from '../support/syncing.js';
-
-/** Counts down to the death of a process. */
-class Fuse {
-  steps = 0;
-
-  constructor(private readonly deadly: number) {}
-
-  get isDead(): boolean {
-    return this.steps >= this.deadly;
-  }
-
-  step(): void {
-    this.steps += 1;
-    if (this.isDead) {
-      throw new Error('The process is dead');
-    }
-  }
-}
-
-class MortalDatabase extends Database {
-  constructor(
-    dataSource: DataSource,
-    private readonly fuse: Fuse,
-  ) {
-    super(dataSource);
-  }
-
-  override async query<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    this.fuse.step();
-    return await super.query<Row>(sql, parameters);
-  }
-
-  override async transaction<Result>(run: () => Promise<Result>): Promise<Result> {
-    const isInner = this.isInside();
-    const result = await super.transaction(async () => {
-      const inner = await run();
-      // Before the COMMIT.
-      this.fuse.step();
-      return inner;
-    });
-    if (!isInner) {
-      // After the COMMIT, before anybody here learns of it.
-      this.fuse.step();
-    }
-    return result;
-  }
-
-  private isInside(): boolean {
-    try {
-      this.assertNoTransaction();
-      return false;
-    } catch {
-      return true;
-    }
-  }
-}
-
-class MortalClient extends StripeClient {
-  constructor(
-    config: Config,
-    database: Database,
-    private readonly fuse: Fuse,
-  ) {
-    super(config, database);
-  }
-
-  override createInvoice: StripeClient['createInvoice'] = async (...input) =>
-    await this.around(async () => await StripeClient.prototype.createInvoice.apply(this, input));
-
-  override createInvoiceItem: StripeClient['createInvoiceItem'] = async (...input) =>
-    await this.around(
-      async () => await StripeClient.prototype.createInvoiceItem.apply(this, input),
-    );
-
-  override finalizeInvoice: StripeClient['finalizeInvoice'] = async (...input) =>
-    await this.around(async () => await StripeClient.prototype.finalizeInvoice.apply(this, input));
-
-  private async around<Result>(call: () => Promise<Result>): Promise<Result> {
-    this.fuse.step();
-    const result = await call();
-    // Stripe has done it, and nobody here learns of it.
-    this.fuse.step();
-    return result;
-  }
-}
+import { Fuse, mortalWorker } from '../support/mortal.js';
+import { type FaultOrder } from '../support/stripe-double/faults.js';
+import { type SeededInvoice, Syncing } from '../support/syncing.js';
 
 describe('a worker that dies', () => {
   let syncing: Syncing;
@@ -106,19 +19,30 @@ describe('a worker that dies', () => {
     await syncing.close();
   });
 
-  function mortal(fuse: Fuse): Worker {
-    return syncing.worker({
-      database: new MortalDatabase(syncing.db.database.dataSource, fuse),
-      client: (config, database) => new MortalClient(config, database, fuse),
-    });
-  }
-
   /** Lets a worker die at the n-th step, for each n until one lives; answers how many deaths there were. */
-  async function dieEverywhere(afterDeath: () => Promise<void>): Promise<number> {
-    for (let deadly = 1; ; deadly += 1) {
-      const seeded = await syncing.seed();
+  async function dieEverywhere({
+    amounts = [-120, 4538],
+    fault,
+    stride = 1,
+    afterDeath = async () => await Promise.resolve(),
+  }: {
+    amounts?: number[];
+    /** What Stripe does wrong besides; the worker then comes back for a second time. */
+    fault?: FaultOrder;
+    /** Of how many steps it dies at one. */
+    stride?: number;
+    afterDeath?: () => Promise<void>;
+  }): Promise<number> {
+    for (let deadly = 1; ; deadly += stride) {
+      const seeded = await syncing.seed({ amounts });
       const fuse = new Fuse(deadly);
-      const worker = mortal(fuse);
+      const worker = mortalWorker(syncing, fuse);
+      if (fault !== undefined) {
+        syncing.double.clearFaults();
+        syncing.double.orderFault(fault);
+        await worker.push.pushOnce().catch(() => 0);
+        syncing.clock.advance(60_000);
+      }
       await worker.push.pushOnce().catch(() => 0);
       await worker.invoiceEvents.processOnce().catch(() => 0);
       const hasLived = !fuse.isDead;
@@ -127,14 +51,16 @@ describe('a worker that dies', () => {
       syncing.clock.advance(300_000);
       await syncing.pushAll(syncing.worker(), 3);
       const at = await syncing.atStripe(seeded.stripeCustomerId);
-      const amounts = at.map(({ items }) => items.map((item) => item.amount));
-      expect({ deadly, amounts }).toEqual({ deadly, amounts: [[-120, 4538]] });
+      const found = at.map(({ items }) =>
+        items.map((item) => item.amount).toSorted((a, b) => a - b),
+      );
+      expect({ deadly, found }).toEqual({ deadly, found: [amounts] });
       expect({ deadly, ...(await syncing.stored(seeded.invoiceId)) }).toEqual({
         deadly,
         state: 'open',
-        lineItems: ['finalized', 'finalized'],
-        syncs: ['succeeded', 'succeeded', 'succeeded', 'succeeded'],
-        failures: [null, null],
+        lineItems: amounts.map(() => 'finalized'),
+        syncs: ['succeeded', ...amounts.map(() => 'succeeded'), 'succeeded'],
+        failures: amounts.map(() => null),
       });
       expect(await syncing.messages(seeded.invoiceId)).toEqual(['invoice.finalized']);
       if (hasLived) {
@@ -143,16 +69,30 @@ describe('a worker that dies', () => {
     }
   }
 
-  it('at any step leaves each item once at Stripe', async () => {
-    expect(await dieEverywhere(async () => await Promise.resolve())).toBeGreaterThan(50);
+  it('at any step leaves items that go together once at Stripe', async () => {
+    expect(await dieEverywhere({})).toBeGreaterThan(50);
+  });
+
+  it('at any second step leaves an item that goes alone once at Stripe', async () => {
+    expect(await dieEverywhere({ amounts: [4538], stride: 2 })).toBeGreaterThan(40);
+  });
+
+  it('at any third step, though items that went together go on alone', async () => {
+    const fault = {
+      method: 'POST',
+      path: '/add_lines$',
+      kind: 'error_500_before',
+      stored: true,
+    } as const;
+    expect(await dieEverywhere({ fault, stride: 3 })).toBeGreaterThan(80);
   });
 
   it('at any step, after which Stripe forgets all keys and a day goes by', async () => {
-    const deaths = await dieEverywhere(async () => {
+    const afterDeath = async (): Promise<void> => {
       await syncing.double.expireIdempotencyKeys();
       syncing.clock.advance(25 * 3_600_000);
-    });
-    expect(deaths).toBeGreaterThan(50);
+    };
+    expect(await dieEverywhere({ afterDeath })).toBeGreaterThan(50);
   });
 
   /** The same while an event is processed. */
@@ -165,7 +105,7 @@ describe('a worker that dies', () => {
       const paid = syncing.double.state().events.filter((event) => event.type === 'invoice.paid');
       await syncing.deliver(syncing.worker(), paid.slice(-1));
       const fuse = new Fuse(deadly);
-      await mortal(fuse)
+      await mortalWorker(syncing, fuse)
         .invoiceEvents.processOnce()
         .catch(() => 0);
       const hasLived = !fuse.isDead;

@@ -55,6 +55,19 @@ describe('push to Stripe', () => {
     expect(await syncing.messages(seeded.invoiceId)).toEqual(['invoice.finalized']);
   });
 
+  it('leaves what is below zero in all as a credit on the balance of the customer', async () => {
+    const seeded = await syncing.seed({ amounts: [300, -1800] });
+    await syncing.pushAll();
+    expect(await syncing.stored(seeded.invoiceId)).toMatchObject({
+      state: 'paid',
+      lineItems: ['paid', 'paid'],
+    });
+    const [at] = await syncing.atStripe(seeded.stripeCustomerId);
+    expect(at?.invoice).toMatchObject({ status: 'paid', total: -1500, amount_due: 0 });
+    const customer = await syncing.sdk.customers.retrieve(seeded.stripeCustomerId ?? '');
+    expect(customer).toMatchObject({ balance: -1500 });
+  });
+
   it('leaves the draft to a person when the invoice is not to be finalized', async () => {
     const seeded = await syncing.seed({ finalize: false });
     await syncing.pushAll();
@@ -63,9 +76,10 @@ describe('push to Stripe', () => {
   });
 
   const targets = [
-    ['the draft', '^/v1/invoices$'],
-    ['an item', '^/v1/invoiceitems$'],
-    ['the finalization', '/finalize$'],
+    ['the draft', '^/v1/invoices$', [4538, -120]],
+    ['an item', '^/v1/invoiceitems$', [4538]],
+    ['items that go together', '/add_lines$', [4538, -120]],
+    ['the finalization', '/finalize$', [4538, -120]],
   ] as const;
   const faults = [
     ['dropped before', { kind: 'drop_before', times: 2 }],
@@ -83,9 +97,11 @@ describe('push to Stripe', () => {
   ] as const;
 
   it.each(
-    targets.flatMap(([what, path]) => faults.map(([how, fault]) => ({ what, path, how, fault }))),
-  )('has $what once when it is $how', async ({ path, fault }) => {
-    const seeded = await syncing.seed();
+    targets.flatMap(([what, path, amounts]) =>
+      faults.map(([how, fault]) => ({ what, path, amounts, how, fault })),
+    ),
+  )('has $what once when it is $how', async ({ path, amounts, fault }) => {
+    const seeded = await syncing.seed({ amounts });
     syncing.double.orderFault({ method: 'POST', path, ...fault });
     await syncing.pushAll();
     // A call that Stripe still works at holds its key until it is through.
@@ -104,8 +120,8 @@ describe('push to Stripe', () => {
 
   it.each(targets)(
     'has %s once when Stripe has forgotten the key before the retry',
-    async (_, path) => {
-      const seeded = await syncing.seed();
+    async (_, path, amounts) => {
+      const seeded = await syncing.seed({ amounts });
       syncing.double.orderFault({ method: 'POST', path, kind: 'commit_then_drop', times: 2 });
       const worker = syncing.worker();
       while ((await worker.push.pushOnce()) > 0) {
@@ -135,6 +151,91 @@ describe('push to Stripe', () => {
     expect(new Set(keys)).toEqual(new Set(['g1', 'g2']));
     expect(keys.at(-1)).toBe('g2');
     await expectOnce(seeded);
+  });
+
+  it('puts many items on by few calls, and each of them once', async () => {
+    const amounts = Array.from({ length: 130 }, (_, index) => 100 + index);
+    const seeded = await syncing.seed({ amounts });
+    syncing.double.clearRequests();
+    await syncing.pushAll(syncing.worker(), 1);
+    const posts = syncing.double.requests().filter(({ method }) => method === 'POST');
+    expect(posts.map(({ path }) => path.replace(/in_\w+/, ':id'))).toEqual([
+      '/v1/invoices',
+      '/v1/invoices/:id/add_lines',
+      '/v1/invoices/:id/add_lines',
+      '/v1/invoices/:id/finalize',
+    ]);
+    await expectOnce(seeded);
+  });
+
+  it('takes four calls for an invoice of few items', async () => {
+    const worker = syncing.worker();
+    await syncing.seed({ amounts: [100] });
+    await worker.push.pushOnce();
+    const seeded = await syncing.seed({ amounts: [100, 200, 300] });
+    syncing.double.clearRequests();
+    await syncing.pushAll(worker, 1);
+    expect(syncing.double.requests()).toHaveLength(4);
+    await expectOnce(seeded);
+  });
+
+  it('splits what one invoice cannot hold, and has each item once whatever goes wrong', async () => {
+    const amounts = Array.from({ length: 260 }, (_, index) => (index === 7 ? -500 : 100 + index));
+    const seeded = await syncing.seed({ amounts });
+    expect(seeded.invoiceIds).toHaveLength(2);
+    const path = '/(add_lines|finalize)$';
+    syncing.double.orderFault({ method: 'POST', path, kind: 'commit_then_drop', times: 5 });
+    await syncing.pushAll();
+    const at = await syncing.atStripe(seeded.stripeCustomerId);
+    expect(at.map(({ invoice }) => invoice.status)).toEqual(['open', 'open']);
+    const named = at.flatMap(({ items }) =>
+      items.map((one) => one.metadata?.['meterline_line_item']),
+    );
+    expect(new Set(named)).toEqual(new Set(seeded.lineItemIds));
+    expect(named).toHaveLength(260);
+    const sums = at.map(({ items }) => items.reduce((sum, { amount }) => sum + amount, 0));
+    expect(at.map(({ invoice }) => invoice.total)).toEqual(sums);
+  });
+
+  it('finds that Stripe has done a part of a call only, and sends the rest alone', async () => {
+    const seeded = await syncing.seed({ amounts: [100, 200, 300] });
+    const path = '/add_lines$';
+    syncing.double.orderFault({ method: 'POST', path, kind: 'commit_then_drop', times: 2 });
+    await syncing.pushAll(syncing.worker(), 1);
+    const [at] = await syncing.atStripe(seeded.stripeCustomerId);
+    const item = at?.items.find(({ amount }) => amount === 200);
+    await syncing.sdk.invoiceItems.del(item?.id ?? '');
+    syncing.double.clearRequests();
+    await syncing.pushAll();
+    const sent = syncing.double
+      .requests()
+      .filter((request) => request.path === '/v1/invoiceitems' && request.method === 'POST');
+    expect(sent.map(({ params }) => params['amount'])).toEqual(['200']);
+    await expectOnce(seeded);
+  });
+
+  it('repeats a call with the same words, though some of it is settled', async () => {
+    const seeded = await syncing.seed({ amounts: [100, 200] });
+    const path = '/add_lines$';
+    // The library sends once more by itself.
+    syncing.double.orderFault({ method: 'POST', path, kind: 'drop_before', times: 2 });
+    await syncing.pushAll(syncing.worker(), 1);
+    const [at] = await syncing.atStripe(seeded.stripeCustomerId);
+    // As if Stripe were still working at the call, and had come as far as this.
+    await syncing.sdk.invoiceItems.create({
+      customer: seeded.stripeCustomerId ?? '',
+      invoice: at?.invoice.id ?? '',
+      amount: 100,
+      currency: 'usd',
+      metadata: { meterline_line_item: seeded.lineItemIds[0] ?? '' },
+    });
+    await syncing.pushAll();
+    const calls = syncing.double.requests().filter((request) => request.path.endsWith('add_lines'));
+    const ours = calls.filter(({ path: one }) => one.includes(at?.invoice.id ?? ''));
+    expect(new Set(ours.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(1);
+    expect(new Set(ours.map(({ params }) => JSON.stringify(params))).size).toBe(1);
+    // What is there twice then is not for us to take away.
+    expect(await syncing.stored(seeded.invoiceId)).toMatchObject({ state: 'draft' });
   });
 
   it('waits without a key, and says so', async () => {
@@ -215,7 +316,7 @@ describe('what waits for a person', () => {
 
   it('is a draft that vanished while items were still to come', async () => {
     const seeded = await syncing.seed();
-    const path = '^/v1/invoiceitems$';
+    const path = '/add_lines$';
     syncing.double.orderFault({ method: 'POST', path, kind: 'error_429' });
     await syncing.pushAll(syncing.worker(), 1);
     const [at] = await syncing.atStripe(seeded.stripeCustomerId);
@@ -231,8 +332,15 @@ describe('what waits for a person', () => {
   it('is an item that came too late for an invoice finalized by hand; a retry bills it on another one', async () => {
     const seeded = await syncing.seed({ amounts: [500, 700] });
     const path = '^/v1/invoiceitems$';
+    // A refusal that Stripe repeats for ever is why they do not go together.
+    syncing.double.orderFault({
+      method: 'POST',
+      path: '/add_lines$',
+      kind: 'error_429',
+      stored: true,
+    });
     syncing.double.orderFault({ method: 'POST', path, kind: 'error_429', skip: 1 });
-    await syncing.pushAll(syncing.worker(), 1);
+    await syncing.pushAll(syncing.worker(), 2);
     const [at] = await syncing.atStripe(seeded.stripeCustomerId);
     await syncing.sdk.invoices.finalizeInvoice(at?.invoice.id ?? '');
     await syncing.pushAll();

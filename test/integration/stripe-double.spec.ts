@@ -747,6 +747,103 @@ describe('invoices', () => {
   });
 });
 
+describe('subscriptions', () => {
+  const HOUR_MS = 3_600_000;
+  const at = (text: string): Date => new Date(text);
+  let now: Date;
+
+  beforeEach(async () => {
+    now = at('2026-11-01T00:00:00Z');
+    await use({ clock: () => now.getTime() });
+  });
+
+  async function subscribed(): Promise<string> {
+    const { id } = await double.subscribe({
+      customer: (await payer()).id,
+      currency: 'usd',
+      amount: 2_000,
+      start: now,
+      end: at('2026-12-01T00:00:00Z'),
+    });
+    return id;
+  }
+
+  async function renewed(subscription: string): Promise<Stripe.Invoice> {
+    now = at('2026-12-01T00:00:00Z');
+    const id = await double.renew(subscription, at('2027-01-01T00:00:00Z'));
+    return await stripe.invoices.retrieve(id);
+  }
+
+  it('begin with an invoice that is final at once', async () => {
+    const id = await subscribed();
+    const { data } = await stripe.invoices.list({ subscription: id });
+    expect(data).toMatchObject([
+      { billing_reason: 'subscription_create', status: 'open', total: 2_000 },
+    ]);
+    const { items, ...subscription } = await stripe.subscriptions.retrieve(id);
+    expect(subscription).toMatchObject({ status: 'active', currency: 'usd' });
+    expect(items.data[0]?.current_period_end).toBe(at('2026-12-01T00:00:00Z').getTime() / 1_000);
+  });
+
+  it('renew with a draft for the period that is over, which takes items and cannot be deleted', async () => {
+    const id = await subscribed();
+    const invoice = await renewed(id);
+    expect(invoice).toMatchObject({
+      billing_reason: 'subscription_cycle',
+      status: 'draft',
+      period_start: at('2026-11-01T00:00:00Z').getTime() / 1_000,
+      period_end: now.getTime() / 1_000,
+      parent: { subscription_details: { subscription: id } },
+    });
+    const customer = invoice.customer as string;
+    await stripe.invoiceItems.create({
+      customer,
+      invoice: invoice.id,
+      amount: 300,
+      currency: 'usd',
+    });
+    expect(await stripe.invoices.retrieve(invoice.id)).toMatchObject({ total: 2_300 });
+    expect(await failure(stripe.invoices.del(invoice.id))).toMatchObject({ statusCode: 400 });
+  });
+
+  it('have it finalized an hour after its webhook was answered, and charged', async () => {
+    const invoice = await renewed(await subscribed());
+    now = new Date(now.getTime() + HOUR_MS - 1_000);
+    expect(await double.finalizeDue()).toEqual([]);
+    now = new Date(now.getTime() + 1_000);
+    expect(await double.finalizeDue()).toEqual([invoice.id]);
+    expect(await stripe.invoices.retrieve(invoice.id)).toMatchObject({ status: 'paid' });
+    const late = stripe.invoiceItems.create({
+      customer: invoice.customer as string,
+      invoice: invoice.id,
+      amount: 1,
+      currency: 'usd',
+    });
+    expect(await failure(late)).toMatchObject({ code: 'invoice_not_editable' });
+  });
+
+  it('have it finalized after 72 hours when no webhook was answered', async () => {
+    double.webhooks({ url: 'http://127.0.0.1:9/', mode: 'hold' });
+    const invoice = await renewed(await subscribed());
+    now = new Date(now.getTime() + 71 * HOUR_MS);
+    expect(await double.finalizeDue()).toEqual([]);
+    now = new Date(now.getTime() + HOUR_MS);
+    expect(await double.finalizeDue()).toEqual([invoice.id]);
+  });
+
+  it('end, and are told apart from those that are not there', async () => {
+    const id = await subscribed();
+    await double.cancelSubscription(id);
+    expect(await stripe.subscriptions.retrieve(id)).toMatchObject({ status: 'canceled' });
+    for (const call of [
+      stripe.subscriptions.retrieve('sub_x'),
+      stripe.invoices.list({ subscription: 'sub_x' }),
+    ]) {
+      expect(await failure(call)).toMatchObject({ code: 'resource_missing' });
+    }
+  });
+});
+
 describe('lists', () => {
   it('pages newest first with cursors in both directions', async () => {
     const names = ['a', 'b', 'c', 'd', 'e'];
@@ -1417,5 +1514,37 @@ describe('the program', () => {
       'customer.created',
     ]);
     expect(code).toBe(0);
+  });
+});
+
+describe('the account', () => {
+  it('says which it is', async () => {
+    expect(await stripe.accounts.retrieveCurrent()).toMatchObject({
+      id: double.state().id,
+      object: 'account',
+    });
+  });
+});
+
+describe('searching for customers', () => {
+  it('finds metadata by OR, but nothing that is younger than a minute', async () => {
+    let now = 1_790_000_000_000;
+    await use({ clock: () => now });
+    const query = String.raw`metadata['who']:'it\'s me' OR metadata['who']:'you'`;
+    const found = async (): Promise<string[]> =>
+      (await stripe.customers.search({ query })).data.map(({ id }) => id);
+    const me = await stripe.customers.create({ metadata: { who: "it's me" } });
+    const you = await stripe.customers.create({ metadata: { who: 'you' } });
+    await stripe.customers.create({ metadata: { who: 'they' } });
+    expect(await found()).toEqual([]);
+    now += 60_000;
+    expect(await found()).toEqual([you.id, me.id]);
+    await stripe.customers.del(me.id);
+    expect(await found()).toEqual([you.id]);
+  });
+
+  it('refuses what it does not understand', async () => {
+    const error = await failure(stripe.customers.search({ query: 'email~"x"' }));
+    expect(error).toMatchObject({ statusCode: 400, param: 'query' });
   });
 });

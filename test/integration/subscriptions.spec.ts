@@ -3,10 +3,8 @@
  * Method: whole application on a fake clock; the ledger and the periods are read from the database.
  */
 import { ClosingService } from '../../src/billing/periods/closing.service.js';
-import {
-  type AskedQuantity,
-  InvoicePreviewService,
-} from '../../src/billing/periods/invoice-preview.service.js';
+import { InvoicePreviewService } from '../../src/billing/periods/invoice-preview.service.js';
+import { type AskedQuantity } from '../../src/billing/periods/supposing.service.js';
 import { type Subscription } from '../../src/billing/subscriptions/subscription.js';
 import { SubscriptionsReader } from '../../src/billing/subscriptions/subscriptions.reader.js';
 import { SubscriptionsService } from '../../src/billing/subscriptions/subscriptions.service.js';

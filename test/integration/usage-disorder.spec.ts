@@ -18,6 +18,7 @@ const AGGREGATIONS: readonly Aggregation[] = [
     value: VALUE,
   })),
   { kind: 'unique_count', property: '$.v' },
+  { kind: 'percentile', value: VALUE, percentile: '50' },
 ];
 
 describe('usage that is folded out of order', () => {

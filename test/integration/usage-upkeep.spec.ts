@@ -2,10 +2,12 @@
  * Aim: what meters have counted can be made anew at any moment, checked, and ended, and reads stay exact.
  * Method: tables are damaged by hand, as no fold would; raw events say what is right.
  */
+import { CountPercentilesAnew1763700000094 } from '../../migrations/1763700000094-count-percentiles-anew.js';
 import { type Interval } from '../../src/kernel/interval.js';
 import { type Aggregation, type Meter } from '../../src/meters/meter.js';
 import { factory } from '../support/factory.js';
-import { METERS_LOCK } from '../../src/usage/batches.store.js';
+import { BatchesStore, METERS_LOCK } from '../../src/usage/batches.store.js';
+import { UsageStore } from '../../src/usage/usage.store.js';
 import { type Metering, startMetering } from '../support/metering.js';
 
 const NOW = new Date('2026-11-09T13:00:00Z');
@@ -152,7 +154,7 @@ describe('upkeep of usage', () => {
   it('finds what differs, says what it should be, and makes it anew only when told to', async () => {
     const right = await readAll(true);
     expect(await metering.checks.checkNow(false)).toMatchObject({
-      ...{ meterCount: 4, differenceCount: 0, isRepaired: false },
+      ...{ meterCount: 5, differenceCount: 0, isRepaired: false },
     });
     await damage();
     const found = await metering.checks.checkNow(false);
@@ -329,6 +331,57 @@ describe('upkeep of usage', () => {
     await run(`INSERT INTO usage_rollups (subject, meter, hour, groups, event_count, value_sum)
       SELECT 's2', number, '2026-11-09T05:00:00Z', '{}', 0, 7 FROM meters WHERE aggregation = 'sum'`);
     expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 1 });
+  });
+
+  it('brings in the percentiles that the version before did not keep, and reads events until then', async () => {
+    const percentile = meters[4] as Meter;
+    const { database } = metering.db;
+    await run('DELETE FROM usage_distinct_values');
+    const runner = database.dataSource.createQueryRunner();
+    await new CountPercentilesAnew1763700000094().up(runner);
+    await runner.release();
+    const late = factory.event({ subject: 's1', time: '2026-11-09T09:10:00Z', data: { v: 500 } });
+    await metering.send([late]);
+    const question = {
+      ...{ meter: percentile, buckets: [DAY], by: 'customer' as const, groupBy: [] },
+      ...{ groupFilter: {}, now: NOW, whose: { kind: 'customers' } as const },
+    };
+    const fresh = new UsageStore(database);
+    const batches = new BatchesStore(database);
+    expect(await fresh.read(question)).toEqual(await fresh.readFromEvents(question));
+    expect((await batches.findHistory(percentile.number))?.finishedAt).toBeNull();
+    await drain();
+    expect((await batches.findHistory(percentile.number))?.finishedAt).not.toBeNull();
+    expect(await fresh.read(question)).toEqual(await fresh.readFromEvents(question));
+    const [kept] = await database.query<{ count: string }>(
+      'SELECT sum(event_count)::text AS count FROM usage_distinct_values WHERE meter = $1',
+      [percentile.number],
+    );
+    expect(kept?.count).toBe('9');
+  });
+
+  it('answers several questions together as each by itself, whatever is folded or cut', async () => {
+    const hour = { start: new Date('2026-11-09T08:00:00Z'), end: new Date('2026-11-09T10:00:00Z') };
+    const cut = { start: new Date('2026-11-09T08:15:00Z'), end: new Date('2026-11-09T10:00:00Z') };
+    const ask = async (): Promise<void> => {
+      const questions = meters.flatMap((meter) =>
+        [hour, cut, DAY].map((bucket) => ({
+          ...{ meter, buckets: [bucket], by: 'customer' as const, groupBy: [], groupFilter: {} },
+          ...{ now: NOW, whose: { kind: 'customer', customerId: customer } as const },
+        })),
+      );
+      const together = await metering.usageStore.readAll(questions);
+      for (const [index, question] of questions.entries()) {
+        expect(together[index]).toEqual(await metering.usageStore.readFromEvents(question));
+      }
+    };
+    await ask();
+    await metering.send([
+      factory.event({ subject: 's2', time: '2026-11-09T08:40:00Z', data: { v: 2 } }),
+    ]);
+    await ask();
+    await drain();
+    await ask();
   });
 
   it('refuses a rebuild while the history of a new meter is brought in', async () => {

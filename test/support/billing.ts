@@ -62,11 +62,16 @@ export const flat = (amount: string, key = 'base'): NewPrice => ({
 
 let serial = 0;
 
-export async function startBilling(now: string): Promise<TestBilling> {
+export async function startBilling(
+  now: string,
+  {
+    env = {},
+    clock = new FakeClock(now),
+  }: { env?: Record<string, string>; clock?: FakeClock } = {},
+): Promise<TestBilling> {
   const db = await createTestDatabase();
-  const clock = new FakeClock(now);
   const { dataSource } = db.database;
-  const config = testConfig({ METERLINE_ROLE: 'api' });
+  const config = testConfig({ METERLINE_ROLE: 'api', ...env });
   const module = await Test.createTestingModule({
     imports: [AppModule.with({ config, log: silentLog, dataSource, databaseUrl: db.url })],
   })

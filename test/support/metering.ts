@@ -17,6 +17,8 @@ import { MetersReader } from '../../src/meters/meters.reader.js';
 import { MetersService } from '../../src/meters/meters.service.js';
 import { MetersStore } from '../../src/meters/meters.store.js';
 import { FoldService } from '../../src/usage/fold.service.js';
+import { DaysService } from '../../src/usage/days/days.service.js';
+import { DaysStore } from '../../src/usage/days/days.store.js';
 import { BatchesStore } from '../../src/usage/batches.store.js';
 import { RollupStore } from '../../src/usage/rollup.store.js';
 import { QuarantineService } from '../../src/usage/quarantine.service.js';
@@ -50,6 +52,7 @@ export interface Metering {
   readonly corrections: CorrectionsService;
   readonly repairs: RepairsService;
   readonly fold: FoldService;
+  readonly days: DaysService;
   readonly usage: UsageReader;
   readonly usageStore: UsageStore;
   readonly previews: PreviewsService;
@@ -103,6 +106,7 @@ export async function startMetering(
     corrections,
     repairs: new RepairsService(putAside, corrections, queue, database, clock, config),
     fold: new FoldService(batches, rollups, metersReader, database, clock, metrics),
+    days: new DaysService(new DaysStore(database), batches, metersReader, database, clock),
     usage: new UsageReader(usageStore, eventsReader, clock),
     usageStore,
     previews: new PreviewsService(

@@ -1,4 +1,12 @@
 import { Stripe } from 'stripe';
+import { LinksService } from '../../src/billing/customer-links/links.service.js';
+import { LinksStore } from '../../src/billing/customer-links/links.store.js';
+import { DraftQueueService } from '../../src/billing/drafts/draft-queue.service.js';
+import { DraftQueuesStore } from '../../src/billing/drafts/draft-queues.store.js';
+import { OwnInvoicesService } from '../../src/billing/drafts/own-invoices.service.js';
+import { StripeDraftsStore } from '../../src/billing/drafts/stripe-drafts.store.js';
+import { UnplacedService } from '../../src/billing/drafts/unplaced.service.js';
+import { DraftEventsService } from '../../src/billing/invoices/draft-events.service.js';
 import { FollowingService } from '../../src/billing/invoices/following.service.js';
 import { InvoiceEventsService } from '../../src/billing/invoices/invoice-events.service.js';
 import { InvoicesService } from '../../src/billing/invoices/invoices.service.js';
@@ -6,11 +14,17 @@ import { InvoicesStore } from '../../src/billing/invoices/invoices.store.js';
 import { LedgerReader } from '../../src/billing/ledger/ledger.reader.js';
 import { LedgerService } from '../../src/billing/ledger/ledger.service.js';
 import { LedgerStore } from '../../src/billing/ledger/ledger.store.js';
+import { CallsService } from '../../src/billing/sync/calls.service.js';
+import { StandingService } from '../../src/billing/standing/standing.service.js';
+import { StandingsReader } from '../../src/billing/standing/standings.reader.js';
+import { StandingsStore } from '../../src/billing/standing/standings.store.js';
 import { DraftPushService } from '../../src/billing/sync/draft-push.service.js';
 import { FinalizePushService } from '../../src/billing/sync/finalize-push.service.js';
 import { ItemPushService } from '../../src/billing/sync/item-push.service.js';
 import { LeasesService } from '../../src/billing/sync/leases.service.js';
 import { LeasesStore } from '../../src/billing/sync/leases.store.js';
+import { LinesPushService } from '../../src/billing/sync/lines-push.service.js';
+import { LinkPushService } from '../../src/billing/sync/link-push.service.js';
 import { PushStepsService } from '../../src/billing/sync/push-steps.service.js';
 import { PushService } from '../../src/billing/sync/push.service.js';
 import { RecordingService } from '../../src/billing/sync/recording.service.js';
@@ -21,8 +35,6 @@ import { CustomersReader } from '../../src/customers/customers.reader.js';
 import { CustomersService } from '../../src/customers/customers.service.js';
 import { CustomersStore } from '../../src/customers/customers.store.js';
 import { newId } from '../../src/kernel/ids.js';
-import { MetersReader } from '../../src/meters/meters.reader.js';
-import { MetersStore } from '../../src/meters/meters.store.js';
 import { type Config } from '../../src/platform/config.js';
 import { type Database } from '../../src/platform/database/database.js';
 import { PlansReader } from '../../src/pricing/plans.reader.js';
@@ -32,8 +44,13 @@ import { EventPollStore } from '../../src/stripe/event-poll.store.js';
 import { ProviderEventsReader } from '../../src/stripe/provider-events.reader.js';
 import { ProviderEventsService } from '../../src/stripe/provider-events.service.js';
 import { ProviderEventsStore } from '../../src/stripe/provider-events.store.js';
+import { RateLimiterService } from '../../src/stripe/rate-limiter.service.js';
+import { RateLimitsStore } from '../../src/stripe/rate-limits.store.js';
+import { StripeCustomersClient } from '../../src/stripe/stripe-customers.client.js';
 import { StripeClient } from '../../src/stripe/stripe.client.js';
 import { StripeService } from '../../src/stripe/stripe.service.js';
+import { SubscriptionsClient } from '../../src/stripe/subscriptions.client.js';
+import { StripeSubscriptionsService } from '../../src/stripe/subscriptions.service.js';
 import { EndpointsStore } from '../../src/webhooks/endpoints/endpoints.store.js';
 import { MessagesStore } from '../../src/webhooks/messages.store.js';
 import { WebhooksService } from '../../src/webhooks/webhooks.service.js';
@@ -51,6 +68,7 @@ const MINUTE_MS = 60_000;
 /** What one process does about Stripe, put together by hand. */
 export interface Worker {
   readonly push: PushService;
+  readonly links: LinksService;
   readonly invoiceEvents: InvoiceEventsService;
   readonly events: ProviderEventsService;
   readonly reader: ProviderEventsReader;
@@ -58,15 +76,21 @@ export interface Worker {
   readonly invoices: InvoicesService;
   readonly retry: RetryService;
   readonly ledger: LedgerReader;
+  readonly following: FollowingService;
+  readonly standing: StandingService;
+  readonly standings: StandingsReader;
 }
 
 interface WorkerOptions {
+  readonly config?: Config;
   readonly database?: Database;
   readonly client?: (config: Config, database: Database) => StripeClient;
 }
 
 export interface SeededInvoice {
   readonly invoiceId: string;
+  /** More than one when there are more line items than an invoice holds. */
+  readonly invoiceIds: readonly string[];
   readonly customerId: string;
   readonly stripeCustomerId: string | null;
   readonly lineItemIds: readonly string[];
@@ -76,6 +100,7 @@ interface SeedOptions {
   readonly amounts?: readonly number[];
   readonly finalize?: boolean;
   readonly hasStripeCustomer?: boolean;
+  readonly customer?: Parameters<typeof factory.customer>[0];
 }
 
 /** A database, a double of Stripe on the same clock, and as many workers as a test wants. */
@@ -93,6 +118,9 @@ export class Syncing {
       STRIPE_WEBHOOK_SECRETS: `whsec_of_before,${WEBHOOK_SECRET}`,
       STRIPE_API_BASE: double.url,
       STRIPE_TIMEOUT_MS: '400',
+      // The pace is for tests of the pace.
+      STRIPE_CALLS_PER_SECOND: '10000',
+      STRIPE_ENDPOINT_CALLS_PER_SECOND: '10000',
     });
     this.sdk = new Stripe(SECRET_KEY, { ...double.address, maxNetworkRetries: 0 });
   }
@@ -109,21 +137,18 @@ export class Syncing {
   }
 
   worker(options: WorkerOptions = {}): Worker {
-    const { clock, config } = this;
+    const { clock } = this;
+    const config = options.config ?? this.config;
     const database = options.database ?? this.db.database;
-    const client = options.client?.(config, database) ?? new StripeClient(config, database);
-    const stripe = new StripeService(client);
+    const client = options.client?.(config, database) ?? this.client(config, database);
+    const stripe = new StripeService(client, new StripeCustomersClient(client));
     const syncsStore = new SyncsStore(database);
     const queue = new SyncQueueService(syncsStore, clock);
     const ledgerStore = new LedgerStore(database);
     const ledger = new LedgerService(ledgerStore);
     const customers = new CustomersReader(new CustomersStore(database));
-    const items = new LedgerReader(
-      ledgerStore,
-      customers,
-      new PlansReader(new PlansStore(database)),
-      new MetersReader(new MetersStore(database)),
-    );
+    const plans = new PlansReader(new PlansStore(database));
+    const items = new LedgerReader(ledgerStore, customers, plans);
     const invoicesStore = new InvoicesStore(database);
     const webhooks = new WebhooksService(
       new MessagesStore(database),
@@ -131,7 +156,14 @@ export class Syncing {
       database,
       clock,
     );
-    const invoices = new InvoicesService(invoicesStore, queue, stripe);
+    const invoices = new InvoicesService(
+      invoicesStore,
+      queue,
+      stripe,
+      customers,
+      database,
+      silentLog,
+    );
     const following = new FollowingService(
       invoicesStore,
       queue,
@@ -141,27 +173,84 @@ export class Syncing {
       database,
       customers,
     );
+    const standings = new StandingsStore(database);
+    const standing = new StandingService(
+      following,
+      standings,
+      customers,
+      webhooks,
+      database,
+      clock,
+      config,
+    );
     const events = new ProviderEventsService(
       new ProviderEventsStore(database),
       client,
       clock,
       silentLog,
     );
+    const queues = new DraftQueuesStore(database);
+    const drafts = new DraftQueueService(
+      config,
+      queues,
+      new StripeDraftsStore(database),
+      ledger,
+      clock,
+    );
+    const unplaced = new UnplacedService(
+      queues,
+      new OwnInvoicesService(invoices, ledger, clock),
+      drafts,
+    );
     const leases = new LeasesService(config, new LeasesStore(database), database, clock);
+    const recording = new RecordingService(
+      leases,
+      syncsStore,
+      ledger,
+      following,
+      drafts,
+      clock,
+      silentLog,
+    );
+    const itemPush = new ItemPushService(stripe, invoices, ledger, items);
     const steps = new PushStepsService(
       leases,
-      new RecordingService(leases, syncsStore, ledger, following, clock, silentLog),
-      new DraftPushService(stripe, invoices, following, customers, ledger, items),
-      new ItemPushService(stripe, invoices, ledger, items),
+      recording,
+      new DraftPushService(stripe, invoices, following, customers, ledger, items, clock),
+      new LinesPushService(
+        new CallsService(syncsStore, leases, ledger, items, clock, silentLog),
+        leases,
+        recording,
+        itemPush,
+        invoices,
+        stripe,
+        clock,
+      ),
+      invoices,
       new FinalizePushService(stripe, invoices, following, items, silentLog),
       clock,
     );
+    const links = new LinksService(
+      config,
+      new LinksStore(database),
+      customers,
+      new CustomersService(new CustomersStore(database), database, clock),
+      clock,
+    );
+    const linkPush = new LinkPushService(links, leases, stripe, clock, silentLog);
     return {
-      push: new PushService(syncsStore, leases, steps, stripe, clock, silentLog),
+      push: new PushService(syncsStore, leases, linkPush, steps, stripe, clock, silentLog),
+      links,
       invoiceEvents: new InvoiceEventsService(
         events,
         invoices,
         following,
+        new DraftEventsService(
+          events,
+          new StripeSubscriptionsService(new SubscriptionsClient(client)),
+          drafts,
+          database,
+        ),
         database,
         clock,
         silentLog,
@@ -177,8 +266,11 @@ export class Syncing {
         silentLog,
       ),
       invoices,
-      retry: new RetryService(syncsStore, invoices, ledger, items, database, clock),
+      retry: new RetryService(syncsStore, invoices, ledger, items, unplaced, database, clock),
       ledger: items,
+      following,
+      standing,
+      standings: new StandingsReader(standings, customers),
     };
   }
 
@@ -190,41 +282,53 @@ export class Syncing {
       new CustomersStore(this.db.database),
       this.db.database,
       this.clock,
-    ).create(factory.customer({ stripeCustomerId: stripeCustomer?.id ?? null }), []);
+    ).create(
+      factory.customer({ stripeCustomerId: stripeCustomer?.id ?? null, ...options.customer }),
+      [],
+    );
     const period = await this.seedPeriod(customer.id, amounts.length);
     const worker = this.worker();
-    const lineItemIds = amounts.map(() => newId('li'));
-    const invoiceId = await this.db.database.transaction(async () => {
-      const id = await worker.invoices.open({
-        customerId: customer.id,
-        billingPeriodId: period.id,
-        currency: 'usd',
-        finalize,
-        now: this.clock.now(),
-      });
-      for (const [index, lineItemId] of lineItemIds.entries()) {
+    const lines = amounts.map((amount) => ({ id: newId('li'), amountMinor: BigInt(amount) }));
+    const carried = await this.db.database.transaction(async () => {
+      const items = await worker.invoices.carry(
+        {
+          customerId: customer.id,
+          billingPeriodId: period.id,
+          currency: 'usd',
+          finalize,
+          now: this.clock.now(),
+        },
+        lines,
+      );
+      for (const [index, item] of items.entries()) {
         await this.db.database.query(
           `INSERT INTO line_items (id, customer_id, subscription_id, billing_period_id, price_id, kind,
              amount_minor, currency, description, cut_off_batch, steps, state, invoice_id, created_at)
            VALUES ($1, $2, $3, $4, $5, 'flat', $6, 'usd', $7, 0, '[]', 'pending', $8, $9)`,
           [
-            lineItemId,
+            item.id,
             customer.id,
             period.subscriptionId,
             period.id,
             period.priceIds[index],
-            amounts[index],
+            item.amountMinor.toString(),
             `Line ${index}`,
-            id,
+            item.invoiceId,
             this.clock.now(),
           ],
         );
       }
-      await worker.invoices.enqueue(id, lineItemIds);
-      return id;
+      await worker.invoices.enqueueAll(items);
+      return items;
     });
-    const stripeCustomerId = stripeCustomer?.id ?? null;
-    return { invoiceId, customerId: customer.id, stripeCustomerId, lineItemIds };
+    const invoiceIds = [...new Set(carried.map((item) => item.invoiceId))];
+    return {
+      invoiceId: invoiceIds[0] ?? '',
+      invoiceIds,
+      customerId: customer.id,
+      stripeCustomerId: stripeCustomer?.id ?? null,
+      lineItemIds: lines.map(({ id }) => id),
+    };
   }
 
   private async seedPeriod(
@@ -298,8 +402,10 @@ export class Syncing {
     const invoices = await this.sdk.invoices.list({ customer, limit: 100 });
     return await Promise.all(
       invoices.data.map(async (invoice) => {
-        const items = await this.sdk.invoiceItems.list({ invoice: invoice.id, limit: 100 });
-        return { invoice, items: items.data };
+        const items = await this.sdk.invoiceItems
+          .list({ invoice: invoice.id, limit: 100 })
+          .autoPagingToArray({ limit: 1_000 });
+        return { invoice, items };
       }),
     );
   }
@@ -318,7 +424,7 @@ export class Syncing {
   }
 
   /** State of an invoice, its line items and its syncs, as stored. */
-  async stored(invoiceId: string): Promise<{
+  async stored(invoiceId: string | null): Promise<{
     state: string;
     lineItems: string[];
     syncs: string[];
@@ -367,6 +473,11 @@ export class Syncing {
 
   /** A client of its own settings. */
   client(config: Config, database: Database): StripeClient {
-    return new StripeClient(config, database);
+    return new StripeClient(config, database, limiter(config, database));
   }
+}
+
+/** The limiter of one process. */
+export function limiter(config: Config, database: Database): RateLimiterService {
+  return new RateLimiterService(config, new RateLimitsStore(database), silentLog);
 }

@@ -25,6 +25,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = (() => {
     billing: [
       ...ground,
       ...['thresholds', 'usage', 'pricing', 'customers', 'meters', 'webhooks', 'stripe'],
+      ...['events', 'sources'],
     ],
   };
   const features = [...ground, ...Object.keys(below)];

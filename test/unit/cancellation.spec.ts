@@ -10,7 +10,10 @@ const subscription = { startsAt: day(-60), trialEndsAt: null, endsAt: null };
 
 function outcome(when: CancelAt['when'], now: Date, context: Partial<CancelContext> = {}): unknown {
   const open = { window: { start: day(1), end: day(30) }, cadence };
-  const cancellation = cancellationOf({ when }, { subscription, open, now, ...context });
+  const cancellation = cancellationOf(
+    { when },
+    { subscription, open, isCharged: false, now, ...context },
+  );
   return cancellation.outcome === 'ends' ? cancellation.endsAt : cancellation.outcome;
 }
 
@@ -63,6 +66,21 @@ describe('cancellationOf', () => {
     ] as const)('cancelled to its end, %s', (_, when, now, expected) => {
       const cancelled = { ...trial, endsAt: day(8) };
       expect(outcome(when, now, { subscription: cancelled, open: null })).toEqual(expected);
+    });
+  });
+
+  describe('of a first period that is charged for already', () => {
+    const trial = { startsAt: day(-8), trialEndsAt: day(1), endsAt: null };
+
+    it.each([
+      ['now', 'now', day(10), day(10)],
+      ['now, the instant it begins', 'now', day(1), new Date(day(1).getTime() + 1)],
+      ['at its start', day(1), day(10), 'too_early'],
+      ['in the trial before it', day(0), day(10), 'too_early'],
+      ['at a time of it', day(2), day(10), day(2)],
+      ['at its end', 'period_end', day(10), day(30)],
+    ] as const)('%s', (_, when, now, expected) => {
+      expect(outcome(when, now, { subscription: trial, isCharged: true })).toEqual(expected);
     });
   });
 

@@ -1,4 +1,10 @@
-import { metadataOf, readEvent } from '../../src/stripe/provider-event.js';
+import {
+  isThinType,
+  metadataOf,
+  plainType,
+  readEvent,
+  subscriptionOf,
+} from '../../src/stripe/provider-event.js';
 
 const snapshot = {
   id: 'evt_1',
@@ -18,6 +24,7 @@ describe('readEvent', () => {
       livemode: true,
       occurredAt: new Date(1_796_083_200_000),
       isThin: false,
+      snapshotEventId: null,
     });
   });
 
@@ -30,7 +37,13 @@ describe('readEvent', () => {
       livemode: false,
       related_object: { id: 'in_2', type: 'invoice' },
     };
-    expect(readEvent(JSON.stringify(thin))).toMatchObject({ objectId: 'in_2', isThin: true });
+    expect(readEvent(JSON.stringify(thin))).toMatchObject({
+      objectId: 'in_2',
+      isThin: true,
+      snapshotEventId: null,
+    });
+    const paired = readEvent(JSON.stringify({ ...thin, snapshot_event: 'evt_1' }));
+    expect(paired?.snapshotEventId).toBe('evt_1');
   });
 
   it.each([
@@ -49,6 +62,27 @@ describe('readEvent', () => {
 
   it('takes an event about nothing', () => {
     expect(readEvent(JSON.stringify({ ...snapshot, data: {} }))).toMatchObject({ objectId: null });
+  });
+});
+
+describe('plainType', () => {
+  it('is the same for both kinds of event', () => {
+    expect(plainType('v1.invoice.paid')).toBe('invoice.paid');
+    expect(plainType('invoice.paid')).toBe('invoice.paid');
+    expect(['v1.invoice.paid', 'invoice.paid'].map(isThinType)).toEqual([true, false]);
+  });
+});
+
+describe('subscriptionOf', () => {
+  it('is the subscription that an invoice was made for, or null', () => {
+    const parent = {
+      type: 'subscription_details',
+      subscription_details: { subscription: 'sub_1' },
+    };
+    const event = { ...snapshot, data: { object: { ...snapshot.data.object, parent } } };
+    expect(subscriptionOf(JSON.stringify(event))).toBe('sub_1');
+    expect(subscriptionOf(JSON.stringify(snapshot))).toBeNull();
+    expect(subscriptionOf('{')).toBeNull();
   });
 });
 

@@ -21,8 +21,17 @@ import {
 import { toMessage } from './invoice-message.js';
 import { InvoicesStore } from './invoices.store.js';
 
+/** What was just followed, for whoever has to know in the same transaction. */
+export interface Followed {
+  readonly invoice: Invoice;
+  readonly sighting: InvoiceSighting;
+  readonly now: Date;
+}
+
 @Injectable()
 export class FollowingService {
+  private readonly listeners: ((followed: Followed) => Promise<void>)[] = [];
+
   constructor(
     private readonly store: InvoicesStore,
     private readonly syncs: SyncQueueService,
@@ -32,6 +41,11 @@ export class FollowingService {
     private readonly database: Database,
     private readonly customers: CustomersReader,
   ) {}
+
+  /** Calls back in the transaction of each sighting that is followed, also of one that changes no state. */
+  onFollowed(listener: (followed: Followed) => Promise<void>): void {
+    this.listeners.push(listener);
+  }
 
   /**
    * Makes our invoice and its line items what Stripe was seen to have; a sighting older than what is
@@ -59,6 +73,9 @@ export class FollowingService {
       }
       for (const type of messagesOf(before.state, state)) {
         await this.tell(type, after, now);
+      }
+      for (const listener of this.listeners) {
+        await listener({ invoice: after, sighting, now });
       }
       return after;
     });

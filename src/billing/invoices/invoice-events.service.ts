@@ -1,6 +1,6 @@
 /*
  * Turns provider events into what they are about: our invoice made to follow Stripe's as it is now.
- * What an event itself says is not used but for one thing, that a payment failed; so order, duplicates
+ * What an event itself says is not used but for one thing, that Stripe failed at something; so order, duplicates
  * and losses do not matter. An event is ended in the transaction of its effect: whoever comes second
  * finds it ended and changes nothing.
  */
@@ -8,8 +8,9 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { Database } from '../../platform/database/database.js';
 import { Log } from '../../platform/log.js';
-import { metadataOf, type ProviderEvent } from '../../stripe/provider-event.js';
+import { metadataOf, plainType, type ProviderEvent } from '../../stripe/provider-event.js';
 import { ProviderEventsService } from '../../stripe/provider-events.service.js';
+import { DraftEventsService } from './draft-events.service.js';
 import { FollowingService } from './following.service.js';
 import { INVOICE_METADATA, type InvoiceSighting } from './invoice.js';
 import { type InvoiceOwner, InvoicesService } from './invoices.service.js';
@@ -23,6 +24,7 @@ export class InvoiceEventsService {
     private readonly events: ProviderEventsService,
     private readonly invoices: InvoicesService,
     private readonly following: FollowingService,
+    private readonly drafts: DraftEventsService,
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly log: Log,
@@ -42,11 +44,29 @@ export class InvoiceEventsService {
 
   private async process(event: ProviderEvent): Promise<void> {
     const stripeInvoiceId = event.objectId ?? '';
+    if (plainType(event.type).startsWith('customer.subscription.')) {
+      await this.drafts.wake(event);
+      return;
+    }
     const named = metadataOf(event.payload)[INVOICE_METADATA];
-    const owner = await this.invoices.ownerOf(
+    let owner = await this.invoices.ownerOf(
       stripeInvoiceId,
       typeof named === 'string' ? named : null,
     );
+    if (owner.kind === 'foreign') {
+      const seen = await this.drafts.see(event);
+      if (seen.outcome !== 'succeeded') {
+        await this.events.postpone(event, seen.message);
+        return;
+      }
+      if (await this.drafts.note(event, seen.value)) {
+        return;
+      }
+      owner = await this.invoices.ownerOf(
+        stripeInvoiceId,
+        seen.value?.metadata[INVOICE_METADATA] ?? null,
+      );
+    }
     if (owner.kind === 'early') {
       await this.events.postpone(event, 'Ours, but its id is not recorded here yet.');
       return;
@@ -77,8 +97,9 @@ export class InvoiceEventsService {
         return false;
       }
       const invoice = await this.following.follow(invoiceId, sighting, now);
-      if (event.type === 'invoice.payment_failed') {
-        await this.following.tell(event.type, invoice, now, { provider_event: event.id });
+      const type = plainType(event.type);
+      if (type === 'invoice.payment_failed' || type === 'invoice.finalization_failed') {
+        await this.following.tell(type, invoice, now, { provider_event: event.id });
       }
       return true;
     });

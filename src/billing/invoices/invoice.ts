@@ -36,8 +36,12 @@ export interface Invoice {
   readonly state: InvoiceState;
   /** Null until the draft was first asked for. */
   readonly stripeCustomerId: string | null;
+  /** Whose invoice it is: null until the draft was first asked for, and when the key may not tell. */
+  readonly stripeAccountId: string | null;
   /** Null until the draft exists. */
   readonly stripeInvoiceId: string | null;
+  /** Whose invoice it is that Stripe made by itself, and finalizes; null for one of our own. */
+  readonly stripeSubscriptionId: string | null;
   readonly number: string | null;
   /** Null until Stripe has said so. */
   readonly totalMinor: bigint | null;

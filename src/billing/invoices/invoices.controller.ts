@@ -38,6 +38,8 @@ function toResponse({ invoice, customer, lineItemIds }: NamedInvoice): InvoiceRe
     customer: customer?.key ?? invoice.customerId,
     billing_period: invoice.billingPeriodId,
     currency: invoice.currency,
+    mode: invoice.stripeSubscriptionId === null ? 'invoice' : 'subscription',
+    stripe_subscription: invoice.stripeSubscriptionId,
     finalize: invoice.finalize,
     state: invoice.state,
     number: invoice.number,

@@ -3,12 +3,18 @@
  * queued here in the same transaction. What Stripe then says of them is followed elsewhere.
  */
 import { Injectable } from '@nestjs/common';
+import { CustomersReader } from '../../customers/customers.reader.js';
 import { notFound } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
-import { type StripeResult } from '../../stripe/stripe-result.js';
+import { Database } from '../../platform/database/database.js';
+import { Log } from '../../platform/log.js';
+import { MAX_ITEMS_PER_INVOICE } from '../../stripe/stripe-object.js';
+import { mapResult, type StripeFailure, type StripeResult } from '../../stripe/stripe-result.js';
+import { type StripeSubscriptionInvoice } from '../../stripe/stripe-subscription.js';
 import { StripeService } from '../../stripe/stripe.service.js';
 import { SyncQueueService } from '../sync/sync-queue.service.js';
 import { type Invoice, type InvoiceSighting } from './invoice.js';
+import { type Carried, splitForInvoices } from './invoice-split.js';
 import { InvoicesStore } from './invoices.store.js';
 
 /** Whose an invoice of Stripe's is. */
@@ -28,12 +34,29 @@ export interface NewInvoice {
   readonly now: Date;
 }
 
+export interface NewDraft {
+  readonly customerId: string;
+  /** Of the first line item on it. */
+  readonly billingPeriodId: string;
+  readonly stripeSubscriptionId: string;
+  readonly now: Date;
+}
+
+/** Somebody has to deploy another key first. */
+const OTHER_ACCOUNT_RETRY_MS = 300_000;
+
 @Injectable()
 export class InvoicesService {
+  /** Other accounts that the log knows of. */
+  private readonly toldOf = new Set<string>();
+
   constructor(
     private readonly store: InvoicesStore,
     private readonly syncs: SyncQueueService,
     private readonly stripe: StripeService,
+    private readonly customers: CustomersReader,
+    private readonly database: Database,
+    private readonly log: Log,
   ) {}
 
   /** Whether Stripe can be asked at all. */
@@ -49,7 +72,9 @@ export class InvoicesService {
       id: newId('inv'),
       state: 'pending',
       stripeCustomerId: null,
+      stripeAccountId: null,
       stripeInvoiceId: null,
+      stripeSubscriptionId: null,
       number: null,
       totalMinor: null,
       amountPaidMinor: null,
@@ -59,6 +84,71 @@ export class InvoicesService {
     };
     await this.store.insert(invoice);
     return invoice.id;
+  }
+
+  /**
+   * The invoice of ours for a draft that Stripe made by itself: a new one, or the one that is there; in
+   * the caller's transaction. Answers its id; null when what is there is no draft any longer.
+   */
+  async openOn(draft: StripeSubscriptionInvoice, input: NewDraft): Promise<string | null> {
+    const known = await this.store.findByStripeId(draft.id);
+    if (known !== null) {
+      return (await this.lock(known.id)).state === 'draft' ? known.id : null;
+    }
+    const { now, ...rest } = input;
+    const invoice: Invoice = {
+      ...rest,
+      id: newId('inv'),
+      currency: draft.currency,
+      finalize: false,
+      state: 'draft',
+      stripeCustomerId: draft.customer,
+      stripeAccountId: this.stripe.knownAccountId,
+      stripeInvoiceId: draft.id,
+      number: draft.number,
+      totalMinor: draft.totalMinor,
+      amountPaidMinor: draft.amountPaidMinor,
+      hostedInvoiceUrl: draft.hostedInvoiceUrl,
+      createdAt: now,
+      updatedAt: now,
+    };
+    await this.store.insert(invoice);
+    return invoice.id;
+  }
+
+  /** Queues an item for each line item on a draft that is there. In the transaction that puts them on it. */
+  async enqueueItems(invoiceId: string, lineItemIds: readonly string[]): Promise<void> {
+    await this.syncs.enqueueItems(await this.get(invoiceId), lineItemIds);
+  }
+
+  /**
+   * Opens as many invoices as line items need that an invoice of Stripe's cannot hold together, and says
+   * which of them each goes on. In the caller's transaction.
+   */
+  async carry<Item extends Carried>(
+    input: NewInvoice,
+    items: readonly Item[],
+  ): Promise<(Item & { readonly invoiceId: string })[]> {
+    const carried = new Map<Item, string>();
+    for (const part of splitForInvoices(items, MAX_ITEMS_PER_INVOICE)) {
+      const invoiceId = await this.open(input);
+      for (const item of part) {
+        carried.set(item, invoiceId);
+      }
+    }
+    return items.map((item) => ({ ...item, invoiceId: carried.get(item) ?? '' }));
+  }
+
+  /** Queues each of the invoices with those of the line items that go on it. As `enqueue`. */
+  async enqueueAll(items: readonly { id: string; invoiceId: string | null }[]): Promise<void> {
+    const invoiceIds = new Set(items.flatMap(({ invoiceId }) => invoiceId ?? []));
+    for (const invoiceId of invoiceIds) {
+      const own = items.filter((item) => item.invoiceId === invoiceId);
+      await this.enqueue(
+        invoiceId,
+        own.map(({ id }) => id),
+      );
+    }
   }
 
   /**
@@ -79,28 +169,68 @@ export class InvoicesService {
     return existing(id, await this.store.lock(id));
   }
 
-  /** Keeps whom the draft is asked for at Stripe. In the caller's transaction. */
+  /** Keeps whom the draft is asked for at Stripe, and in whose account. In the caller's transaction. */
   async recordStripeCustomer(id: string, stripeCustomerId: string, now: Date): Promise<void> {
-    await this.store.update({ ...(await this.lock(id)), stripeCustomerId, updatedAt: now });
+    const stripeAccountId = this.stripe.knownAccountId;
+    const invoice = await this.lock(id);
+    await this.store.update({ ...invoice, stripeCustomerId, stripeAccountId, updatedAt: now });
+  }
+
+  /** The draft was refused, so the account does not have it: another one may be asked. */
+  async forgetAccount(id: string, now: Date): Promise<void> {
+    await this.database.transaction(async () => {
+      const invoice = await this.lock(id);
+      await this.store.update({ ...invoice, stripeAccountId: null, updatedAt: now });
+    });
+  }
+
+  /**
+   * Why Stripe cannot be asked about an invoice now: our key is one of another account, where it would
+   * look deleted, or whose it is cannot be told. Null when nothing stands against it. Outside any
+   * transaction.
+   */
+  async accountFault(invoice: Invoice): Promise<StripeFailure | null> {
+    const asked = await this.stripe.accountId();
+    if (asked.outcome !== 'succeeded') {
+      return asked;
+    }
+    const ours = asked.value;
+    const theirs = invoice.stripeAccountId ?? (await this.accountOfCustomer(invoice));
+    if (ours === null || theirs === null || ours === theirs) {
+      return null;
+    }
+    const message =
+      `The invoice ${invoice.id} belongs in the Stripe account ${theirs}, but STRIPE_SECRET_KEY is ` +
+      `a key of ${ours}. It waits for a key of its own account.`;
+    if (!this.toldOf.has(theirs)) {
+      this.toldOf.add(theirs);
+      this.log.problem('stripe.other_account', message, { account: ours, invoice_account: theirs });
+    }
+    return { outcome: 'unavailable', message, retryAfterMs: OTHER_ACCOUNT_RETRY_MS };
+  }
+
+  private async accountOfCustomer({ customerId }: Invoice): Promise<string | null> {
+    const { stripeCustomerId } = await this.customers.get(customerId);
+    return stripeCustomerId === null
+      ? null
+      : await this.store.findAccountOf(customerId, stripeCustomerId);
   }
 
   /** What Stripe says of an invoice now. Outside any transaction. */
   async sight(stripeInvoiceId: string): Promise<StripeResult<InvoiceSighting>> {
-    const found = await this.stripe.getInvoice(stripeInvoiceId);
-    if (found.outcome !== 'succeeded') {
-      return found;
+    const ours = await this.store.findByStripeId(stripeInvoiceId);
+    const fault = ours === null ? null : await this.accountFault(ours);
+    if (fault !== null) {
+      return fault;
     }
-    const invoice = found.value;
-    if (invoice === null) {
-      return { outcome: 'succeeded', value: { kind: 'deleted' } };
-    }
-    if (invoice.status === 'draft') {
-      return { outcome: 'succeeded', value: { kind: 'present', invoice, items: null } };
-    }
-    const items = await this.stripe.listInvoiceItems(stripeInvoiceId);
-    return items.outcome === 'succeeded'
-      ? { outcome: 'succeeded', value: { kind: 'present', invoice, items: items.value } }
-      : items;
+    const found = await this.stripe.getInvoiceWithItems(stripeInvoiceId);
+    return mapResult(found, (seen): InvoiceSighting => {
+      if (seen === null) {
+        return { kind: 'deleted' };
+      }
+      const { invoice, items } = seen;
+      return { kind: 'present', invoice, items: invoice.status === 'draft' ? null : items };
+    });
   }
 
   /** Whose an invoice of Stripe's is: by its id, else by our id in its metadata, which is there from the first moment on. */

@@ -12,6 +12,7 @@ interface InvoiceRow {
   readonly finalize: boolean;
   readonly state: InvoiceState;
   readonly stripe_customer_id: string | null;
+  readonly stripe_account_id: string | null;
   readonly stripe_invoice_id: string | null;
   readonly number: string | null;
   readonly total_minor: string | null;
@@ -19,10 +20,12 @@ interface InvoiceRow {
   readonly hosted_invoice_url: string | null;
   readonly created_at: Date;
   readonly updated_at: Date;
+  readonly stripe_subscription_id: string | null;
 }
 
 const COLUMNS = `id, customer_id, billing_period_id, currency, finalize, state, stripe_customer_id,
-  stripe_invoice_id, number, total_minor, amount_paid_minor, hosted_invoice_url, created_at, updated_at`;
+  stripe_account_id, stripe_invoice_id, number, total_minor, amount_paid_minor, hosted_invoice_url, created_at, updated_at,
+  stripe_subscription_id`;
 
 /** Which invoices a list shows; null: any. */
 export interface InvoiceFilter {
@@ -37,7 +40,7 @@ export class InvoicesStore {
   async insert(invoice: Invoice): Promise<void> {
     await this.database.query(
       `INSERT INTO invoices (${COLUMNS})
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
       [
         invoice.id,
         invoice.customerId,
@@ -48,6 +51,7 @@ export class InvoicesStore {
         ...saidByStripe(invoice),
         invoice.createdAt,
         invoice.updatedAt,
+        invoice.stripeSubscriptionId,
       ],
     );
   }
@@ -56,8 +60,8 @@ export class InvoicesStore {
   async update(invoice: Invoice): Promise<void> {
     await this.database.query(
       `UPDATE invoices
-       SET state = $2, stripe_customer_id = $3, stripe_invoice_id = $4, number = $5, total_minor = $6,
-         amount_paid_minor = $7, hosted_invoice_url = $8, updated_at = $9
+       SET state = $2, stripe_customer_id = $3, stripe_account_id = $4, stripe_invoice_id = $5, number = $6,
+         total_minor = $7, amount_paid_minor = $8, hosted_invoice_url = $9, updated_at = $10
        WHERE id = $1`,
       [invoice.id, invoice.state, ...saidByStripe(invoice), invoice.updatedAt],
     );
@@ -89,6 +93,30 @@ export class InvoicesStore {
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
 
+  /**
+   * The Stripe account in which a customer is known under an id, by what was billed or linked there
+   * last; null when nobody knows. Indexes invoices_customer and stripe_customer_links_customer.
+   */
+  async findAccountOf(customerId: string, stripeCustomerId: string): Promise<string | null> {
+    const rows = await this.database.query<{ stripe_account_id: string }>(
+      `SELECT known.stripe_account_id
+       FROM (
+         SELECT invoice.stripe_account_id, invoice.created_at
+         FROM invoices AS invoice
+         WHERE invoice.customer_id = $1 AND invoice.stripe_customer_id = $2
+           AND invoice.stripe_invoice_id IS NOT NULL
+         UNION ALL
+         SELECT link.stripe_account_id, link.updated_at
+         FROM stripe_customer_links AS link
+         WHERE link.customer_id = $1 AND link.stripe_customer_id = $2) AS known
+       WHERE known.stripe_account_id IS NOT NULL
+       ORDER BY known.created_at DESC
+       LIMIT 1`,
+      [customerId, stripeCustomerId],
+    );
+    return rows[0]?.stripe_account_id ?? null;
+  }
+
   /** Newest first. Index invoices_customer when a customer is asked for. */
   async list(filter: InvoiceFilter, limit: number, before: string | null): Promise<Page<Invoice>> {
     const rows = await this.database.query<InvoiceRow>(
@@ -107,6 +135,7 @@ export class InvoicesStore {
 function saidByStripe(invoice: Invoice): unknown[] {
   return [
     invoice.stripeCustomerId,
+    invoice.stripeAccountId,
     invoice.stripeInvoiceId,
     invoice.number,
     invoice.totalMinor?.toString() ?? null,
@@ -124,6 +153,7 @@ function fromRow(row: InvoiceRow): Invoice {
     finalize: row.finalize,
     state: row.state,
     stripeCustomerId: row.stripe_customer_id,
+    stripeAccountId: row.stripe_account_id,
     stripeInvoiceId: row.stripe_invoice_id,
     number: row.number,
     totalMinor: row.total_minor === null ? null : BigInt(row.total_minor),
@@ -131,5 +161,6 @@ function fromRow(row: InvoiceRow): Invoice {
     hostedInvoiceUrl: row.hosted_invoice_url,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    stripeSubscriptionId: row.stripe_subscription_id,
   };
 }

@@ -22,6 +22,9 @@ export class InvoiceResponse {
   customer: string;
   billing_period: string;
   currency: string;
+  /** `invoice`: made here. `subscription`: Stripe made it for `stripe_subscription`, and finalizes it. */
+  mode: string;
+  stripe_subscription: string | null;
   /** Whether it is finalized here; else a person does it at Stripe. */
   finalize: boolean;
   /** What Stripe said last; `pending` until it has a draft. */

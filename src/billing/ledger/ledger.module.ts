@@ -1,6 +1,5 @@
 import { Module } from '@nestjs/common';
 import { CustomersModule } from '../../customers/customers.module.js';
-import { MetersModule } from '../../meters/meters.module.js';
 import { PricingModule } from '../../pricing/pricing.module.js';
 import { LedgerReader } from './ledger.reader.js';
 import { LedgerService } from './ledger.service.js';
@@ -8,7 +7,7 @@ import { LedgerStore } from './ledger.store.js';
 import { LineItemsController } from './line-items.controller.js';
 
 @Module({
-  imports: [CustomersModule, MetersModule, PricingModule],
+  imports: [CustomersModule, PricingModule],
   controllers: [LineItemsController],
   providers: [LedgerStore, LedgerService, LedgerReader],
   exports: [LedgerService, LedgerReader],

@@ -3,18 +3,12 @@ import { Injectable } from '@nestjs/common';
 import { type Customer } from '../../customers/customer.js';
 import { CustomersReader } from '../../customers/customers.reader.js';
 import { invalidField, notFound } from '../../kernel/errors.js';
-import { type Meter } from '../../meters/meter.js';
-import { MetersReader } from '../../meters/meters.reader.js';
+import { type Interval } from '../../kernel/interval.js';
 import { type Page } from '../../platform/http/page.js';
-import { type Plan, type PlanVersion, type Price } from '../../pricing/plan.js';
+import { type Price } from '../../pricing/plan.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
 import { LedgerStore } from './ledger.store.js';
-import {
-  type BillableLineItem,
-  type LineItem,
-  type LineItemFilter,
-  type LineItemOrigin,
-} from './line-item.js';
+import { type BillableLineItem, type LineItem, type LineItemFilter } from './line-item.js';
 
 /** A line item with the customer and the price it names. */
 export interface NamedLineItem {
@@ -23,22 +17,12 @@ export interface NamedLineItem {
   readonly price: Price;
 }
 
-/** Everything that a line item was computed from. */
-export interface Explanation extends NamedLineItem {
-  readonly origin: LineItemOrigin;
-  readonly plan: Plan;
-  readonly version: PlanVersion;
-  /** Null but for usage. */
-  readonly meter: Meter | null;
-}
-
 @Injectable()
 export class LedgerReader {
   constructor(
     private readonly store: LedgerStore,
     private readonly customers: CustomersReader,
     private readonly plans: PlansReader,
-    private readonly meters: MetersReader,
   ) {}
 
   /** One line item; throws not_found. */
@@ -70,21 +54,21 @@ export class LedgerReader {
     return { items: await this.named(items), nextCursor };
   }
 
-  /** What a line item was computed from; throws not_found. */
-  async explain(id: string): Promise<Explanation> {
-    const origin = await this.store.findOrigin(id);
-    const [named] = origin === null ? [] : await this.named([origin.item]);
-    if (origin === null || named === undefined) {
-      throw notFound('line item', id);
-    }
-    const { price } = named;
-    return {
-      ...named,
-      origin,
-      plan: await this.plans.get(origin.planId),
-      version: await this.plans.version(origin.planVersionId),
-      meter: price.kind === 'usage' ? await this.meters.get(price.meterId) : null,
-    };
+  /** All line items of a billing period, adjustments too, in the order in which they were written. */
+  async ofPeriod(billingPeriodId: string): Promise<LineItem[]> {
+    return await this.store.listOfPeriod(billingPeriodId);
+  }
+
+  /**
+   * Line items of usage whose period ends after an instant, of customers who ever owned one of these
+   * subjects, by when their periods start; at most `limit`.
+   */
+  async ofOwners(
+    subjects: readonly string[],
+    after: Date,
+    limit: number,
+  ): Promise<{ readonly item: LineItem; readonly billingPeriod: Interval }[]> {
+    return await this.store.listOfOwners(subjects, after, limit);
   }
 
   /** The line items of an invoice, as a billing provider is told of them, in the order of their ids. */
@@ -95,6 +79,11 @@ export class LedgerReader {
   /** Those that exist among the ids, likewise. */
   async byIds(lineItemIds: readonly string[]): Promise<BillableLineItem[]> {
     return await this.billable({ lineItemIds });
+  }
+
+  /** The ids of the prices whose fees are charged for a period already. */
+  async chargedFees(billingPeriodId: string): Promise<ReadonlySet<string>> {
+    return new Set(await this.store.listChargedFees(billingPeriodId));
   }
 
   /** The ids of the line items of each invoice, by the invoice's id. */

@@ -37,6 +37,11 @@ export class LedgerService {
     });
   }
 
+  /** Forgets the item at Stripe of a line item, which is not there any longer; another id stays. */
+  async forgetItem(lineItemId: string, stripeInvoiceItemId: string): Promise<void> {
+    await this.store.forgetItem(lineItemId, stripeInvoiceItemId);
+  }
+
   /**
    * Puts failed line items, of which it is proven that Stripe has them nowhere, on another invoice.
    *
@@ -44,5 +49,20 @@ export class LedgerService {
    */
   async rebill(lineItemIds: readonly string[], invoiceId: string): Promise<number> {
     return await this.store.moveToInvoice(lineItemIds, invoiceId);
+  }
+
+  /** Puts pending line items that are on no invoice on one; answers those that it took. */
+  async place(lineItemIds: readonly string[], invoiceId: string): Promise<string[]> {
+    return await this.store.place(lineItemIds, invoiceId);
+  }
+
+  /** Takes failed line items, of which it is proven that Stripe has them nowhere, off their invoice. */
+  async carryOver(lineItemIds: readonly string[], reason: string): Promise<void> {
+    await this.store.takeOff(lineItemIds, reason);
+  }
+
+  /** Keeps why an invoice that should have carried a line item could not. */
+  async recordCarriedOver(lineItemId: string, reason: string): Promise<void> {
+    await this.store.recordCarriedOver(lineItemId, reason);
   }
 }

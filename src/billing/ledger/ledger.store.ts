@@ -3,18 +3,17 @@
  * statement here updates it; only the state moves, by one guarded UPDATE.
  */
 import { Injectable } from '@nestjs/common';
-import { decimal } from '../../kernel/decimal.js';
 import { type Interval, interval } from '../../kernel/interval.js';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
-import { type RatingStep } from '../../pricing/rating-step.js';
+import { type LineItem, type LineItemFilter, type NewLineItem } from './line-item.js';
 import {
-  type Charge,
-  type LineItem,
-  type LineItemFilter,
-  type LineItemOrigin,
-  type NewLineItem,
-} from './line-item.js';
+  fromRow,
+  LINE_ITEM_COLUMNS,
+  LINE_ITEM_ROWS,
+  type LineItemRow,
+  toRow,
+} from './line-item.sql.js';
 import { type LineItemState, statesBefore } from './line-item-state.js';
 
 /** Which line items move: those of an invoice, or those named. */
@@ -28,99 +27,79 @@ export interface StateDetails {
   readonly stripeInvoiceItemId: string | null;
 }
 
-interface LineItemRow {
-  readonly id: string;
-  readonly customer_id: string;
-  readonly subscription_id: string;
-  readonly billing_period_id: string;
-  readonly price_id: string;
-  readonly kind: Charge['kind'];
-  /** Null but for usage. */
-  readonly quantity: string | null;
-  readonly amount_minor: string;
-  readonly currency: string;
-  readonly description: string;
-  readonly cut_off_batch: string;
-  readonly steps: RatingStep[];
-  readonly state: LineItemState;
-  readonly failure: string | null;
-  readonly invoice_id: string | null;
-  readonly stripe_invoice_item_id: string | null;
-  readonly stripe_invoice_id: string | null;
-  readonly created_at: Date;
-}
-
 interface PeriodRow extends LineItemRow {
   readonly starts_at: Date;
   readonly ends_at: Date;
 }
-
-interface OriginRow extends LineItemRow {
-  readonly starts_at: Date;
-  readonly ends_at: Date;
-  readonly time_zone: string;
-  readonly plan_id: string;
-  readonly plan_version_id: string;
-}
-
-const COLUMNS = `item.id, item.customer_id, item.subscription_id, item.billing_period_id, item.price_id,
-  item.kind, item.quantity, item.amount_minor, item.currency, item.description, item.cut_off_batch,
-  item.steps, item.state, item.failure, item.invoice_id, item.stripe_invoice_item_id, item.created_at,
-  invoice.stripe_invoice_id`;
-const FROM = `line_items AS item LEFT JOIN invoices AS invoice ON invoice.id = item.invoice_id`;
 
 @Injectable()
 export class LedgerStore {
   constructor(private readonly database: Database) {}
 
   /**
-   * Inserts the line items of a period, in state pending. A second line of the same period and price
-   * breaks line_items_once and with it the caller's transaction.
+   * Inserts line items in state pending. A second line of the same period and price, or a second
+   * adjustment of the same number, breaks line_items_once and with it the caller's transaction. Whose
+   * subjects were is noted as the caller's snapshot has it, in which usage was read.
    */
   async insert(items: readonly NewLineItem[]): Promise<void> {
     await this.database.query(
       `INSERT INTO line_items (id, customer_id, subscription_id, billing_period_id, price_id, kind,
-         quantity, amount_minor, currency, description, cut_off_batch, steps, state, invoice_id, created_at)
+         quantity, amount_minor, currency, description, cut_off_batch, steps, state, invoice_id, created_at,
+         corrects_line_item_id, adjustment_number, billed_in_period_id, ownership_number)
        SELECT item.id, item.customer_id, item.subscription_id, item.billing_period_id, item.price_id,
          item.kind, item.quantity, item.amount_minor, item.currency, item.description,
-         item.cut_off_batch, item.steps, 'pending', item.invoice_id, item.created_at
+         item.cut_off_batch, item.steps, 'pending', item.invoice_id, item.created_at,
+         item.corrects_line_item_id, item.adjustment_number, item.billed_in_period_id,
+         (SELECT coalesce(max(number), 0) FROM customer_subjects)
        FROM json_to_recordset($1::json) AS item (id text, customer_id text, subscription_id text,
          billing_period_id text, price_id text, kind text, quantity numeric, amount_minor bigint,
          currency text, description text, cut_off_batch bigint, steps jsonb, invoice_id text,
-         created_at timestamptz)`,
+         created_at timestamptz, corrects_line_item_id text, adjustment_number integer,
+         billed_in_period_id text)`,
       [JSON.stringify(items.map(toRow))],
     );
   }
 
   async find(id: string): Promise<LineItem | null> {
     const rows = await this.database.query<LineItemRow>(
-      `SELECT ${COLUMNS} FROM ${FROM} WHERE item.id = $1`,
+      `SELECT ${LINE_ITEM_COLUMNS} FROM ${LINE_ITEM_ROWS} WHERE item.id = $1`,
       [id],
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
 
-  /** A line item with its period and plan version; null when there is none. */
-  async findOrigin(id: string): Promise<LineItemOrigin | null> {
-    const rows = await this.database.query<OriginRow>(
-      `SELECT ${COLUMNS}, period.starts_at, period.ends_at, period.plan_version_id,
-         subscription.time_zone, subscription.plan_id
-       FROM ${FROM}
-       JOIN billing_periods AS period ON period.id = item.billing_period_id
-       JOIN subscriptions AS subscription ON subscription.id = item.subscription_id
-       WHERE item.id = $1`,
-      [id],
+  /** Those of a period, in the order in which they were written. Index line_items_once. */
+  async listOfPeriod(billingPeriodId: string): Promise<LineItem[]> {
+    const rows = await this.database.query<LineItemRow>(
+      `SELECT ${LINE_ITEM_COLUMNS} FROM ${LINE_ITEM_ROWS} WHERE item.billing_period_id = $1 ORDER BY item.id`,
+      [billingPeriodId],
     );
-    const [row] = rows;
-    return row === undefined
-      ? null
-      : {
-          item: fromRow(row),
-          window: interval(row.starts_at, row.ends_at),
-          timeZone: row.time_zone,
-          planId: row.plan_id,
-          planVersionId: row.plan_version_id,
-        };
+    return rows.map(fromRow);
+  }
+
+  /**
+   * Those of usage whose period ends after an instant, of all who ever owned one of the subjects, by the
+   * start of the period. Index line_items_customer.
+   */
+  async listOfOwners(
+    subjects: readonly string[],
+    after: Date,
+    limit: number,
+  ): Promise<{ readonly item: LineItem; readonly billingPeriod: Interval }[]> {
+    const rows = await this.database.query<PeriodRow>(
+      `SELECT ${LINE_ITEM_COLUMNS}, period.starts_at, period.ends_at FROM ${LINE_ITEM_ROWS}
+       JOIN billing_periods AS period ON period.id = item.billing_period_id
+       WHERE item.customer_id IN (
+           SELECT owned.customer_id FROM customer_subjects AS owned WHERE owned.subject = ANY ($1))
+         AND item.quantity IS NOT NULL AND period.ends_at > $2
+       ORDER BY period.starts_at, item.id
+       LIMIT $3`,
+      [subjects, after, limit],
+    );
+    return rows.map((row) => ({
+      item: fromRow(row),
+      billingPeriod: interval(row.starts_at, row.ends_at),
+    }));
   }
 
   /** Newest first. Index line_items_customer, _subscription, _invoice or _once by what is asked for. */
@@ -130,7 +109,7 @@ export class LedgerStore {
     before: string | null,
   ): Promise<Page<LineItem>> {
     const rows = await this.database.query<LineItemRow>(
-      `SELECT ${COLUMNS} FROM ${FROM}
+      `SELECT ${LINE_ITEM_COLUMNS} FROM ${LINE_ITEM_ROWS}
        WHERE ($2::text IS NULL OR item.id < $2)
          AND ($3::text IS NULL OR item.customer_id = $3)
          AND ($4::text IS NULL OR item.subscription_id = $4)
@@ -157,8 +136,8 @@ export class LedgerStore {
     selection: LineItemSelection,
   ): Promise<{ readonly item: LineItem; readonly billingPeriod: Interval }[]> {
     const rows = await this.database.query<PeriodRow>(
-      `SELECT ${COLUMNS}, period.starts_at, period.ends_at
-       FROM ${FROM}
+      `SELECT ${LINE_ITEM_COLUMNS}, period.starts_at, period.ends_at
+       FROM ${LINE_ITEM_ROWS}
        JOIN billing_periods AS period ON period.id = item.billing_period_id
        WHERE item.invoice_id = $1 OR item.id = ANY ($2)
        ORDER BY item.id`,
@@ -168,6 +147,15 @@ export class LedgerStore {
       item: fromRow(row),
       billingPeriod: interval(row.starts_at, row.ends_at),
     }));
+  }
+
+  /** The prices of the fees that a period has line items of. Index line_items_once. */
+  async listChargedFees(billingPeriodId: string): Promise<string[]> {
+    const rows = await this.database.query<{ price_id: string }>(
+      `SELECT price_id FROM line_items WHERE billing_period_id = $1 AND kind = 'flat'`,
+      [billingPeriodId],
+    );
+    return rows.map((row) => row.price_id);
   }
 
   /** Which line items some invoices have, in the order of their ids. Index line_items_invoice. */
@@ -206,6 +194,15 @@ export class LedgerStore {
     return rows.length;
   }
 
+  /** Forgets Stripe's id of an item that is gone, so that the next one's is kept; another id stays. */
+  async forgetItem(lineItemId: string, stripeInvoiceItemId: string): Promise<void> {
+    await this.database.query(
+      `UPDATE line_items SET stripe_invoice_item_id = NULL
+       WHERE id = $1 AND stripe_invoice_item_id = $2`,
+      [lineItemId, stripeInvoiceItemId],
+    );
+  }
+
   /**
    * Puts failed line items on another invoice, as pending ones without an id at Stripe. Others stay as
    * they are. Locks the rows it changes.
@@ -222,54 +219,40 @@ export class LedgerStore {
     );
     return rows.length;
   }
+
+  /** Puts pending line items without an invoice on one; answers those that it took. Locks the rows it changes. */
+  async place(lineItemIds: readonly string[], invoiceId: string): Promise<string[]> {
+    const rows = await this.database.query<{ id: string }>(
+      `UPDATE line_items SET invoice_id = $2
+       WHERE id = ANY ($1) AND invoice_id IS NULL AND state = 'pending'
+       RETURNING id`,
+      [lineItemIds, invoiceId],
+    );
+    return rows.map((row) => row.id).toSorted((a, b) => (a < b ? -1 : 1));
+  }
+
+  /** Takes failed line items off their invoice, as pending ones that are on none. Locks the rows it changes. */
+  async takeOff(lineItemIds: readonly string[], reason: string): Promise<void> {
+    await this.database.query(
+      `UPDATE line_items
+       SET invoice_id = NULL, state = 'pending', failure = NULL, stripe_invoice_item_id = NULL,
+         carried_over = $2
+       WHERE id = ANY ($1) AND state = 'failed'`,
+      [lineItemIds, reason],
+    );
+  }
+
+  /** Keeps why no invoice has carried a line item yet; of one that is on an invoice, nothing changes. */
+  async recordCarriedOver(lineItemId: string, reason: string): Promise<void> {
+    await this.database.query(
+      `UPDATE line_items SET carried_over = $2 WHERE id = $1 AND invoice_id IS NULL`,
+      [lineItemId, reason],
+    );
+  }
 }
 
 function toParameters(
   selection: LineItemSelection,
 ): [invoiceId: string | null, ids: readonly string[] | null] {
   return 'invoiceId' in selection ? [selection.invoiceId, null] : [null, selection.lineItemIds];
-}
-
-function toRow(item: NewLineItem): object {
-  return {
-    id: item.id,
-    customer_id: item.customerId,
-    subscription_id: item.subscriptionId,
-    billing_period_id: item.billingPeriodId,
-    price_id: item.priceId,
-    kind: item.charge.kind,
-    quantity: item.charge.kind === 'usage' ? item.charge.quantity.toFixed() : null,
-    amount_minor: item.amountMinor.toString(),
-    currency: item.currency,
-    description: item.description,
-    cut_off_batch: item.cutOffBatch.toString(),
-    steps: item.steps,
-    invoice_id: item.invoiceId,
-    created_at: item.createdAt,
-  };
-}
-
-function fromRow(row: LineItemRow): LineItem {
-  return {
-    id: row.id,
-    customerId: row.customer_id,
-    subscriptionId: row.subscription_id,
-    billingPeriodId: row.billing_period_id,
-    priceId: row.price_id,
-    charge:
-      row.kind === 'usage'
-        ? { kind: 'usage', quantity: decimal(row.quantity ?? '') }
-        : { kind: row.kind },
-    amountMinor: BigInt(row.amount_minor),
-    currency: row.currency,
-    description: row.description,
-    cutOffBatch: BigInt(row.cut_off_batch),
-    steps: row.steps,
-    invoiceId: row.invoice_id,
-    createdAt: row.created_at,
-    state: row.state,
-    failure: row.failure,
-    stripeInvoiceItemId: row.stripe_invoice_item_id,
-    stripeInvoiceId: row.stripe_invoice_id,
-  };
 }

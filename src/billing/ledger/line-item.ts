@@ -4,15 +4,34 @@ import { type RatingStep } from '../../pricing/rating-step.js';
 import { type LineItemState } from './line-item-state.js';
 
 /** What was charged for: a fee, what a limit of the invoice makes up for, or a quantity of usage. */
-export type Charge =
+export type PeriodCharge =
   | { readonly kind: 'flat' | 'minimum' | 'maximum' }
   | { readonly kind: 'usage'; readonly quantity: Decimal };
+
+/**
+ * What a line item of a closed period would have been more or less, had it known what came later. It
+ * has the period and the price of the line item that it corrects; its steps are those of the whole
+ * amount as rated anew, and what it comes to is that amount less all that was billed for it before.
+ */
+export interface Adjustment {
+  readonly kind: 'adjustment';
+  /** What is counted more or less than before; null but for usage. */
+  readonly quantity: Decimal | null;
+  readonly correctsLineItemId: string;
+  /** 1 for the first adjustment of that line item, 2 for the next. */
+  readonly number: number;
+  /** The period whose closing wrote it; null for one billed after the subscription had ended. */
+  readonly billedInPeriodId: string | null;
+}
+
+export type Charge = PeriodCharge | Adjustment;
 
 /** One rated amount, as it enters the ledger; none of this ever changes. */
 export interface NewLineItem {
   readonly id: string;
   readonly customerId: string;
   readonly subscriptionId: string;
+  /** Whose usage it is for; for an adjustment the closed period that it corrects. */
   readonly billingPeriodId: string;
   readonly priceId: string;
   readonly charge: Charge;
@@ -22,27 +41,22 @@ export interface NewLineItem {
   /** Every batch of usage up to this one was counted, and none after it. */
   readonly cutOffBatch: bigint;
   readonly steps: readonly RatingStep[];
-  /** Null when nobody collects it (provider none). */
+  /** Null when nobody collects it (provider none), and until a draft of Stripe's own carries it. */
   readonly invoiceId: string | null;
   readonly createdAt: Date;
 }
 
 export interface LineItem extends NewLineItem {
+  /** Whose subjects were, of which usage saw all up to this number; null before there were numbers. */
+  readonly ownershipNumber: bigint | null;
   readonly state: LineItemState;
   /** What a person has to know; null but in state failed. */
   readonly failure: string | null;
   /** Null until Stripe has it. */
   readonly stripeInvoiceItemId: string | null;
   readonly stripeInvoiceId: string | null;
-}
-
-/** Where a line item comes from. */
-export interface LineItemOrigin {
-  readonly item: LineItem;
-  readonly window: Interval;
-  readonly timeZone: string;
-  readonly planId: string;
-  readonly planVersionId: string;
+  /** Why an invoice that should have carried it could not; null when none failed to. */
+  readonly carriedOver: string | null;
 }
 
 /** Which line items a list shows; null: any. */
@@ -58,4 +72,9 @@ export interface LineItemFilter {
 export interface BillableLineItem extends LineItem {
   readonly billingPeriod: Interval;
   readonly priceKey: string;
+}
+
+/** What was counted, or for an adjustment how much more or less; null but for usage. */
+export function quantityOf(charge: Charge): Decimal | null {
+  return charge.kind === 'usage' || charge.kind === 'adjustment' ? charge.quantity : null;
 }

@@ -1,4 +1,3 @@
-import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsOptional } from 'class-validator';
 import { PageQuery } from '../../platform/http/page.js';
 import { IsStorableText } from '../../platform/http/validators.js';
@@ -38,7 +37,7 @@ export class LineItemResponse {
   /** The key of the price. */
   price: string;
   kind: string;
-  /** Null but for usage. */
+  /** Null but for usage; of an adjustment how much more or less was counted. */
   quantity: string | null;
   amount: string;
   amount_minor: number;
@@ -47,92 +46,15 @@ export class LineItemResponse {
   state: string;
   /** Null but in state failed. */
   failure: string | null;
-  /** The line item that this one corrects. */
+  /** The line item that this one corrects; null but for an adjustment. */
   corrects: string | null;
+  /** The billing period whose closing wrote an adjustment; null after the subscription had ended. */
+  billed_in: string | null;
+  /** Why an invoice of its Stripe subscription could not carry it, so that a later one does. */
+  carried_over: string | null;
+  /** Null when nobody collects it, and until its Stripe subscription makes the draft that carries it. */
   invoice: string | null;
   stripe_invoice_item_id: string | null;
   stripe_invoice_id: string | null;
   created_at: string;
-}
-
-class ExplainedPlan {
-  id: string;
-  key: string;
-  version: number;
-  version_id: string;
-}
-
-class ExplainedPrice {
-  id: string;
-  key: string;
-  kind: string;
-  /** Null but for usage. */
-  @ApiProperty({ type: String, nullable: true })
-  model: string | null;
-  /** The usage of these groups only; null: all that no other price of the meter matches. */
-  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, nullable: true })
-  match: Record<string, string> | null;
-}
-
-class ExplainedMeter {
-  id: string;
-  key: string;
-  name: string;
-  unit: string;
-  event_type: string;
-  aggregation: string;
-}
-
-class ExplainedPeriod {
-  id: string;
-  start: string;
-  end: string;
-  time_zone: string;
-}
-
-/** One step of rating; which numbers it has depends on `step`. */
-class RatingStepResponse {
-  /**
-   * `flat`, `included`, `per_unit`, `tier`, `package`, `percentage`, then `round`, whose `amount` is the
-   * sum of those before; behind it `minimum` and `maximum`. The last `amount_minor` is that of the line.
-   */
-  step: string;
-  quantity?: string;
-  included?: string;
-  charged_quantity?: string;
-  from?: string;
-  @ApiProperty({ type: String, nullable: true, required: false })
-  up_to?: string | null;
-  unit_price?: string;
-  flat_amount?: string;
-  package_size?: string;
-  packages?: string;
-  package_price?: string;
-  percent?: string;
-  limit?: string;
-  total?: string;
-  /** Exact, in major units. */
-  amount: string;
-  rounding?: string;
-  currency?: string;
-  amount_minor?: string;
-}
-
-/** How the amount came about, from usage to the cent. */
-export class ExplanationResponse {
-  line_item: string;
-  customer: string;
-  subscription: string;
-  period: ExplainedPeriod;
-  plan: ExplainedPlan;
-  price: ExplainedPrice;
-  /** Null but for usage. */
-  meter: ExplainedMeter | null;
-  /** Usage of all batches up to this one was counted. */
-  cut_off_batch: number;
-  quantity: string | null;
-  steps: RatingStepResponse[];
-  amount: string;
-  amount_minor: number;
-  currency: string;
 }

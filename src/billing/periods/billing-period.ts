@@ -4,7 +4,7 @@
  */
 import { DateTime } from 'luxon';
 import { type Interval, interval } from '../../kernel/interval.js';
-import { type Subscription } from '../subscriptions/subscription.js';
+import { type LastBill, type Subscription } from '../subscriptions/subscription.js';
 import { type Cadence, cutAfter } from './cadence.js';
 
 export type PeriodStatus =
@@ -20,20 +20,29 @@ export interface BillingPeriod {
     Subscription,
     | 'id'
     | 'customerId'
+    /** The plan of this period, whatever the subscription is on now. */
     | 'planId'
+    | 'planChanges'
     | 'anchor'
     | 'timeZone'
     | 'endsAt'
+    | 'lastBill'
     | 'pauses'
     | 'billing'
     | 'createdAt'
   >;
   readonly planVersionId: string;
+  /** Of the plan version, and of all periods of the subscription. */
+  readonly currency: string;
   readonly window: Interval;
-  /** The end plus the grace of the plan version. */
+  /** The end plus the grace of the plan version; a cancellation may have it otherwise. */
   readonly closesAt: Date;
+  /** When its fees in advance are to be charged; null once they are, and when it has none. */
+  readonly feesDueAt: Date | null;
   readonly status: PeriodStatus;
 }
+
+const SECOND_MS = 1_000;
 
 /** Invoices read the same whatever the language of the machine. */
 const ENGLISH = { locale: 'en-US' };
@@ -51,6 +60,29 @@ export function windowFrom(start: Date, cadence: Cadence, endsAt: Date | null): 
   }
   const next = cutAfter(cadence, start);
   return interval(start, endsAt !== null && endsAt < next ? endsAt : next);
+}
+
+/**
+ * When a period may close: after the grace of its plan, but as the cancellation wants it when it is the
+ * last one of its subscription.
+ *
+ * @param graceSeconds of the plan version that the period goes by
+ */
+export function closingTime(
+  window: Interval,
+  { endsAt, lastBill }: { readonly endsAt: Date | null; readonly lastBill: LastBill },
+  { cadence, graceSeconds }: { readonly cadence: Cadence; readonly graceSeconds: number },
+): Date {
+  const graceMs = graceSeconds * SECOND_MS;
+  const isLast = endsAt?.getTime() === window.end.getTime();
+  switch (isLast ? lastBill : 'after_grace') {
+    case 'after_grace':
+      return new Date(window.end.getTime() + graceMs);
+    case 'at_once':
+      return window.end;
+    case 'period_end':
+      return new Date(cutAfter(cadence, window.start).getTime() + graceMs);
+  }
 }
 
 /** The days of a window as an invoice names them, the last one included: `Nov 1 – Nov 30, 2026`. */

@@ -29,7 +29,7 @@ export class PeriodUsageResponse {
   starts_at: string;
   ends_at: string;
   currency: string;
-  /** What the period would bill now. */
+  /** What the period comes to now, with the fees that were charged in advance. */
   amount: string;
   amount_minor: number;
   /** One for each price, in the plan's order. */

@@ -1,9 +1,11 @@
 import { IsIn, IsOptional } from 'class-validator';
 import { PageQuery } from '../../platform/http/page.js';
 import { IsStorableText } from '../../platform/http/validators.js';
+import { HoldResponse } from '../gate/release-period.dto.js';
 import { PERIOD_STATES, type PeriodStatus } from './billing-period.js';
 
 const MAX_NAME_LENGTH = 100;
+const PERIOD_FILTERS = [...PERIOD_STATES, 'held'] as const;
 
 export class PeriodsQuery extends PageQuery {
   @IsOptional()
@@ -15,9 +17,10 @@ export class PeriodsQuery extends PageQuery {
   @IsStorableText(MAX_NAME_LENGTH)
   customer?: string;
 
+  /** `held`: open ones that their checks keep from closing. */
   @IsOptional()
-  @IsIn(PERIOD_STATES)
-  state?: PeriodStatus['state'];
+  @IsIn(PERIOD_FILTERS)
+  state?: PeriodStatus['state'] | 'held';
 }
 
 export class PeriodResponse {
@@ -38,4 +41,6 @@ export class PeriodResponse {
   /** Null until closed: usage of all batches up to this one was counted. */
   cut_off_batch: number | null;
   closed_at: string | null;
+  /** What keeps it from closing, or did before it closed; null when nothing ever has. */
+  held: HoldResponse | null;
 }

@@ -1,103 +1,76 @@
 /*
- * Writes what a closing period costs: line items, the invoice that carries them, the message that
- * tells of it. Runs in the transaction of the close, and makes no call to the outside.
+ * Bills a period, when it closes and when it begins. Runs in the caller's transaction, and makes no call to the outside.
  */
 import { Injectable } from '@nestjs/common';
-import { CustomersReader } from '../../customers/customers.reader.js';
-import { newId } from '../../kernel/ids.js';
-import { formatAmount } from '../../kernel/money.js';
-import { WebhooksService } from '../../webhooks/webhooks.service.js';
-import { InvoicesService } from '../invoices/invoices.service.js';
-import { LedgerService } from '../ledger/ledger.service.js';
-import { type NewLineItem } from '../ledger/line-item.js';
+import { PlansReader } from '../../pricing/plans.reader.js';
+import { AdjustingService } from '../late-usage/adjusting.service.js';
+import { ApartBillingService } from '../late-usage/apart.service.js';
 import { type BillingPeriod } from './billing-period.js';
-import { type RatedPeriod, RatingService } from './rating.service.js';
+import { PeriodChargesService } from './period-charges.service.js';
+import { PeriodEntryService } from './period-entry.service.js';
+import { PeriodsStore } from './periods.store.js';
 
 @Injectable()
 export class PeriodBillingService {
   constructor(
-    private readonly rating: RatingService,
-    private readonly ledger: LedgerService,
-    private readonly invoices: InvoicesService,
-    private readonly customers: CustomersReader,
-    private readonly webhooks: WebhooksService,
+    private readonly charges: PeriodChargesService,
+    private readonly adjusting: AdjustingService,
+    private readonly apart: ApartBillingService,
+    private readonly entries: PeriodEntryService,
+    private readonly store: PeriodsStore,
+    private readonly plans: PlansReader,
   ) {}
 
   /**
-   * Rates a period and enters its line items; with the provider Stripe, also an invoice and what
+   * Before the snapshot in which periods are billed: finds what came too late for those before. What it
+   * does not find is billed by the close after.
+   */
+  async prepare(): Promise<void> {
+    await this.adjusting.prepare();
+  }
+
+  /**
+   * Rates a period and enters its line items, with the fees in advance of the next one, and adjustments of
+   * those before it that something came too late for; with the provider Stripe, also an invoice and what
    * sync has to do for it.
    *
    * @param cutOffBatch that of the ambient snapshot
+   * @param next the period that was opened after it; null when the subscription ends with it
    * @returns how many line items were written
    */
-  async bill(period: BillingPeriod, cutOffBatch: bigint, now: Date): Promise<number> {
-    const rated = await this.rating.ratePeriod(period);
-    const invoiceId = await this.openInvoice(period, rated, now);
-    const items = toLineItems(period, rated, { cutOffBatch, invoiceId, now });
-    await this.ledger.add(items);
-    if (invoiceId !== null) {
-      await this.invoices.enqueue(
-        invoiceId,
-        items.map((item) => item.id),
-      );
+  async bill(
+    period: BillingPeriod,
+    cutOffBatch: bigint,
+    now: Date,
+    next: BillingPeriod | null,
+  ): Promise<number> {
+    const { rated, charges } = await this.charges.atClose(period, next);
+    const adjustments = await this.adjusting.take(period.subscription.id, cutOffBatch, now);
+    const own = adjustments.filter(({ currency }) => currency === period.currency);
+    const items = await this.entries.enter({ period, charges, adjustments: own }, cutOffBatch, now);
+    if (next !== null && next.feesDueAt !== null) {
+      await this.store.recordFeesCharged(next.id);
     }
-    await this.tell(period, rated, now);
+    await this.entries.tell('billing_period.closed', { period, plan: rated.plan }, items, now);
+    const others = adjustments.filter(({ currency }) => currency !== period.currency);
+    await this.apart.bill(others, { period, billedInPeriodId: period.id, now });
     return items.length;
   }
 
-  private async openInvoice(
-    { id, subscription }: BillingPeriod,
-    { currency, lines }: RatedPeriod,
-    now: Date,
-  ): Promise<string | null> {
-    const { billing, customerId } = subscription;
-    if (billing.provider === 'none' || lines.length === 0) {
-      return null;
+  /**
+   * Enters the fees in advance of a period that has begun, on an invoice of their own.
+   *
+   * @param cutOffBatch that of the ambient snapshot; fees do not depend on it
+   * @returns how many line items were written; 0 when all of the period is paused
+   */
+  async chargeFees(period: BillingPeriod, cutOffBatch: bigint, now: Date): Promise<number> {
+    const charges = await this.charges.feesOf(period);
+    const items = await this.entries.enter({ period, charges, adjustments: [] }, cutOffBatch, now);
+    await this.store.recordFeesCharged(period.id);
+    if (items.length > 0) {
+      const plan = await this.plans.get(period.subscription.planId);
+      await this.entries.tell('billing_period.fees_charged', { period, plan }, items, now);
     }
-    const { finalize } = billing;
-    return await this.invoices.open({ customerId, billingPeriodId: id, currency, finalize, now });
+    return items.length;
   }
-
-  private async tell(period: BillingPeriod, rated: RatedPeriod, now: Date): Promise<void> {
-    const { subscription, window } = period;
-    const customer = await this.customers.get(subscription.customerId);
-    const totalMinor = rated.lines.reduce((sum, line) => sum + line.amountMinor, 0n);
-    await this.webhooks.publish({
-      type: 'billing_period.closed',
-      occurredAt: now,
-      data: {
-        billing_period: period.id,
-        subscription: subscription.id,
-        customer: customer.key,
-        plan: rated.plan.key,
-        period: { start: window.start.toISOString(), end: window.end.toISOString() },
-        amount: formatAmount(totalMinor, rated.currency),
-        amount_minor: Number(totalMinor),
-        currency: rated.currency,
-        line_item_count: rated.lines.length,
-      },
-    });
-  }
-}
-
-function toLineItems(
-  { id, subscription }: BillingPeriod,
-  { currency, lines }: RatedPeriod,
-  closing: { cutOffBatch: bigint; invoiceId: string | null; now: Date },
-): NewLineItem[] {
-  return lines.map((line) => ({
-    id: newId('li'),
-    customerId: subscription.customerId,
-    subscriptionId: subscription.id,
-    billingPeriodId: id,
-    priceId: line.price.id,
-    charge: line.charge,
-    amountMinor: line.amountMinor,
-    currency,
-    description: line.description,
-    cutOffBatch: closing.cutOffBatch,
-    steps: line.steps,
-    invoiceId: closing.invoiceId,
-    createdAt: closing.now,
-  }));
 }

@@ -6,6 +6,8 @@ import { invalidField, notFound } from '../../kernel/errors.js';
 import { type Page } from '../../platform/http/page.js';
 import { type Plan, type PlanVersion } from '../../pricing/plan.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
+import { type Hold } from '../gate/hold.js';
+import { HoldsStore } from '../gate/holds.store.js';
 import { type BillingPeriod } from './billing-period.js';
 import { type PeriodFilter, PeriodsStore } from './periods.store.js';
 
@@ -15,6 +17,8 @@ export interface NamedPeriod {
   readonly customer: Customer;
   readonly plan: Plan;
   readonly version: PlanVersion;
+  /** Null when it never was held. */
+  readonly hold: Hold | null;
 }
 
 @Injectable()
@@ -23,6 +27,7 @@ export class PeriodsReader {
     private readonly store: PeriodsStore,
     private readonly customers: CustomersReader,
     private readonly plans: PlansReader,
+    private readonly holds: HoldsStore,
   ) {}
 
   /** One period; throws not_found. */
@@ -59,13 +64,18 @@ export class PeriodsReader {
     const customers = await this.customers.byIds(owners);
     const plans = await this.plans.byIds(periods.map((period) => period.subscription.planId));
     const versions = await this.plans.versionsByIds(periods.map((period) => period.planVersionId));
+    const holds = await this.holds.findMany(periods.map((period) => period.id));
     return periods.flatMap((period) => {
       const customer = customers.get(period.subscription.customerId);
       const plan = plans.get(period.subscription.planId);
       const version = versions.get(period.planVersionId);
       return customer === undefined || plan === undefined || version === undefined
         ? []
-        : [{ period, customer, plan, version }];
+        : [{ period, customer, plan, version, hold: holdOf(period, holds) }];
     });
   }
+}
+
+function holdOf({ id }: BillingPeriod, holds: readonly Hold[]): Hold | null {
+  return holds.find(({ billingPeriodId }) => billingPeriodId === id) ?? null;
 }

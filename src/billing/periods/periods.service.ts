@@ -1,54 +1,67 @@
 /*
  * Opens and cuts periods, in the transaction of whoever holds the subscription: its creation, its
- * cancellation, the close of the period before.
+ * cancellation, its change of plan, the close of the period before.
  */
 import { Injectable } from '@nestjs/common';
 import { newId } from '../../kernel/ids.js';
-import { type PlanVersion } from '../../pricing/plan.js';
+import { interval } from '../../kernel/interval.js';
+import { isInAdvance, type PlanVersion } from '../../pricing/plan.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
-import { type BillingPeriod, windowFrom } from './billing-period.js';
+import { LedgerReader } from '../ledger/ledger.reader.js';
+import { nextTurn, termsAt } from '../subscriptions/plan-change.js';
+import { type BillingPeriod, closingTime, windowFrom } from './billing-period.js';
 import { type Cadence } from './cadence.js';
 import { PeriodsStore } from './periods.store.js';
-
-const SECOND_MS = 1_000;
 
 @Injectable()
 export class PeriodsService {
   constructor(
     private readonly store: PeriodsStore,
     private readonly plans: PlansReader,
+    private readonly ledger: LedgerReader,
   ) {}
 
-  /**
-   * Opens the period that starts at an instant, at the prices that the plan had then; none when the
-   * subscription has ended by then.
-   */
+  /** Opens the period that starts at an instant; none when the subscription has ended by then. */
   async open(
     subscription: BillingPeriod['subscription'],
     start: Date,
+    currency: string,
   ): Promise<BillingPeriod | null> {
-    // By the calendar, not by when the period before happened to close; what is caught up from before
-    // the subscription was made goes by the prices that it was made at.
-    const { createdAt } = subscription;
-    const version = await this.plans.versionAt(
-      subscription.planId,
-      start > createdAt ? start : createdAt,
-    );
+    const period = await this.periodFrom(subscription, start, currency);
+    if (period !== null) {
+      await this.store.insert(period);
+    }
+    return period;
+  }
+
+  /**
+   * The period that starts at an instant, without storing it: by the plan that the subscription goes by
+   * then, at the prices that the plan had then; null when the subscription has ended by then.
+   *
+   * @param currency what the customer pays in
+   */
+  async periodFrom(
+    subscription: BillingPeriod['subscription'],
+    start: Date,
+    currency: string,
+  ): Promise<BillingPeriod | null> {
+    const version = await this.versionFrom(subscription, start, currency);
     const cadence = cadenceOf(subscription, version);
-    const window = windowFrom(start, cadence, subscription.endsAt);
+    const window = windowFrom(start, cadence, nextTurn(subscription, start));
     if (window === null) {
       return null;
     }
-    const period: BillingPeriod = {
+    const { graceSeconds, prices } = version;
+    return {
       id: newId('bp'),
-      subscription,
+      subscription: { ...subscription, planId: version.planId },
       planVersionId: version.id,
+      currency,
       window,
-      closesAt: new Date(window.end.getTime() + version.graceSeconds * SECOND_MS),
+      closesAt: closingTime(window, subscription, { cadence, graceSeconds }),
+      feesDueAt: prices.some(isInAdvance) ? window.start : null,
       status: { state: 'open' },
     };
-    await this.store.insert(period);
-    return period;
   }
 
   /** The open period of a subscription; null when it has ended. */
@@ -61,21 +74,60 @@ export class PeriodsService {
     return cadenceOf(subscription, await this.plans.version(planVersionId));
   }
 
-  /** Lets an open period end no later than `end`; at its very start nothing of it is left. */
+  /** Whether fees of a period are charged, though it is open. */
+  async isCharged({ id }: BillingPeriod): Promise<boolean> {
+    return (await this.ledger.chargedFees(id)).size > 0;
+  }
+
+  /**
+   * Lets an open period end no later than `end`, and close as its subscription now wants it; at its very
+   * start nothing of it is left.
+   */
   async endBy(period: BillingPeriod, end: Date): Promise<void> {
-    const { window, closesAt } = period;
+    const { window, subscription } = period;
     if (end <= window.start) {
       await this.store.deleteOpen(period.id);
-      return;
+    } else if (end <= window.end) {
+      const version = await this.plans.version(period.planVersionId);
+      const cut = interval(window.start, end);
+      const { graceSeconds } = version;
+      const cadence = cadenceOf(subscription, version);
+      await this.store.cut(
+        period.id,
+        end,
+        closingTime(cut, subscription, { cadence, graceSeconds }),
+      );
     }
-    const graceMs = closesAt.getTime() - window.end.getTime();
-    await this.store.cut(period.id, end, new Date(end.getTime() + graceMs));
+  }
+
+  /** Lets an open period, of which nothing is charged yet, go by what its subscription is on now. */
+  async replace({ id, subscription, window, currency }: BillingPeriod): Promise<void> {
+    const period = await this.periodFrom(subscription, window.start, currency);
+    if (period !== null) {
+      await this.store.replace({ ...period, id });
+    }
+  }
+
+  private async versionFrom(
+    subscription: BillingPeriod['subscription'],
+    start: Date,
+    currency: string,
+  ): Promise<PlanVersion> {
+    const { planId, version, recordedAt } = termsAt(subscription, start);
+    const pinned =
+      version === null ? null : await this.plans.findVersionIn(planId, currency, version);
+    // By the calendar, not by when the period before happened to close; what is caught up from before
+    // the plan was chosen goes by the prices that it was chosen at.
+    return (
+      pinned ??
+      (await this.plans.versionAt(planId, currency, start > recordedAt ? start : recordedAt))
+    );
   }
 }
 
 function cadenceOf(
   { anchor, timeZone }: BillingPeriod['subscription'],
-  { interval }: PlanVersion,
+  version: PlanVersion,
 ): Cadence {
-  return { interval, anchor, timeZone };
+  return { interval: version.interval, anchor, timeZone };
 }

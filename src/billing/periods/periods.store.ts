@@ -13,8 +13,11 @@ import {
   PAUSES,
   type PauseTuple,
   pausesOf,
+  PLAN_CHANGES,
+  type PlanChangeTuple,
+  planChangesOf,
 } from '../subscriptions/subscription.sql.js';
-import { type Billing } from '../subscriptions/subscription.js';
+import { type Billing, type LastBill } from '../subscriptions/subscription.js';
 import { type BillingPeriod, type PeriodStatus } from './billing-period.js';
 import { type Anchor } from './cadence.js';
 
@@ -22,7 +25,8 @@ import { type Anchor } from './cadence.js';
 export interface PeriodFilter {
   readonly subscriptionId: string | null;
   readonly customerId: string | null;
-  readonly state: PeriodStatus['state'] | null;
+  /** `held`: open, and kept from closing by its checks. */
+  readonly state: PeriodStatus['state'] | 'held' | null;
 }
 
 /** A period that waits to be closed: its place in the queue. */
@@ -31,36 +35,48 @@ export interface DuePeriod {
   readonly closesAt: Date;
 }
 
+/** A period whose fees in advance wait to be charged: its place in that queue. */
+export interface DueFees {
+  readonly id: string;
+  readonly feesDueAt: Date;
+}
+
 interface PeriodRow {
   readonly id: string;
   readonly plan_version_id: string;
   readonly starts_at: Date;
   readonly ends_at: Date;
   readonly closes_at: Date;
+  readonly fees_due_at: Date | null;
   readonly state: PeriodStatus['state'];
   readonly closed_at: Date | null;
   readonly cut_off_batch: string | null;
   readonly subscription_id: string;
   readonly customer_id: string;
   readonly plan_id: string;
+  readonly currency: string;
+  readonly plan_changes: readonly PlanChangeTuple[];
   readonly anchor: Anchor['kind'];
   readonly anchor_at: Date | null;
   readonly time_zone: string;
   readonly pauses: readonly PauseTuple[];
   readonly subscription_ends_at: Date | null;
+  readonly last_bill: LastBill;
   readonly subscription_created_at: Date;
   readonly provider: Billing['provider'];
   readonly finalize: boolean;
+  readonly stripe_subscription_id: string | null;
 }
 
 const COLUMNS = `period.id, period.plan_version_id, period.starts_at, period.ends_at, period.closes_at,
-  period.state, period.closed_at, period.cut_off_batch, period.subscription_id,
-  subscription.customer_id, subscription.plan_id, subscription.anchor, subscription.anchor_at,
-  subscription.time_zone, ${PAUSES},
+  period.fees_due_at, period.state, period.closed_at, period.cut_off_batch, period.subscription_id,
+  subscription.customer_id, version.plan_id, version.currency, subscription.anchor, subscription.anchor_at,
+  subscription.time_zone, subscription.last_bill, ${PAUSES}, ${PLAN_CHANGES},
   subscription.ends_at AS subscription_ends_at, subscription.created_at AS subscription_created_at,
-  subscription.provider, subscription.finalize`;
+  subscription.provider, subscription.finalize, subscription.stripe_subscription_id`;
 const FROM = `billing_periods AS period
-  JOIN subscriptions AS subscription ON subscription.id = period.subscription_id`;
+  JOIN subscriptions AS subscription ON subscription.id = period.subscription_id
+  JOIN plan_versions AS version ON version.id = period.plan_version_id`;
 
 @Injectable()
 export class PeriodsStore {
@@ -69,8 +85,9 @@ export class PeriodsStore {
   /** A new open period. One that overlaps another of its subscription fails. */
   async insert(period: BillingPeriod): Promise<void> {
     await this.database.query(
-      `INSERT INTO billing_periods (id, subscription_id, plan_version_id, starts_at, ends_at, closes_at, state)
-       VALUES ($1, $2, $3, $4, $5, $6, 'open')`,
+      `INSERT INTO billing_periods (id, subscription_id, plan_version_id, starts_at, ends_at, closes_at,
+         fees_due_at, state)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, 'open')`,
       [
         period.id,
         period.subscription.id,
@@ -78,7 +95,17 @@ export class PeriodsStore {
         period.window.start,
         period.window.end,
         period.closesAt,
+        period.feesDueAt,
       ],
+    );
+  }
+
+  /** Lets an open period go by another version, with its end; a closed one stays as it is. */
+  async replace(period: BillingPeriod): Promise<void> {
+    await this.database.query(
+      `UPDATE billing_periods SET plan_version_id = $2, ends_at = $3, closes_at = $4, fees_due_at = $5
+       WHERE id = $1 AND state = 'open'`,
+      [period.id, period.planVersionId, period.window.end, period.closesAt, period.feesDueAt],
     );
   }
 
@@ -122,7 +149,8 @@ export class PeriodsStore {
        WHERE ($2::text IS NULL OR period.id < $2)
          AND ($3::text IS NULL OR period.subscription_id = $3)
          AND ($4::text IS NULL OR subscription.customer_id = $4)
-         AND ($5::text IS NULL OR period.state = $5)
+         AND ($5::text IS NULL OR period.state = $5 OR ($5 = 'held' AND period.state = 'open'
+           AND EXISTS (SELECT FROM billing_period_holds WHERE billing_period_id = period.id)))
        ORDER BY period.id DESC
        LIMIT $1 + 1`,
       [limit, before, filter.subscriptionId, filter.customerId, filter.state],
@@ -130,17 +158,40 @@ export class PeriodsStore {
     return toPage(rows, limit, (row) => [row.id], fromRow);
   }
 
-  /** Periods that may close, longest due first, `limit` at most. Index billing_periods_due; locks nothing. */
+  /**
+   * Periods that may close, longest due first, `limit` at most, without those that are held until
+   * later. Index billing_periods_due; locks nothing.
+   */
   async listDue(now: Date, limit: number, after: DuePeriod | null): Promise<DuePeriod[]> {
     const rows = await this.database.query<{ id: string; closes_at: Date }>(
       `SELECT id, closes_at FROM billing_periods
        WHERE state = 'open' AND closes_at <= $1
+         AND NOT EXISTS (SELECT FROM billing_period_holds AS hold
+           WHERE hold.billing_period_id = billing_periods.id AND hold.next_check_at > $1)
          AND ($3::timestamptz IS NULL OR (closes_at, id) > ($3, $4::text))
        ORDER BY closes_at, id
        LIMIT $2`,
       [now, limit, after?.closesAt ?? null, after?.id ?? null],
     );
     return rows.map((row) => ({ id: row.id, closesAt: row.closes_at }));
+  }
+
+  /** Periods whose fees in advance are to be charged, longest due first. Index billing_periods_fees_due; locks nothing. */
+  async listFeesDue(now: Date, limit: number, after: DueFees | null): Promise<DueFees[]> {
+    const rows = await this.database.query<{ id: string; fees_due_at: Date }>(
+      `SELECT id, fees_due_at FROM billing_periods
+       WHERE fees_due_at <= $1
+         AND ($3::timestamptz IS NULL OR (fees_due_at, id) > ($3, $4::text))
+       ORDER BY fees_due_at, id
+       LIMIT $2`,
+      [now, limit, after?.feesDueAt ?? null, after?.id ?? null],
+    );
+    return rows.map((row) => ({ id: row.id, feesDueAt: row.fees_due_at }));
+  }
+
+  /** Nothing of the fees of a period is to be charged in advance any longer. */
+  async recordFeesCharged(id: string): Promise<void> {
+    await this.database.query(`UPDATE billing_periods SET fees_due_at = NULL WHERE id = $1`, [id]);
   }
 
   /**
@@ -152,7 +203,7 @@ export class PeriodsStore {
     const rows = await this.database.query<PeriodRow>(
       `SELECT ${COLUMNS} FROM ${FROM}
        WHERE period.id = $1 AND period.state = 'open'
-       FOR UPDATE ${lock === 'skip' ? 'SKIP LOCKED' : ''}`,
+       FOR UPDATE OF period, subscription ${lock === 'skip' ? 'SKIP LOCKED' : ''}`,
       [id],
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
@@ -161,7 +212,8 @@ export class PeriodsStore {
   /** Whether this call closed the period; false when it was not open. */
   async recordClosed(id: string, cutOffBatch: bigint, now: Date): Promise<boolean> {
     const rows = await this.database.query<{ id: string }>(
-      `UPDATE billing_periods SET state = 'closed', cut_off_batch = $2, closed_at = $3
+      `UPDATE billing_periods
+       SET state = 'closed', cut_off_batch = $2, closed_at = $3, fees_due_at = NULL
        WHERE id = $1 AND state = 'open'
        RETURNING id`,
       [id, cutOffBatch.toString(), now],
@@ -169,11 +221,11 @@ export class PeriodsStore {
     return rows.length > 0;
   }
 
-  /** Lets an open period end earlier; a closed one stays as it is. */
+  /** Lets an open period end earlier, or close at another time; a closed one stays as it is. */
   async cut(id: string, end: Date, closesAt: Date): Promise<void> {
     await this.database.query(
       `UPDATE billing_periods SET ends_at = $2, closes_at = $3
-       WHERE id = $1 AND state = 'open' AND ends_at > $2`,
+       WHERE id = $1 AND state = 'open' AND ends_at >= $2`,
       [id, end, closesAt],
     );
   }
@@ -191,16 +243,20 @@ function fromRow(row: PeriodRow): BillingPeriod {
       id: row.subscription_id,
       customerId: row.customer_id,
       planId: row.plan_id,
+      planChanges: planChangesOf(row.plan_changes),
       anchor: anchorOf(row),
       timeZone: row.time_zone,
       pauses: pausesOf(row.pauses),
       endsAt: row.subscription_ends_at,
+      lastBill: row.last_bill,
       createdAt: row.subscription_created_at,
       billing: billingOf(row),
     },
     planVersionId: row.plan_version_id,
+    currency: row.currency,
     window: interval(row.starts_at, row.ends_at),
     closesAt: row.closes_at,
+    feesDueAt: row.fees_due_at,
     status: statusOf(row),
   };
 }

@@ -1,10 +1,11 @@
-/* Looks for due periods; the work is in the table, so a lost tick costs its time only. */
+/* Looks for due periods and due fees; the work is in the table, so a lost tick costs its time only. */
 import { Inject, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
 import { ClosingService } from './closing.service.js';
+import { FeesService } from './fees.service.js';
 
 /** One look-up in a partial index; people who start a subscription in the past wait this long. */
 const TICK_MS = 2_000;
@@ -15,6 +16,7 @@ export class PeriodsWorker extends Poller {
     @Inject(CONFIG) config: Config,
     outage: Outage,
     private readonly closing: ClosingService,
+    private readonly fees: FeesService,
   ) {
     super('billing_periods', config, outage);
   }
@@ -25,6 +27,8 @@ export class PeriodsWorker extends Poller {
   }
 
   protected override async runOnce(): Promise<number> {
-    return await this.closing.closeDue();
+    // Fees first: what is caught up from the past then has them on an invoice of their own, as others.
+    const charged = await this.fees.chargeDue();
+    return charged + (await this.closing.closeDue());
   }
 }

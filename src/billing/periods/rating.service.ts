@@ -12,6 +12,7 @@ import { describeMatch, describeUsage } from '../../pricing/describe-usage.js';
 import {
   type FlatPrice,
   type GroupMatch,
+  isInAdvance,
   type LimitPrice,
   type Plan,
   type Price,
@@ -21,7 +22,7 @@ import { PlansReader } from '../../pricing/plans.reader.js';
 import { rate, rateLimit } from '../../pricing/rate.js';
 import { type RatingStep } from '../../pricing/rating-step.js';
 import { type MeteredUsage, UsageReader } from '../../usage/usage.reader.js';
-import { type Charge } from '../ledger/line-item.js';
+import { type PeriodCharge } from '../ledger/line-item.js';
 import { type BillingPeriod, describeWindow } from './billing-period.js';
 
 const NOTHING = decimal('0');
@@ -30,9 +31,12 @@ const NOTHING = decimal('0');
 export type SupposedQuantities = ReadonlyMap<string, Decimal>;
 const NONE_SUPPOSED: SupposedQuantities = new Map();
 
+/** Reads the quantities of usages, each at its place; from what is there now by default. */
+export type Measure = UsageReader['quantitiesOf'];
+
 export interface RatedLine {
   readonly price: Price;
-  readonly charge: Charge;
+  readonly charge: PeriodCharge;
   readonly amountMinor: MinorUnits;
   readonly steps: readonly RatingStep[];
   readonly description: string;
@@ -74,22 +78,29 @@ export class RatingService {
   /**
    * Rates every price of the period's plan version. A flat fee is due in full, however short the
    * period and however much of it was paused; of one that was paused as a whole nothing is due.
-   * Limits see all lines before them, so they come last.
+   * Limits see all lines before them, so they come last; fees in advance are among these, though they are
+   * on another invoice.
    *
    * @param others meters that are measured besides, in the same question
+   * @param measure how quantities are read
    */
   async ratePeriod(
     period: BillingPeriod,
     {
       others = [],
       supposed = NONE_SUPPOSED,
-    }: { readonly others?: readonly Meter[]; readonly supposed?: SupposedQuantities } = {},
+      measure = async (...asked) => await this.usage.quantitiesOf(...asked),
+    }: {
+      readonly others?: readonly Meter[];
+      readonly supposed?: SupposedQuantities;
+      readonly measure?: Measure;
+    } = {},
   ): Promise<RatedPeriod> {
     const plan = await this.plans.get(period.subscription.planId);
     const { currency, prices } = await this.plans.version(period.planVersionId);
     const priced = prices.filter((price) => price.kind === 'usage');
     const meters = await this.meters.byIds(metersOf(prices));
-    const quantities = await this.measure(period, [
+    const quantities = await this.measure(period, measure, [
       ...priced.map((price) => ({ meter: meterOf(price, meters), ...groupsOf(price, priced) })),
       ...others.map((meter) => ({ meter })),
     ]);
@@ -101,18 +112,29 @@ export class RatingService {
     );
     const rated: Rated = { period, plan, currency, measured };
     const lines: RatedLine[] = [];
-    const isPaused = without(period.window, period.subscription.pauses).length === 0;
-    for (const price of isPaused ? [] : prices) {
+    for (const price of isPausedWhole(period) ? [] : prices) {
       lines.push(lineOf(price, rated, lines));
     }
     return { plan, currency, lines, others: quantities.slice(priced.length) };
   }
 
+  /** The fees of a period that are due when it begins, as `ratePeriod` has them; asks for no usage. */
+  async rateFees(period: BillingPeriod): Promise<RatedLine[]> {
+    if (isPausedWhole(period)) {
+      return [];
+    }
+    const plan = await this.plans.get(period.subscription.planId);
+    const { currency, prices } = await this.plans.version(period.planVersionId);
+    const rated: Rated = { period, plan, currency, measured: new Map() };
+    return prices.filter(isInAdvance).map((price) => flatLine(price, rated));
+  }
+
   private async measure(
     { subscription, window }: BillingPeriod,
+    measure: Measure,
     usages: readonly MeteredUsage[],
   ): Promise<MeasuredMeter[]> {
-    const quantities = await this.usage.quantitiesOf(usages, subscription.customerId, {
+    const quantities = await measure(usages, subscription.customerId, {
       window,
       except: subscription.pauses,
     });
@@ -125,6 +147,10 @@ export function metersOf(prices: readonly Price[]): string[] {
   return prices.flatMap((price) => (price.kind === 'usage' ? [price.meterId] : []));
 }
 
+function isPausedWhole({ window, subscription }: BillingPeriod): boolean {
+  return without(window, subscription.pauses).length === 0;
+}
+
 function meterOf({ key, meterId }: UsagePrice, meters: ReadonlyMap<string, Meter>): Meter {
   const meter = meters.get(meterId);
   if (meter === undefined) {
@@ -134,7 +160,7 @@ function meterOf({ key, meterId }: UsagePrice, meters: ReadonlyMap<string, Meter
 }
 
 /** Usage that a price matches is that price's; the others of the same meter take what is left. */
-function groupsOf(
+export function groupsOf(
   { meterId, match }: UsagePrice,
   prices: readonly UsagePrice[],
 ): Omit<MeteredUsage, 'meter'> {

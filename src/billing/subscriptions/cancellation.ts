@@ -1,10 +1,12 @@
 /* When a cancelled subscription ends: pure, told the open period and the time. */
 import { type Interval } from '../../kernel/interval.js';
 import { type Cadence, cutAfter } from '../periods/cadence.js';
-import { changeableFrom, type Subscription } from './subscription.js';
+import { changeableFrom, type LastBill, type Subscription } from './subscription.js';
 
 export interface CancelAt {
   readonly when: 'now' | 'period_end' | Date;
+  /** When the last period is billed; after the plan's grace by default. */
+  readonly bill?: LastBill | undefined;
 }
 
 export type Cancellation =
@@ -25,6 +27,8 @@ export interface CancelContext {
   readonly subscription: Pick<Subscription, 'startsAt' | 'trialEndsAt' | 'endsAt'>;
   /** Null when there is none: all is billed, or the subscription ends within its trial. */
   readonly open: OpenPeriod | null;
+  /** Whether fees of the open period are charged already: then it has begun, and cannot be taken back. */
+  readonly isCharged: boolean;
   readonly now: Date;
 }
 
@@ -36,14 +40,17 @@ export interface CancelContext {
  * end. A time beyond the open period is allowed; the periods until then go on.
  */
 export function cancellationOf(at: CancelAt, context: CancelContext): Cancellation {
-  const { subscription, open, now } = context;
+  const { subscription, open, isCharged, now } = context;
   const { startsAt, endsAt } = subscription;
   const isLeft = open !== null || (endsAt !== null && endsAt > now && endsAt > startsAt);
   if (!isLeft) {
     return { outcome: 'over' };
   }
-  const earliest = changeableFrom(subscription, open?.window.start ?? null);
-  const asked = askedEnd(at, earliest, context);
+  const earliest =
+    isCharged && open !== null
+      ? open.window.start
+      : changeableFrom(subscription, open?.window.start ?? null);
+  const asked = askedEnd(at, isCharged ? momentAfter(earliest) : earliest, context);
   if (at.when instanceof Date && asked <= earliest) {
     return { outcome: 'too_early', after: earliest };
   }
@@ -61,17 +68,26 @@ function askedEnd(at: CancelAt, earliest: Date, { subscription, open, now }: Can
     case 'now':
       return now > earliest ? now : earliest;
     case 'period_end':
-      if (open === null) {
-        return endsAt ?? now;
-      }
-      return trialEndsAt !== null && now < trialEndsAt ? trialEndsAt : endOfPresent(open, now);
+      return open === null ? (endsAt ?? now) : presentEnd(trialEndsAt, open, now);
   }
 }
 
 /**
- * The end of the period that a person means now: while the open one is over and waits out its grace,
- * that is the one that has begun since and is not opened yet.
+ * The end of the period that a person means now: in a trial the trial's, and while the open one is over
+ * and waits out its grace, that of the one that has begun since and is not opened yet.
  */
-function endOfPresent({ window, cadence }: OpenPeriod, now: Date): Date {
+export function presentEnd(
+  trialEndsAt: Date | null,
+  { window, cadence }: OpenPeriod,
+  now: Date,
+): Date {
+  if (trialEndsAt !== null && now < trialEndsAt) {
+    return trialEndsAt;
+  }
   return window.end > now ? window.end : cutAfter(cadence, now);
+}
+
+/** A period that is charged for lasts: a millisecond, which is the least that is kept. */
+function momentAfter(instant: Date): Date {
+  return new Date(instant.getTime() + 1);
 }

@@ -13,6 +13,8 @@ import { parseInstant } from '../../kernel/instant.js';
 import { PageQuery } from '../../platform/http/page.js';
 import { IsInstantText, IsStorableText, IsTimeZoneName } from '../../platform/http/validators.js';
 import { type Anchor, ANCHOR_KINDS } from '../periods/cadence.js';
+import { PlanChangeResponse } from './change-plan.dto.js';
+import { isStripeSubscriptionId, LAST_BILLS, type LastBill } from './subscription.js';
 
 const MAX_NAME_LENGTH = 100;
 
@@ -25,6 +27,24 @@ const StripeOnly = (): PropertyDecorator =>
       validator: {
         validate: (_, args) => (args?.object as BillingDto | undefined)?.provider === 'stripe',
         defaultMessage: () => 'is a field of the provider "stripe" only',
+      },
+    }),
+  );
+
+/** The mode `subscription` needs the id of one, and no other takes it. */
+const OfSubscriptionMode = (): PropertyDecorator =>
+  applyDecorators(
+    ValidateIf(
+      (billing: BillingDto, value) => value !== undefined || billing.mode === 'subscription',
+    ),
+    ValidateBy({
+      name: 'isStripeSubscription',
+      validator: {
+        validate: (value, args) =>
+          (args?.object as BillingDto | undefined)?.mode === 'subscription' &&
+          isStripeSubscriptionId(value),
+        defaultMessage: () =>
+          'must be the id of a subscription at Stripe (sub_…), with the mode "subscription" only',
       },
     }),
   );
@@ -48,12 +68,19 @@ export class BillingDto {
   @IsIn(['stripe', 'none'])
   provider: 'stripe' | 'none';
 
-  /** `own_invoice`: every period becomes an invoice of its own. */
-  @IsIn(['own_invoice'])
+  /**
+   * `invoice` (default): every period becomes an invoice of its own. `subscription`: what a period costs
+   * goes on the draft that the subscription at Stripe makes when it renews.
+   */
+  @IsIn(['invoice', 'subscription'])
   @StripeOnly()
-  mode?: 'own_invoice';
+  mode?: 'invoice' | 'subscription';
 
-  /** Whether invoices are finalized, or left as drafts; true by default. */
+  /** With the mode `subscription`: the id of the subscription at Stripe. */
+  @OfSubscriptionMode()
+  stripe_subscription?: string;
+
+  /** Whether invoices of our own are finalized, or left as drafts; true by default. Stripe's drafts are left to Stripe. */
   @IsBoolean()
   @StripeOnly()
   finalize?: boolean;
@@ -122,6 +149,14 @@ export class CancelSubscriptionDto {
     },
   })
   at: string;
+
+  /**
+   * When the last billing period is billed. `after_grace` (default): as every one. `at_once`: as soon as
+   * the subscription has ended. `period_end`: when the period would have been that the end cuts.
+   */
+  @IsOptional()
+  @IsIn(LAST_BILLS)
+  bill?: LastBill;
 }
 
 export class ChangePauseDto {
@@ -154,6 +189,7 @@ export class SubscriptionsQuery extends PageQuery {
 export class BillingResponse {
   provider: string;
   mode?: string;
+  stripe_subscription?: string;
   finalize?: boolean;
 }
 
@@ -168,12 +204,16 @@ export class SubscriptionResponse {
   id: string;
   /** The key of the customer. */
   customer: string;
-  /** The key of the plan. */
+  /** The key of the plan that it is on, or moves to. */
   plan: string;
+  /** Every plan that it was and will be on, by their time; none when it never changed. */
+  plan_changes: PlanChangeResponse[];
   /** In the time zone of the subscription, as is `ends_at`. */
   starts_at: string;
   /** Null until it is cancelled. */
   ends_at: string | null;
+  /** When its last billing period is billed: `after_grace`, `at_once` or `period_end`. */
+  bill: string;
   /** Null without a trial. */
   trial_ends_at: string | null;
   anchor: string;

@@ -1,3 +1,4 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
@@ -52,6 +53,9 @@ export class PreviewLineResponse {
   /** The key of the price. */
   price: string;
   kind: string;
+  /** Which billing period it is for: this one, or for a fee in advance the next. */
+  period_start: string;
+  period_end: string;
   quantity: string | null;
   amount: string;
   amount_minor: number;
@@ -59,7 +63,22 @@ export class PreviewLineResponse {
   description: string;
 }
 
-/** What the open period would bill if it closed now, as things are or as supposed. */
+/** What is billed with the period for one that is closed, since something came too late for that one. */
+export class PreviewAdjustmentResponse {
+  /** The line item that it corrects. */
+  corrects: string;
+  /** The closed period. */
+  billing_period: string;
+  /** How much more or less; null but for usage. */
+  @ApiProperty({ type: String, nullable: true })
+  quantity: string | null;
+  amount: string;
+  amount_minor: number;
+  currency: string;
+  description: string;
+}
+
+/** What the invoice of the open period would be if it closed now, as things are or as supposed. */
 export class InvoicePreviewResponse {
   subscription: string;
   billing_period: string;
@@ -70,4 +89,6 @@ export class InvoicePreviewResponse {
   amount: string;
   amount_minor: number;
   lines: PreviewLineResponse[];
+  /** In `amount` as far as they are in the same currency. */
+  adjustments: PreviewAdjustmentResponse[];
 }

@@ -1,7 +1,7 @@
 /* How what several statements read of subscriptions is written in its table. */
 import { type OpenInterval } from '../../kernel/interval.js';
 import { type Anchor } from '../periods/cadence.js';
-import { type Billing } from './subscription.js';
+import { type Billing, type PlanChange } from './subscription.js';
 
 /** The bounds of a pause as JSON has them; null: not resumed yet. */
 export type PauseTuple = readonly [start: string, end: string | null];
@@ -17,6 +17,28 @@ export function pausesOf(tuples: readonly PauseTuple[]): OpenInterval[] {
   }));
 }
 
+/** A change of plan as JSON has it. */
+export type PlanChangeTuple = readonly [
+  startsAt: string,
+  planId: string,
+  version: number | null,
+  recordedAt: string,
+];
+
+/** A column of a table `subscription`, for `planChangesOf`. */
+export const PLAN_CHANGES = `(SELECT coalesce(json_agg(json_build_array(
+      change.starts_at, change.plan_id, change.version, change.recorded_at) ORDER BY change.starts_at), '[]')
+    FROM plan_changes AS change WHERE change.subscription_id = subscription.id) AS plan_changes`;
+
+export function planChangesOf(tuples: readonly PlanChangeTuple[]): PlanChange[] {
+  return tuples.map(([startsAt, planId, version, recordedAt]) => ({
+    startsAt: new Date(startsAt),
+    planId,
+    version,
+    recordedAt: new Date(recordedAt),
+  }));
+}
+
 export function anchorOf(row: {
   readonly anchor: Anchor['kind'];
   readonly anchor_at: Date | null;
@@ -27,8 +49,15 @@ export function anchorOf(row: {
 export function billingOf(row: {
   readonly provider: Billing['provider'];
   readonly finalize: boolean;
+  readonly stripe_subscription_id: string | null;
 }): Billing {
   return row.provider === 'stripe'
-    ? { provider: 'stripe', finalize: row.finalize }
+    ? {
+        provider: 'stripe',
+        finalize: row.finalize,
+        ...(row.stripe_subscription_id !== null && {
+          stripeSubscription: row.stripe_subscription_id,
+        }),
+      }
     : { provider: 'none' };
 }

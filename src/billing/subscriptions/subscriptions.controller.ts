@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiConflictResponse } from '@nestjs/swagger';
 import { decimal, formatDecimal } from '../../kernel/decimal.js';
 import { formatInstant, instantOf } from '../../kernel/instant.js';
@@ -11,13 +11,13 @@ import {
   readCursor,
   toPageResponse,
 } from '../../platform/http/page.js';
-import {
-  type AskedQuantity,
-  type InvoicePreview,
-  InvoicePreviewService,
-} from '../periods/invoice-preview.service.js';
-import { type RatedLine } from '../periods/rating.service.js';
+import { type AdjustmentToBill } from '../late-usage/adjusting.service.js';
+import { type InvoicePreview, InvoicePreviewService } from '../periods/invoice-preview.service.js';
+import { type AskedQuantity } from '../periods/supposing.service.js';
+import { type ClosingCharge } from '../periods/period-charges.service.js';
+import { type SubscriptionSighting } from '../../stripe/stripe-subscription.js';
 import { type CancelAt } from './cancellation.js';
+import { ChangePlanDto } from './change-plan.dto.js';
 import {
   type BillingDto,
   type BillingResponse,
@@ -28,12 +28,15 @@ import {
   SubscriptionsQuery,
 } from './create-subscription.dto.js';
 import { type When } from './pausing.js';
+import { type AskedPlan, PlanChangesService } from './plan-changes.service.js';
 import {
   InvoicePreviewResponse,
+  type PreviewAdjustmentResponse,
   PreviewInvoiceDto,
   type PreviewLineResponse,
   type SupposedQuantityDto,
 } from './preview-invoice.dto.js';
+import { SightedSubscription, StripeSubscriptionGuard } from './stripe-subscription.guard.js';
 import { type Billing } from './subscription.js';
 import { type NamedSubscription, SubscriptionsReader } from './subscriptions.reader.js';
 import { type NewSubscription, SubscriptionsService } from './subscriptions.service.js';
@@ -44,17 +47,22 @@ export class SubscriptionsController {
     private readonly subscriptions: SubscriptionsService,
     private readonly reader: SubscriptionsReader,
     private readonly previews: InvoicePreviewService,
+    private readonly planChanges: PlanChangesService,
   ) {}
 
   /** Put a customer on a plan, and open the first billing period. */
   @Post()
   @RequireScope('bill')
+  @UseGuards(StripeSubscriptionGuard)
   @ApiConflictResponse({
     description:
       'The customer is on the plan at some time of it already (`subscription_overlaps`).',
   })
-  async create(@Body() body: CreateSubscriptionDto): Promise<SubscriptionResponse> {
-    const { id } = await this.subscriptions.create(toInput(body));
+  async create(
+    @Body() body: CreateSubscriptionDto,
+    @SightedSubscription() sighting: SubscriptionSighting,
+  ): Promise<SubscriptionResponse> {
+    const { id } = await this.subscriptions.create(toInput(body), sighting);
     return toResponse(await this.reader.get(id));
   }
 
@@ -87,7 +95,23 @@ export class SubscriptionsController {
     @Param('id') id: string,
     @Body() body: CancelSubscriptionDto,
   ): Promise<SubscriptionResponse> {
-    await this.subscriptions.cancel(id, toCancelAt(body.at));
+    await this.subscriptions.cancel(id, { when: toWhenEnding(body.at), bill: body.bill });
+    return toResponse(await this.reader.get(id));
+  }
+
+  /** Move to another plan or version, with the next billing period or in the middle of the open one. */
+  @Post(':id/change-plan')
+  @HttpCode(200)
+  @RequireScope('bill')
+  @ApiConflictResponse({
+    description:
+      'It has ended, or the customer is on the plan already (`subscription_ended`, `subscription_overlaps`, `too_many_plan_changes`).',
+  })
+  async changePlan(
+    @Param('id') id: string,
+    @Body() body: ChangePlanDto,
+  ): Promise<SubscriptionResponse> {
+    await this.planChanges.change(id, toAskedPlan(body));
     return toResponse(await this.reader.get(id));
   }
 
@@ -167,12 +191,26 @@ function toInput(body: CreateSubscriptionDto): NewSubscription {
 
 function toBilling(body: BillingDto): Billing {
   return body.provider === 'stripe'
-    ? { provider: 'stripe', finalize: body.finalize ?? true }
+    ? {
+        provider: 'stripe',
+        finalize: body.finalize ?? true,
+        ...(body.stripe_subscription !== undefined && {
+          stripeSubscription: body.stripe_subscription,
+        }),
+      }
     : { provider: 'none' };
 }
 
-function toCancelAt(at: string): CancelAt {
-  return { when: at === 'now' || at === 'period_end' ? at : instantOf(at) };
+function toWhenEnding(at: string): CancelAt['when'] {
+  return at === 'now' || at === 'period_end' ? at : instantOf(at);
+}
+
+function toAskedPlan(body: ChangePlanDto): AskedPlan {
+  return {
+    plan: body.plan ?? null,
+    version: body.version ?? null,
+    at: toWhenEnding(body.at ?? 'period_end'),
+  };
 }
 
 function toWhen(at = 'now'): When {
@@ -187,14 +225,25 @@ function toAsked({ price, meter = '', quantity }: SupposedQuantityDto): AskedQua
   };
 }
 
-function toResponse({ subscription, customer, plan }: NamedSubscription): SubscriptionResponse {
+function toResponse({
+  subscription,
+  customer,
+  plan,
+  plans,
+}: NamedSubscription): SubscriptionResponse {
   const { timeZone, anchor, endsAt, trialEndsAt, pauses } = subscription;
   return {
     id: subscription.id,
     customer: customer.key,
     plan: plan.key,
+    plan_changes: subscription.planChanges.map(({ startsAt, planId, version }) => ({
+      starts_at: formatInstant(startsAt, timeZone),
+      plan: plans.get(planId)?.key ?? planId,
+      version,
+    })),
     starts_at: formatInstant(subscription.startsAt, timeZone),
     ends_at: endsAt && formatInstant(endsAt, timeZone),
+    bill: subscription.lastBill,
     trial_ends_at: trialEndsAt && formatInstant(trialEndsAt, timeZone),
     anchor: anchor.kind,
     anchor_at: anchor.kind === 'anniversary' ? formatInstant(anchor.at, timeZone) : null,
@@ -209,14 +258,28 @@ function toResponse({ subscription, customer, plan }: NamedSubscription): Subscr
 }
 
 function toBillingResponse(billing: Billing): BillingResponse {
-  return billing.provider === 'stripe'
-    ? { provider: 'stripe', mode: 'own_invoice', finalize: billing.finalize }
-    : { provider: 'none' };
+  if (billing.provider === 'none') {
+    return { provider: 'none' };
+  }
+  const { finalize, stripeSubscription } = billing;
+  return stripeSubscription === undefined
+    ? { provider: 'stripe', mode: 'invoice', finalize }
+    : {
+        provider: 'stripe',
+        mode: 'subscription',
+        stripe_subscription: stripeSubscription,
+        finalize,
+      };
 }
 
-function toPreview({ period, customer, rated }: InvoicePreview): InvoicePreviewResponse {
+function toPreview(preview: InvoicePreview): InvoicePreviewResponse {
+  const { period, customer, rated, charges, adjustments } = preview;
   const { subscription, window } = period;
-  const totalMinor = rated.lines.reduce((sum, line) => sum + line.amountMinor, 0n);
+  const own = adjustments.filter(({ currency }) => currency === rated.currency);
+  const totalMinor = [
+    ...charges.map(({ line }) => line),
+    ...own.map(({ difference }) => difference),
+  ].reduce((sum, { amountMinor }) => sum + amountMinor, 0n);
   return {
     subscription: subscription.id,
     billing_period: period.id,
@@ -226,15 +289,32 @@ function toPreview({ period, customer, rated }: InvoicePreview): InvoicePreviewR
     currency: rated.currency,
     amount: formatAmount(totalMinor, rated.currency),
     amount_minor: Number(totalMinor),
-    lines: rated.lines.map((line) => toLineResponse(line, rated.currency)),
+    lines: charges.map((charge) => toLineResponse(charge, rated.currency)),
+    adjustments: adjustments.map(toAdjustmentResponse),
   };
 }
 
-function toLineResponse(line: RatedLine, currency: string): PreviewLineResponse {
+function toAdjustmentResponse(adjustment: AdjustmentToBill): PreviewAdjustmentResponse {
+  const { billingPeriodId, currency, difference } = adjustment;
+  return {
+    corrects: difference.lineItemId,
+    billing_period: billingPeriodId,
+    quantity: difference.quantity && formatDecimal(difference.quantity),
+    amount: formatAmount(difference.amountMinor, currency),
+    amount_minor: Number(difference.amountMinor),
+    currency,
+    description: difference.description,
+  };
+}
+
+function toLineResponse({ period, line }: ClosingCharge, currency: string): PreviewLineResponse {
   const { price, charge, amountMinor, description } = line;
+  const { window, subscription } = period;
   return {
     price: price.key,
     kind: price.kind,
+    period_start: formatInstant(window.start, subscription.timeZone),
+    period_end: formatInstant(window.end, subscription.timeZone),
     quantity: charge.kind === 'usage' ? formatDecimal(charge.quantity) : null,
     amount: formatAmount(amountMinor, currency),
     amount_minor: Number(amountMinor),

@@ -1,16 +1,28 @@
 import { Module } from '@nestjs/common';
 import { CustomersModule } from '../../customers/customers.module.js';
 import { PricingModule } from '../../pricing/pricing.module.js';
+import { StripeModule } from '../../stripe/stripe.module.js';
+import { DraftQueueModule } from '../drafts/draft-queue.module.js';
 import { PeriodsModule } from '../periods/periods.module.js';
+import { PlanChangesService } from './plan-changes.service.js';
+import { PlanChangesStore } from './plan-changes.store.js';
+import { StripeSubscriptionGuard } from './stripe-subscription.guard.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
 import { SubscriptionsReader } from './subscriptions.reader.js';
 import { SubscriptionsService } from './subscriptions.service.js';
 import { SubscriptionsStore } from './subscriptions.store.js';
 
 @Module({
-  imports: [CustomersModule, PricingModule, PeriodsModule],
+  imports: [CustomersModule, PricingModule, StripeModule, PeriodsModule, DraftQueueModule],
   controllers: [SubscriptionsController],
-  providers: [SubscriptionsStore, SubscriptionsService, SubscriptionsReader],
+  providers: [
+    StripeSubscriptionGuard,
+    SubscriptionsStore,
+    PlanChangesStore,
+    SubscriptionsService,
+    PlanChangesService,
+    SubscriptionsReader,
+  ],
   exports: [SubscriptionsService, SubscriptionsReader],
 })
 export class SubscriptionsModule {}

@@ -14,6 +14,8 @@ export interface NamedSubscription {
   readonly subscription: Subscription;
   readonly customer: Customer;
   readonly plan: Plan;
+  /** Those that its changes name, by id. */
+  readonly plans: ReadonlyMap<string, Plan>;
 }
 
 @Injectable()
@@ -58,11 +60,18 @@ export class SubscriptionsReader {
 
   private async named(subscriptions: readonly Subscription[]): Promise<NamedSubscription[]> {
     const customers = await this.customers.byIds(subscriptions.map((one) => one.customerId));
-    const plans = await this.plans.byIds(subscriptions.map((one) => one.planId));
+    const plans = await this.plans.byIds(
+      subscriptions.flatMap(({ planId, planChanges }) => [
+        planId,
+        ...planChanges.map((change) => change.planId),
+      ]),
+    );
     return subscriptions.flatMap((subscription) => {
       const customer = customers.get(subscription.customerId);
       const plan = plans.get(subscription.planId);
-      return customer === undefined || plan === undefined ? [] : [{ subscription, customer, plan }];
+      return customer === undefined || plan === undefined
+        ? []
+        : [{ subscription, customer, plan, plans }];
     });
   }
 }

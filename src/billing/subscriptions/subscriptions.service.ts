@@ -11,6 +11,8 @@ import { newId } from '../../kernel/ids.js';
 import { Database } from '../../platform/database/database.js';
 import { type Plan } from '../../pricing/plan.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
+import { type SubscriptionSighting } from '../../stripe/stripe-subscription.js';
+import { DraftQueueService } from '../drafts/draft-queue.service.js';
 import { type BillingPeriod } from '../periods/billing-period.js';
 import { type Anchor } from '../periods/cadence.js';
 import { PeriodsService } from '../periods/periods.service.js';
@@ -23,6 +25,7 @@ import {
   resumedFrom,
   type When,
 } from './pausing.js';
+import { stripeSubscriptionFault, takenByAnother } from './stripe-subscription.js';
 import { type Billing, firstPeriodStart, type Subscription } from './subscription.js';
 import { SubscriptionsStore } from './subscriptions.store.js';
 
@@ -58,23 +61,37 @@ export class SubscriptionsService {
     private readonly periods: PeriodsService,
     private readonly customers: CustomersReader,
     private readonly plans: PlansReader,
+    private readonly drafts: DraftQueueService,
     private readonly database: Database,
     private readonly clock: Clock,
   ) {}
 
-  /** Puts a customer on a plan and opens the first billing period; both or nothing. */
-  async create(input: NewSubscription): Promise<Subscription> {
+  /**
+   * Puts a customer on a plan and opens the first billing period; both or nothing.
+   *
+   * @param sighting what Stripe has of the subscription there that is to carry it, as far as it was asked
+   */
+  async create(
+    input: NewSubscription,
+    sighting: SubscriptionSighting = { kind: 'not_seen' },
+  ): Promise<Subscription> {
     const now = this.clock.now();
     requireTimes(input, now);
     const customer = await this.customerOf(input);
     const plan = await this.planOf(input, customer);
+    const fault = stripeSubscriptionFault(sighting, customer, customer.currency);
+    if (fault !== null) {
+      throw fault;
+    }
     const subscription: Subscription = {
       id: newId('sub'),
       customerId: customer.id,
       planId: plan.id,
+      planChanges: [],
       startsAt: input.startsAt,
       trialEndsAt: input.trialEndsAt,
       endsAt: input.endsAt,
+      lastBill: 'after_grace',
       anchor: toAnchor(input),
       timeZone: input.timeZone ?? customer.timeZone,
       pauses: [],
@@ -83,7 +100,8 @@ export class SubscriptionsService {
     };
     await this.database.transaction(async () => {
       await this.store.insert(subscription);
-      await this.periods.open(subscription, firstPeriodStart(subscription));
+      await this.openQueue(subscription);
+      await this.periods.open(subscription, firstPeriodStart(subscription), customer.currency);
     });
     return subscription;
   }
@@ -101,6 +119,7 @@ export class SubscriptionsService {
       const cancellation = cancellationOf(at, {
         subscription,
         open: open && cadence && { window: open.window, cadence },
+        isCharged: open !== null && (await this.periods.isCharged(open)),
         now: this.clock.now(),
       });
       switch (cancellation.outcome) {
@@ -117,12 +136,16 @@ export class SubscriptionsService {
             'already_cancelled',
             `The subscription ends at ${cancellation.endsAt.toISOString()} already.`,
           );
-        case 'ends':
-          await this.store.recordEnd(id, cancellation.endsAt);
+        case 'ends': {
+          const { endsAt } = cancellation;
+          const lastBill = at.bill ?? 'after_grace';
+          await this.store.recordEnd(id, endsAt, lastBill);
           if (open !== null) {
-            await this.periods.endBy(open, cancellation.endsAt);
+            const ending = { ...open.subscription, endsAt, lastBill };
+            await this.periods.endBy({ ...open, subscription: ending }, endsAt);
           }
-          return { ...subscription, endsAt: cancellation.endsAt };
+          return { ...subscription, endsAt, lastBill };
+        }
       }
     });
   }
@@ -145,6 +168,13 @@ export class SubscriptionsService {
    */
   async resume(id: string, when: When): Promise<Subscription> {
     return await this.changePauses(id, (context) => resumedFrom(when, context));
+  }
+
+  private async openQueue({ billing, customerId }: Subscription): Promise<void> {
+    const id = billing.provider === 'stripe' ? billing.stripeSubscription : undefined;
+    if (id !== undefined && !(await this.drafts.open(id, customerId))) {
+      throw takenByAnother();
+    }
   }
 
   private async changePauses(
@@ -197,9 +227,8 @@ export class SubscriptionsService {
     if (plan === null) {
       throw invalidField('plan', 'unknown_plan', `there is no plan '${input.plan}'`);
     }
-    const { currency } = await this.plans.latestVersion(plan.id);
-    if (currency !== customer.currency) {
-      const detail = `charges in ${currency}, but the customer pays in ${customer.currency}`;
+    if ((await this.plans.findVersionIn(plan.id, customer.currency)) === null) {
+      const detail = `has no prices in ${customer.currency}, which the customer pays in`;
       throw invalidField('plan', 'currency_mismatch', detail);
     }
     return plan;

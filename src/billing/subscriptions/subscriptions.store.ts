@@ -9,15 +9,26 @@ import { violates } from '../../platform/database/pg-errors.js';
 import { type Page, toPage } from '../../platform/http/page.js';
 import { type OpenInterval } from '../../kernel/interval.js';
 import { type Anchor } from '../periods/cadence.js';
-import { anchorOf, billingOf, PAUSES, type PauseTuple, pausesOf } from './subscription.sql.js';
-import { type Billing, type Subscription } from './subscription.js';
+import {
+  anchorOf,
+  billingOf,
+  PAUSES,
+  type PauseTuple,
+  pausesOf,
+  PLAN_CHANGES,
+  type PlanChangeTuple,
+  planChangesOf,
+} from './subscription.sql.js';
+import { type Billing, type LastBill, type Subscription } from './subscription.js';
 
 interface SubscriptionRow {
   readonly id: string;
   readonly customer_id: string;
   readonly plan_id: string;
+  readonly plan_changes: readonly PlanChangeTuple[];
   readonly starts_at: Date;
   readonly ends_at: Date | null;
+  readonly last_bill: LastBill;
   readonly anchor: Anchor['kind'];
   readonly anchor_at: Date | null;
   readonly trial_ends_at: Date | null;
@@ -26,11 +37,12 @@ interface SubscriptionRow {
   readonly provider: Billing['provider'];
   readonly finalize: boolean;
   readonly created_at: Date;
+  readonly stripe_subscription_id: string | null;
 }
 
 const STORED = `id, customer_id, plan_id, starts_at, ends_at, anchor, anchor_at, trial_ends_at,
-  time_zone, provider, finalize, created_at`;
-const COLUMNS = `${STORED}, ${PAUSES}`;
+  time_zone, provider, finalize, created_at, stripe_subscription_id`;
+const COLUMNS = `${STORED}, last_bill, ${PAUSES}, ${PLAN_CHANGES}`;
 const FROM = 'subscriptions AS subscription';
 
 @Injectable()
@@ -43,7 +55,7 @@ export class SubscriptionsStore {
     try {
       await this.database.query(
         `INSERT INTO subscriptions (${STORED})
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
         [
           subscription.id,
           subscription.customerId,
@@ -57,15 +69,11 @@ export class SubscriptionsStore {
           billing.provider,
           billing.provider === 'stripe' && billing.finalize,
           subscription.createdAt,
+          (billing.provider === 'stripe' ? billing.stripeSubscription : null) ?? null,
         ],
       );
     } catch (error) {
-      if (violates(error, 'subscriptions_no_overlap')) {
-        throw conflict(
-          'subscription_overlaps',
-          'The customer has a subscription to this plan already that is not over by then.',
-        );
-      }
+      refuseOverlap(error);
       throw error;
     }
   }
@@ -97,9 +105,29 @@ export class SubscriptionsStore {
     return toPage(rows, limit, (row) => [row.id], fromRow);
   }
 
-  /** Sets when a subscription ends. */
-  async recordEnd(id: string, endsAt: Date): Promise<void> {
-    await this.database.query(`UPDATE subscriptions SET ends_at = $2 WHERE id = $1`, [id, endsAt]);
+  /** Sets when a subscription ends, and when its last period is billed. */
+  async recordEnd(id: string, endsAt: Date, lastBill: LastBill): Promise<void> {
+    await this.database.query(
+      `UPDATE subscriptions SET ends_at = $2, last_bill = $3 WHERE id = $1`,
+      [id, endsAt, lastBill],
+    );
+  }
+
+  /**
+   * Sets the plan that a subscription is on or moves to. The row itself changes even if the plan does not,
+   * so that a close that took its snapshot before is run again and sees it. Throws conflict when the
+   * customer has another subscription to the plan at some time from then on.
+   */
+  async recordPlan(id: string, planId: string, since: Date): Promise<void> {
+    try {
+      await this.database.query(
+        `UPDATE subscriptions SET plan_id = $2, plan_since = $3 WHERE id = $1`,
+        [id, planId, since],
+      );
+    } catch (error) {
+      refuseOverlap(error);
+      throw error;
+    }
   }
 
   /**
@@ -117,13 +145,25 @@ export class SubscriptionsStore {
   }
 }
 
+/** Throws conflict when that is what the database refused. */
+function refuseOverlap(error: unknown): void {
+  if (violates(error, 'subscriptions_no_overlap')) {
+    throw conflict(
+      'subscription_overlaps',
+      'The customer has a subscription to this plan already that is not over by then.',
+    );
+  }
+}
+
 function fromRow(row: SubscriptionRow): Subscription {
   return {
     id: row.id,
     customerId: row.customer_id,
     planId: row.plan_id,
+    planChanges: planChangesOf(row.plan_changes),
     startsAt: row.starts_at,
     endsAt: row.ends_at,
+    lastBill: row.last_bill,
     anchor: anchorOf(row),
     trialEndsAt: row.trial_ends_at,
     timeZone: row.time_zone,

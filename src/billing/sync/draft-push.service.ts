@@ -5,6 +5,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Customer } from '../../customers/customer.js';
 import { CustomersReader } from '../../customers/customers.reader.js';
+import { Clock } from '../../kernel/clock.js';
 import { formatInstant } from '../../kernel/instant.js';
 import { type StripeInvoice } from '../../stripe/stripe-object.js';
 import { type StripeResult } from '../../stripe/stripe-result.js';
@@ -30,6 +31,7 @@ export class DraftPushService {
     private readonly customers: CustomersReader,
     private readonly ledger: LedgerService,
     private readonly lineItems: LedgerReader,
+    private readonly clock: Clock,
   ) {}
 
   /** The steps for one sync of kind create_invoice. */
@@ -48,7 +50,9 @@ export class DraftPushService {
           ? {
               outcome: 'failed',
               code: 'no_stripe_customer',
-              message: `The customer '${customer.key}' has no stripe_customer_id.`,
+              message:
+                `The customer '${customer.key}' has no stripe_customer_id. Give it one, or have it ` +
+                `linked (POST /customers/${customer.key}/stripe), then retry.`,
             }
           : null,
       begin: async (isFresh, now) => {
@@ -66,8 +70,10 @@ export class DraftPushService {
           },
           idempotencyKey,
         ),
-      refused: async ({ message }) =>
-        await Promise.resolve({ outcome: 'failed', code: 'rejected', message }),
+      refused: async ({ message }) => {
+        await this.invoices.forgetAccount(invoice.id, this.clock.now());
+        return { outcome: 'failed', code: 'rejected', message };
+      },
       fault: (found) =>
         found.currency === invoice.currency
           ? null

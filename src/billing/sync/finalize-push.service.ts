@@ -6,7 +6,7 @@
 import { Injectable } from '@nestjs/common';
 import { Log } from '../../platform/log.js';
 import { type StripeInvoice, type StripeInvoiceItem } from '../../stripe/stripe-object.js';
-import { type Rejected, type StripeResult } from '../../stripe/stripe-result.js';
+import { mapResult, type Rejected, type StripeResult } from '../../stripe/stripe-result.js';
 import { StripeService } from '../../stripe/stripe.service.js';
 import { compareItems } from '../invoices/invoice.js';
 import { FollowingService } from '../invoices/following.service.js';
@@ -81,16 +81,8 @@ export class FinalizePushService {
   }
 
   private async see(stripeInvoiceId: string): Promise<StripeResult<Seen>> {
-    const found = await this.stripe.getInvoice(stripeInvoiceId);
-    if (found.outcome !== 'succeeded' || found.value === null) {
-      return found.outcome === 'succeeded'
-        ? { outcome: 'succeeded', value: { invoice: null, items: [] } }
-        : found;
-    }
-    const items = await this.stripe.listInvoiceItems(stripeInvoiceId);
-    return items.outcome === 'succeeded'
-      ? { outcome: 'succeeded', value: { invoice: found.value, items: items.value } }
-      : items;
+    const found = await this.stripe.getInvoiceWithItems(stripeInvoiceId);
+    return mapResult(found, (seen) => seen ?? { invoice: null, items: [] });
   }
 
   /** Somebody else may have been quicker: then it is done all the same. */

@@ -1,21 +1,16 @@
 /* How a line item is put on its draft at Stripe: with our own integer amount, so that nothing is rounded there. */
 import { Injectable } from '@nestjs/common';
-import { formatDecimal } from '../../kernel/decimal.js';
 import { type StripeInvoiceItem } from '../../stripe/stripe-object.js';
 import { type Rejected, type StripeResult } from '../../stripe/stripe-result.js';
 import { StripeService } from '../../stripe/stripe.service.js';
-import {
-  faultOf,
-  INVOICE_METADATA,
-  type Invoice,
-  LINE_ITEM_METADATA,
-  lineItemStateOn,
-} from '../invoices/invoice.js';
+import { missedReason } from '../drafts/subscription-draft.js';
+import { faultOf, LINE_ITEM_METADATA, lineItemStateOn } from '../invoices/invoice.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
 import { type BillableLineItem } from '../ledger/line-item.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { type Push, type PushGone, type PushVerdict } from './push.js';
+import { isSendable, toStripeLine } from './stripe-line.js';
 import { type Sync } from './sync.js';
 
 @Injectable()
@@ -49,15 +44,15 @@ export class ItemPushService {
           {
             customer: stripeCustomerId,
             invoice: stripeInvoiceId,
-            amountMinor: lineItem.amountMinor,
             currency: lineItem.currency,
-            description: lineItem.description,
-            period: lineItem.billingPeriod,
-            metadata: toMetadata(invoice, lineItem),
+            ...toStripeLine(invoice, lineItem),
           },
           idempotencyKey,
         ),
-      refused: async (refusal) => await this.refused(refusal, stripeInvoiceId),
+      refused: async (refusal) =>
+        invoice.stripeSubscriptionId === null || refusal.code !== 'invoice_not_editable'
+          ? await this.refused(refusal, stripeInvoiceId)
+          : await this.late(refusal, stripeInvoiceId, lineItem),
       fault: (found) => {
         const message = faultOf(lineItem, found);
         return message === null ? null : { outcome: 'failed', code: 'amount_mismatch', message };
@@ -72,19 +67,50 @@ export class ItemPushService {
     };
   }
 
+  /** All that is on a draft, ours or not. Outside any transaction. */
+  async lookAll(stripeInvoiceId: string): Promise<StripeResult<StripeInvoiceItem[]> | PushGone> {
+    const listed = await this.stripe.listInvoiceItems(stripeInvoiceId);
+    return listed.outcome === 'rejected' && listed.code === 'resource_missing'
+      ? { outcome: 'gone' }
+      : listed;
+  }
+
   private async look(
     stripeInvoiceId: string,
     lineItem: BillableLineItem,
   ): Promise<StripeResult<StripeInvoiceItem[]> | PushGone> {
-    const listed = await this.stripe.listInvoiceItems(stripeInvoiceId);
-    if (listed.outcome === 'rejected' && listed.code === 'resource_missing') {
+    const looked = await this.lookAll(stripeInvoiceId);
+    if (looked.outcome !== 'succeeded') {
+      return looked;
+    }
+    const value = looked.value.filter((item) => item.metadata[LINE_ITEM_METADATA] === lineItem.id);
+    return { outcome: 'succeeded', value };
+  }
+
+  /**
+   * Stripe's own draft became final before: what it carries then is proven, and what it does not carry
+   * goes on the next one.
+   */
+  private async late(
+    { message }: Rejected,
+    stripeInvoiceId: string,
+    lineItem: BillableLineItem,
+  ): Promise<PushVerdict<StripeInvoiceItem>> {
+    const sighting = await this.invoices.sight(stripeInvoiceId);
+    if (sighting.outcome !== 'succeeded') {
+      return { outcome: 'unclear', failure: sighting };
+    }
+    if (sighting.value.kind === 'deleted') {
       return { outcome: 'gone' };
     }
-    if (listed.outcome !== 'succeeded') {
-      return listed;
+    const { items } = sighting.value;
+    if (items === null) {
+      return { outcome: 'failed', code: 'rejected', message };
     }
-    const value = listed.value.filter((item) => item.metadata[LINE_ITEM_METADATA] === lineItem.id);
-    return { outcome: 'succeeded', value };
+    const found = items.find((item) => item.metadata[LINE_ITEM_METADATA] === lineItem.id);
+    return found === undefined
+      ? { outcome: 'missed', sighting: sighting.value, message: missedReason(stripeInvoiceId) }
+      : { outcome: 'done', found };
   }
 
   /** A refusal proves that this key made no item; an invoice that is no draft any longer never gets it. */
@@ -111,23 +137,7 @@ export class ItemPushService {
   }
 }
 
-/** Stripe's amounts are JSON numbers. */
-function isSendable(amountMinor: bigint): boolean {
-  return Number.isSafeInteger(Number(amountMinor));
-}
-
 function tooLarge(lineItem: BillableLineItem): ReturnType<Push<unknown>['obstacle']> {
   const message = `${lineItem.amountMinor} is more than Stripe can be told.`;
   return { outcome: 'failed', code: 'rejected', message };
-}
-
-function toMetadata(invoice: Invoice, lineItem: BillableLineItem): Record<string, string> {
-  return {
-    [LINE_ITEM_METADATA]: lineItem.id,
-    [INVOICE_METADATA]: invoice.id,
-    meterline_price: lineItem.priceKey,
-    ...(lineItem.charge.kind === 'usage' && {
-      meterline_quantity: formatDecimal(lineItem.charge.quantity),
-    }),
-  };
 }

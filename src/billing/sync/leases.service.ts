@@ -6,10 +6,14 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Database } from '../../platform/database/database.js';
+import { MAX_WAIT_MS } from '../../stripe/rate-limits.js';
 import { type Lease, LeasesStore } from './leases.store.js';
 
-/** Beyond the longest call, which is two timeouts: the library sends again when a connection was closed on it. */
-const SLACK_MS = 30_000;
+/**
+ * Beyond the longest call, which is two timeouts: the library sends again when a connection was closed on
+ * it. Each of the two waits for its place twice at most, for its endpoint and among all calls.
+ */
+const SLACK_MS = 4 * MAX_WAIT_MS + 10_000;
 
 /** The lease is somebody else's by now, or has run out. */
 export class LeaseLost extends Error {
@@ -29,6 +33,12 @@ export class LeasesService {
   async claim(limit: number): Promise<Lease[]> {
     const now = this.clock.now();
     return await this.store.claim(limit, now, this.until(now));
+  }
+
+  /** Leases one customer, for changes that are not queued; null while somebody else has them. */
+  async claimFor(customerId: string): Promise<Lease | null> {
+    const now = this.clock.now();
+    return await this.store.claimFor(customerId, now, this.until(now));
   }
 
   /** Holds on for another call; throws LeaseLost. */

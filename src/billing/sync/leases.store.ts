@@ -16,13 +16,18 @@ interface LeaseRow {
   readonly token: string;
 }
 
+const isFree = (of: 'sync' | 'link'): string => `NOT EXISTS (
+  SELECT 1 FROM provider_leases AS held
+  WHERE held.customer_id = ${of}.customer_id AND held.leased_until > $1)`;
+
 @Injectable()
 export class LeasesStore {
   constructor(private readonly database: Database) {}
 
   /**
-   * Leases customers who have something due and whom nobody holds. Index provider_syncs_due; locks the
-   * rows of the leases taken, in the order of customers.
+   * Leases customers who have something due and whom nobody holds. Index provider_syncs_pending, read in
+   * the order of customers until there are enough, and stripe_customer_links_pending; locks the rows of
+   * the leases taken, in that order.
    */
   async claim(limit: number, now: Date, until: Date): Promise<Lease[]> {
     const rows = await this.database.transaction(
@@ -31,13 +36,18 @@ export class LeasesStore {
           `INSERT INTO provider_leases AS lease (customer_id, token, leased_until)
            SELECT due.customer_id, gen_random_uuid(), $2
            FROM (
-             SELECT DISTINCT sync.customer_id
+             (SELECT DISTINCT sync.customer_id
              FROM provider_syncs AS sync
-             WHERE ${IS_NEXT}
-               AND NOT EXISTS (
-                 SELECT 1 FROM provider_leases AS held
-                 WHERE held.customer_id = sync.customer_id AND held.leased_until > $1)
+             WHERE ${IS_NEXT} AND ${isFree('sync')}
              ORDER BY sync.customer_id
+             LIMIT $3)
+             UNION
+             (SELECT link.customer_id
+             FROM stripe_customer_links AS link
+             WHERE link.state = 'pending' AND link.next_attempt_at <= $1 AND ${isFree('link')}
+             ORDER BY link.customer_id
+             LIMIT $3)
+             ORDER BY customer_id
              LIMIT $3) AS due
            ON CONFLICT (customer_id) DO UPDATE
              SET token = excluded.token, leased_until = excluded.leased_until
@@ -47,6 +57,21 @@ export class LeasesStore {
         ),
     );
     return rows.map((row) => ({ customerId: row.customer_id, token: row.token }));
+  }
+
+  /** Leases one customer, whether anything is due or not. Answers null when somebody holds them. */
+  async claimFor(customerId: string, now: Date, until: Date): Promise<Lease | null> {
+    const rows = await this.database.query<LeaseRow>(
+      `INSERT INTO provider_leases AS lease (customer_id, token, leased_until)
+       VALUES ($1, gen_random_uuid(), $3)
+       ON CONFLICT (customer_id) DO UPDATE
+         SET token = excluded.token, leased_until = excluded.leased_until
+         WHERE lease.leased_until <= $2
+       RETURNING customer_id, token`,
+      [customerId, now, until],
+    );
+    const [row] = rows;
+    return row === undefined ? null : { customerId: row.customer_id, token: row.token };
   }
 
   /** Holds on until `until`. Answers false when the lease has run out or is somebody else's. */

@@ -6,11 +6,12 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { type StripeResult } from '../../stripe/stripe-result.js';
+import { InvoicesService } from '../invoices/invoices.service.js';
 import { DraftPushService } from './draft-push.service.js';
 import { FinalizePushService } from './finalize-push.service.js';
-import { ItemPushService } from './item-push.service.js';
 import { LeasesService } from './leases.service.js';
 import { type Lease } from './leases.store.js';
+import { LinesPushService } from './lines-push.service.js';
 import { type Push } from './push.js';
 import { RecordingService } from './recording.service.js';
 import { idempotencyKey, mayBeSent, nextStep, type Sync } from './sync.js';
@@ -21,22 +22,35 @@ export class PushStepsService {
     private readonly leases: LeasesService,
     private readonly recording: RecordingService,
     private readonly drafts: DraftPushService,
-    private readonly items: ItemPushService,
+    private readonly lines: LinesPushService,
+    private readonly invoices: InvoicesService,
     private readonly finalizations: FinalizePushService,
     private readonly clock: Clock,
   ) {}
 
   /** Pushes one sync as far as it goes now; throws LeaseLost. */
   async push(lease: Lease, sync: Sync): Promise<void> {
+    const fault = await this.invoices.accountFault(await this.invoices.get(sync.invoiceId));
+    if (fault !== null) {
+      await this.recording.postpone(lease, sync, fault, false);
+      return;
+    }
     switch (sync.kind) {
       case 'create_invoice':
         await this.run(lease, sync, await this.drafts.of(sync));
         return;
       case 'create_item':
-        await this.run(lease, sync, await this.items.of(sync));
+        await this.pushItem(lease, sync);
         return;
       case 'finalize_invoice':
         await this.run(lease, sync, await this.finalizations.of(sync));
+    }
+  }
+
+  private async pushItem(lease: Lease, sync: Sync): Promise<void> {
+    const alone = await this.lines.push(lease, sync);
+    if (alone !== null) {
+      await this.run(lease, sync, alone);
     }
   }
 
@@ -126,12 +140,21 @@ export class PushStepsService {
       return;
     }
     const verdict = await push.refused(result);
-    if (verdict.outcome === 'done') {
-      await this.recording.accept(lease, sync, { push, found: verdict.found });
-    } else if (verdict.outcome === 'gone') {
-      await this.recording.recordGone(lease, sync);
-    } else {
-      await this.recording.fail(lease, sync, { push, failure: verdict });
+    switch (verdict.outcome) {
+      case 'done':
+        await this.recording.accept(lease, sync, { push, found: verdict.found });
+        return;
+      case 'gone':
+        await this.recording.recordGone(lease, sync);
+        return;
+      case 'missed':
+        await this.recording.carryOver(lease, sync, verdict);
+        return;
+      case 'unclear':
+        await this.recording.postpone(lease, sync, verdict.failure, true);
+        return;
+      case 'failed':
+        await this.recording.fail(lease, sync, { push, failure: verdict });
     }
   }
 }

@@ -1,4 +1,9 @@
-import { type Rejected, type StripeResult } from '../../stripe/stripe-result.js';
+import {
+  type Rejected,
+  type StripeFailure,
+  type StripeResult,
+} from '../../stripe/stripe-result.js';
+import { type InvoiceSighting } from '../invoices/invoice.js';
 import { type LedgerService } from '../ledger/ledger.service.js';
 import { type SyncFailureCode } from './sync.js';
 
@@ -14,8 +19,20 @@ export interface PushGone {
   readonly outcome: 'gone';
 }
 
+/** The draft was Stripe's own and is final without it: the next one carries it. */
+export interface PushMissed {
+  readonly outcome: 'missed';
+  readonly sighting: InvoiceSighting;
+  readonly message: string;
+}
+
 export type PushVerdict<Found> =
-  PushFailure | PushGone | { readonly outcome: 'done'; readonly found: Found };
+  | PushFailure
+  | PushGone
+  | PushMissed
+  /** Stripe did not say what became of it: a later attempt looks first, and uses a new key. */
+  | { readonly outcome: 'unclear'; readonly failure: StripeFailure }
+  | { readonly outcome: 'done'; readonly found: Found };
 
 /** How one kind of sync is looked for, sent and recorded. The order of these steps is the push service's. */
 export interface Push<Found> {

@@ -6,11 +6,12 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { Log } from '../../platform/log.js';
 import { type StripeFailure } from '../../stripe/stripe-result.js';
+import { DraftQueueService } from '../drafts/draft-queue.service.js';
 import { FollowingService } from '../invoices/following.service.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { LeasesService } from './leases.service.js';
 import { type Lease } from './leases.store.js';
-import { type Push, type PushFailure } from './push.js';
+import { type Push, type PushFailure, type PushMissed } from './push.js';
 import { retryAt, type Sync } from './sync.js';
 import { SyncsStore } from './syncs.store.js';
 
@@ -21,6 +22,7 @@ export class RecordingService {
     private readonly store: SyncsStore,
     private readonly ledger: LedgerService,
     private readonly following: FollowingService,
+    private readonly drafts: DraftQueueService,
     private readonly clock: Clock,
     private readonly log: Log,
   ) {}
@@ -98,6 +100,20 @@ export class RecordingService {
       await this.following.follow(sync.invoiceId, { kind: 'deleted' }, this.clock.now());
     });
     this.tell(sync, 'gone');
+  }
+
+  /** Stripe's own draft is final without it: it waits for the next one, and nobody has to do anything. */
+  async carryOver(lease: Lease, sync: Sync, { sighting, message }: PushMissed): Promise<void> {
+    const now = this.clock.now();
+    await this.leases.holding(lease, async () => {
+      const { stripeSubscriptionId } = await this.following.follow(sync.invoiceId, sighting, now);
+      const isPending = await this.store.fail(sync.id, 'invoice_not_editable', message, now);
+      if (isPending && stripeSubscriptionId !== null && sync.lineItemId !== null) {
+        await this.store.abandon([sync.id], now);
+        await this.drafts.carryOver(stripeSubscriptionId, [sync.lineItemId], message);
+      }
+    });
+    this.tell(sync, 'carried_over');
   }
 
   private tell(sync: Sync, outcome: string): void {

@@ -6,6 +6,7 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { conflict, notFound } from '../../kernel/errors.js';
 import { Database } from '../../platform/database/database.js';
+import { UnplacedService } from '../drafts/unplaced.service.js';
 import { type Invoice, lineItemStateOn } from '../invoices/invoice.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
@@ -16,7 +17,8 @@ import { SyncsStore } from './syncs.store.js';
 /** What became of a line item that was sent again. */
 export interface Retried {
   readonly lineItemId: string;
-  readonly invoiceId: string;
+  /** Null when it waits for the next draft of its Stripe subscription. */
+  readonly invoiceId: string | null;
   /** Every line item that was sent again with it. */
   readonly lineItemIds: readonly string[];
 }
@@ -28,6 +30,7 @@ export class RetryService {
     private readonly invoices: InvoicesService,
     private readonly ledger: LedgerService,
     private readonly lineItems: LedgerReader,
+    private readonly unplaced: UnplacedService,
     private readonly database: Database,
     private readonly clock: Clock,
   ) {}
@@ -35,6 +38,10 @@ export class RetryService {
   /** Sends a failed line item again, and with it what else failed on its invoice. */
   async retry(lineItemId: string): Promise<Retried> {
     return await this.database.transaction(async () => {
+      const billed = await this.unplaced.bill(lineItemId);
+      if (billed !== null) {
+        return await this.resultOf(lineItemId, billed);
+      }
       const invoiceId = await this.store.findInvoiceOf(lineItemId);
       if (invoiceId === null) {
         throw notFound('line item', lineItemId);
@@ -48,36 +55,44 @@ export class RetryService {
       }
       const syncs = await this.store.lockInvoice(invoiceId);
       const lost = failed.filter((id) => isLost(invoice, syncs, id));
-      const newInvoiceId = await this.rebill(invoice, syncs, lost);
+      await this.rebill(invoice, syncs, lost);
       await this.resend(
         invoice,
         syncs,
         failed.filter((id) => !lost.includes(id)),
       );
-      const isMoved = newInvoiceId !== null && lost.includes(lineItemId);
-      return { lineItemId, invoiceId: isMoved ? newInvoiceId : invoiceId, lineItemIds: failed };
+      return await this.resultOf(lineItemId, failed);
     });
+  }
+
+  private async resultOf(lineItemId: string, lineItemIds: readonly string[]): Promise<Retried> {
+    const [item] = await this.lineItems.byIds([lineItemId]);
+    return { lineItemId, invoiceId: item?.invoiceId ?? null, lineItemIds };
   }
 
   private async rebill(
     invoice: Invoice,
     syncs: readonly Sync[],
     lost: readonly string[],
-  ): Promise<string | null> {
+  ): Promise<void> {
     if (lost.length === 0) {
-      return null;
+      return;
     }
     const now = this.clock.now();
-    const { customerId, billingPeriodId, currency, finalize } = invoice;
-    const id = await this.invoices.open({ customerId, billingPeriodId, currency, finalize, now });
     const left = syncs.filter((sync) => sync.lineItemId !== null && lost.includes(sync.lineItemId));
     await this.store.abandon(
       left.map((sync) => sync.id),
       now,
     );
+    const { stripeSubscriptionId, stripeInvoiceId } = invoice;
+    if (stripeSubscriptionId !== null) {
+      await this.unplaced.putBack(stripeSubscriptionId, stripeInvoiceId, lost);
+      return;
+    }
+    const { customerId, billingPeriodId, currency, finalize } = invoice;
+    const id = await this.invoices.open({ customerId, billingPeriodId, currency, finalize, now });
     await this.ledger.rebill(lost, id);
     await this.invoices.enqueue(id, lost);
-    return id;
   }
 
   private async resend(

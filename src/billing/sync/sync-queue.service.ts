@@ -17,18 +17,26 @@ export class SyncQueueService {
     invoice: { readonly id: string; readonly customerId: string; readonly finalize: boolean },
     lineItemIds: readonly string[],
   ): Promise<void> {
-    const of = (kind: NewSync['kind'], lineItemId: string | null): Omit<NewSync, 'position'> => ({
-      id: newId('psync'),
-      customerId: invoice.customerId,
-      invoiceId: invoice.id,
-      lineItemId,
-      kind,
-    });
+    const of = ofInvoice(invoice);
     const syncs = [
       of('create_invoice', null),
       ...lineItemIds.map((lineItemId) => of('create_item', lineItemId)),
       ...(invoice.finalize ? [of('finalize_invoice', null)] : []),
     ].map((sync, position) => ({ ...sync, position }));
+    await this.store.insert(syncs, this.clock.now());
+  }
+
+  /** Queues an item for each line item on a draft that Stripe has already, behind those queued before. */
+  async enqueueItems(
+    invoice: { readonly id: string; readonly customerId: string },
+    lineItemIds: readonly string[],
+  ): Promise<void> {
+    const of = ofInvoice(invoice);
+    const last = (await this.store.lockInvoice(invoice.id)).at(-1)?.position ?? -1;
+    const syncs = lineItemIds.map((lineItemId, index) => ({
+      ...of('create_item', lineItemId),
+      position: last + 1 + index,
+    }));
     await this.store.insert(syncs, this.clock.now());
   }
 
@@ -59,4 +67,17 @@ export class SyncQueueService {
   async fail(lineItemId: string, code: SyncFailureCode, error: string): Promise<void> {
     await this.store.failDone(lineItemId, code, error, this.clock.now());
   }
+}
+
+function ofInvoice(invoice: {
+  readonly id: string;
+  readonly customerId: string;
+}): (kind: NewSync['kind'], lineItemId: string | null) => Omit<NewSync, 'position'> {
+  return (kind, lineItemId) => ({
+    id: newId('psync'),
+    customerId: invoice.customerId,
+    invoiceId: invoice.id,
+    lineItemId,
+    kind,
+  });
 }

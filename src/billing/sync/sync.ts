@@ -35,6 +35,8 @@ export interface Sync {
   readonly kind: SyncKind;
   readonly position: number;
   readonly generation: number;
+  /** The call that carries it with other items, and its idempotency key; null when it goes alone. */
+  readonly callId: string | null;
   readonly state: SyncState;
   /** Null until the first call of this generation was about to be made. */
   readonly firstSentAt: Date | null;
@@ -80,14 +82,19 @@ export function nextStep(
   if (foundCount > 0) {
     return { step: foundCount === 1 ? 'adopt' : 'ask_person' };
   }
-  const { firstSentAt, generation, isKeySpent } = sync;
+  const { firstSentAt, generation } = sync;
   if (firstSentAt === null) {
     return { step: 'send', generation, isFresh: true };
   }
-  const isForgotten = now.getTime() - firstSentAt.getTime() >= KEY_LIFE_MS;
-  return isKeySpent || isForgotten
-    ? { step: 'send', generation: generation + 1, isFresh: true }
-    : { step: 'send', generation, isFresh: false };
+  return isKeyGood(sync, now)
+    ? { step: 'send', generation, isFresh: false }
+    : { step: 'send', generation: generation + 1, isFresh: true };
+}
+
+/** Whether Stripe still knows the key: under it nothing is done twice. */
+export function isKeyGood(sync: Pick<Sync, 'firstSentAt' | 'isKeySpent'>, now: Date): boolean {
+  const { firstSentAt, isKeySpent } = sync;
+  return firstSentAt !== null && !isKeySpent && now.getTime() - firstSentAt.getTime() < KEY_LIFE_MS;
 }
 
 /** When a failed attempt is followed by the next: as Stripe says, else ever later, up to an hour. */

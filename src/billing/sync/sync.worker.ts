@@ -23,6 +23,11 @@ export class SyncWorker extends Poller {
     this.look();
   }
 
+  override async beforeApplicationShutdown(): Promise<void> {
+    this.service.stop();
+    await super.beforeApplicationShutdown();
+  }
+
   protected override async runOnce(): Promise<number> {
     return await this.service.pushOnce();
   }

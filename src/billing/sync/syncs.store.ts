@@ -14,6 +14,7 @@ interface SyncRow {
   readonly kind: SyncKind;
   readonly position: number;
   readonly generation: number;
+  readonly call_id: string | null;
   readonly state: SyncState;
   readonly first_sent_at: Date | null;
   readonly is_key_spent: boolean;
@@ -32,14 +33,18 @@ export interface NewSync {
 }
 
 const COLUMNS = `sync.id, sync.customer_id, sync.invoice_id, sync.line_item_id, sync.kind, sync.position,
-  sync.generation, sync.state, sync.first_sent_at, sync.is_key_spent, sync.attempt_count,
+  sync.generation, sync.call_id, sync.state, sync.first_sent_at, sync.is_key_spent, sync.attempt_count,
   sync.next_attempt_at, sync.failure_code`;
 
 /**
  * Of an invoice, one after another: nothing while an earlier one is pending; nothing at all without the
- * draft; and no finalization while an item waits for a person.
+ * draft, and no draft while its customer is being linked; and no finalization while an item waits for a
+ * person.
  */
 export const IS_NEXT = `sync.state = 'pending' AND sync.next_attempt_at <= $1
+  AND (sync.kind <> 'create_invoice' OR NOT EXISTS (
+    SELECT 1 FROM stripe_customer_links AS link
+    WHERE link.customer_id = sync.customer_id AND link.state = 'pending'))
   AND NOT EXISTS (
     SELECT 1 FROM provider_syncs AS earlier
     WHERE earlier.invoice_id = sync.invoice_id
@@ -97,6 +102,72 @@ export class SyncsStore {
       [id, generation, now],
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
+  }
+
+  /** Items of an invoice that are due and were never sent, in their order. Index provider_syncs_position_unique. */
+  async freshItems(invoiceId: string, now: Date, limit: number): Promise<Sync[]> {
+    const rows = await this.database.query<SyncRow>(
+      `SELECT ${COLUMNS} FROM provider_syncs AS sync
+       WHERE sync.invoice_id = $1 AND sync.kind = 'create_item' AND sync.state = 'pending'
+         AND sync.first_sent_at IS NULL AND sync.next_attempt_at <= $2
+       ORDER BY sync.position
+       LIMIT $3`,
+      [invoiceId, now, limit],
+    );
+    return rows.map(fromRow);
+  }
+
+  /** Writes that a call which carries these is about to be made. Leaves out what is not pending any longer. */
+  async markSentTogether(ids: readonly string[], callId: string, now: Date): Promise<void> {
+    await this.database.query(
+      `UPDATE provider_syncs
+       SET first_sent_at = $3, call_id = $2, updated_at = $3
+       WHERE id = ANY ($1) AND state = 'pending' AND first_sent_at IS NULL`,
+      [ids, callId, now],
+    );
+  }
+
+  /** All that a call carries, whatever became of it, in the order of the call. Index provider_syncs_position_unique. */
+  async ofCall(invoiceId: string, callId: string): Promise<Sync[]> {
+    const rows = await this.database.query<SyncRow>(
+      `SELECT ${COLUMNS} FROM provider_syncs AS sync
+       WHERE sync.invoice_id = $1 AND sync.call_id = $2
+       ORDER BY sync.position`,
+      [invoiceId, callId],
+    );
+    return rows.map(fromRow);
+  }
+
+  /** An attempt of a call that came to nothing: all that is still pending of it waits. */
+  async postponeCall(
+    invoiceId: string,
+    callId: string,
+    {
+      error,
+      nextAttemptAt,
+      now,
+    }: { readonly error: string; readonly nextAttemptAt: Date; readonly now: Date },
+  ): Promise<void> {
+    await this.database.query(
+      `UPDATE provider_syncs
+       SET last_error = $3, next_attempt_at = $4, attempt_count = attempt_count + 1, updated_at = $5
+       WHERE invoice_id = $1 AND call_id = $2 AND state = 'pending'`,
+      [invoiceId, callId, error, nextAttemptAt, now],
+    );
+  }
+
+  /** The call's key is of no use any longer: what is still pending goes alone from now on, after a look. */
+  async dissolveCall(
+    invoiceId: string,
+    callId: string,
+    { error, now }: { readonly error: string; readonly now: Date },
+  ): Promise<void> {
+    await this.database.query(
+      `UPDATE provider_syncs
+       SET call_id = NULL, is_key_spent = true, last_error = $3, next_attempt_at = $4, updated_at = $4
+       WHERE invoice_id = $1 AND call_id = $2 AND state = 'pending'`,
+      [invoiceId, callId, error, now],
+    );
   }
 
   /** Answers false when it is not pending any longer. */
@@ -188,7 +259,7 @@ export class SyncsStore {
   async retry(ids: readonly string[], now: Date): Promise<void> {
     await this.database.query(
       `UPDATE provider_syncs
-       SET state = 'pending', failure_code = NULL, is_key_spent = first_sent_at IS NOT NULL,
+       SET state = 'pending', failure_code = NULL, is_key_spent = first_sent_at IS NOT NULL, call_id = NULL,
          attempt_count = 0, next_attempt_at = $2, updated_at = $2
        WHERE id = ANY ($1) AND state = 'failed'`,
       [ids, now],
@@ -226,6 +297,7 @@ function fromRow(row: SyncRow): Sync {
     kind: row.kind,
     position: row.position,
     generation: row.generation,
+    callId: row.call_id,
     state: row.state,
     firstSentAt: row.first_sent_at,
     isKeySpent: row.is_key_spent,

@@ -1,9 +1,9 @@
 import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsOptional, IsString } from 'class-validator';
+import { LINE_FORMATS, type LineFormat } from '../../platform/http/line-format.js';
 import { IsInstantText, IsStorableText, IsTimeZoneName } from '../../platform/http/validators.js';
 import { BUCKET_SIZES, type BucketSize } from '../buckets.js';
 import { CommaSeparated } from '../read-usage.dto.js';
 import { USAGE_SPLITS, type UsageSplit } from '../usage.sql.js';
-import { EXPORT_FORMATS, type ExportFormat } from './export-format.js';
 
 const MAX_METERS = 100;
 
@@ -55,8 +55,8 @@ export class ExportUsageQuery {
 
   /** What is answered, whatever the header `Accept` says. */
   @IsOptional()
-  @IsIn(EXPORT_FORMATS)
-  format?: ExportFormat;
+  @IsIn(LINE_FORMATS)
+  format?: LineFormat;
 }
 
 /** One line. */

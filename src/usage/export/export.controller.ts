@@ -6,8 +6,13 @@ import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { instantOf } from '../../kernel/instant.js';
 import { RequireScope } from '../../platform/access/scope.js';
 import { Outage } from '../../platform/database/outage.js';
+import {
+  CONTENT_TYPES,
+  type LineFormat,
+  preferredFormat,
+} from '../../platform/http/line-format.js';
 import { Log } from '../../platform/log.js';
-import { CONTENT_TYPES, type ExportFormat, preferredFormat, writerOf } from './export-format.js';
+import { writerOf } from './export-format.js';
 import { ExportedUsageResponse, ExportUsageQuery } from './export-usage.dto.js';
 import { type ExportRequest, ExportService, type ExportSink } from './export.service.js';
 
@@ -75,7 +80,7 @@ export class ExportController {
 
 function sinkOf(
   body: PassThrough,
-  format: ExportFormat,
+  format: LineFormat,
   { group_by: groupBy = [] }: ExportUsageQuery,
 ): ExportSink & { end(): void } {
   let writer = writerOf(format, groupBy, 'UTC');

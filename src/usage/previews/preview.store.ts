@@ -35,11 +35,13 @@ export class PreviewStore {
    * Runs the steps in one snapshot, all of them together no longer than so many milliseconds by the
    * clock of the database; each step has to begin with `limit`.
    *
+   * @param advice what to do about it when the time runs out
    * @throws DomainError too_much, when the time runs out
    */
   async inOneSnapshot<Result>(
     timeoutMs: number,
     run: (limit: () => Promise<void>) => Promise<Result>,
+    advice = 'narrow the window, or name a customer',
   ): Promise<Result> {
     const limit = async (): Promise<void> => {
       // Of 0 there would be no limit.
@@ -55,7 +57,7 @@ export class PreviewStore {
       if (pgError(error)?.code !== PgCode.queryCanceled) {
         throw error;
       }
-      const detail = `It is too much to read within ${timeoutMs} ms: narrow the window, or name a customer.`;
+      const detail = `It is too much to read within ${timeoutMs} ms: ${advice}.`;
       throw new DomainError('invalid', 'too_much', detail, { cause: error });
     }
   }
@@ -65,10 +67,9 @@ export class PreviewStore {
     const parameters = new Parameters();
     const sql = compileMeter(meter, parameters);
     const rows = await this.database.query<{ matched: string; bad: string }>(
-      `SELECT coalesce(sum(sign), 0) AS matched,
-         coalesce(sum(sign) FILTER (WHERE reason IS NOT NULL), 0) AS bad
-       FROM (SELECT events.sign, ${sql.reason} AS reason
-             ${matching(sql, window, customerId, parameters)} OFFSET 0) AS matching`,
+      `SELECT coalesce(sum(events.sign), 0) AS matched,
+         coalesce(sum(events.sign) FILTER (WHERE ${sql.reason} IS NOT NULL), 0) AS bad
+       ${matching(sql, window, customerId, parameters)}`,
       parameters.values,
     );
     return { matched: BigInt(rows[0]?.matched ?? 0), bad: BigInt(rows[0]?.bad ?? 0) };

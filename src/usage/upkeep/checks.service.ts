@@ -13,7 +13,6 @@ import { type Page } from '../../platform/http/page.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
 import { BatchesStore } from '../batches.store.js';
 import { RollupStore } from '../rollup.store.js';
-import { tableOf } from '../rollup.sql.js';
 import { ChecksStore, type SubjectHour } from './checks.store.js';
 import { wholeHours } from './rebuild.js';
 import {
@@ -97,12 +96,12 @@ export class ChecksService {
     return check;
   }
 
-  /** Those that keep figures; of a new meter's history it is not known yet what should be there. */
+  /** Of a new meter's history it is not known yet what should be there. */
   private async comparable(): Promise<Meter[]> {
     const comparable: Meter[] = [];
     for (const meter of await this.meters.all()) {
       const history = await this.batches.findHistory(meter.number);
-      if (tableOf(meter) !== null && history !== null && history.finishedAt !== null) {
+      if (history !== null && history.finishedAt !== null) {
         comparable.push(meter);
       }
     }

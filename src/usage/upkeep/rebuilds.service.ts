@@ -121,6 +121,11 @@ export class RebuildsService {
     }
   }
 
+  /** Whether something waits to be folded, as it does after a step if events come. */
+  async isAwaited(): Promise<boolean> {
+    return (await this.batches.countPending()) > 0;
+  }
+
   private async stepOf(rebuild: Rebuild): Promise<void> {
     if (rebuild.startedAt === null) {
       await this.start(rebuild);
@@ -132,9 +137,10 @@ export class RebuildsService {
       return;
     }
     await this.batches.holdMeters('exclusive');
+    await this.batches.groupByHash();
     const startedAt = performance.now();
     if (rebuild.stepHours > 1) {
-      await this.store.limitStatements(STEP_TIMEOUT_MS);
+      await this.batches.limitStatements(STEP_TIMEOUT_MS);
     }
     // Behind the lock: the meter may have ended while this waited for it.
     const meter = await this.meters.get(rebuild.meterId);

@@ -76,11 +76,6 @@ export class RebuildsStore {
     );
   }
 
-  /** Lets no statement of the transaction take longer. */
-  async limitStatements(timeoutMs: number): Promise<void> {
-    await this.database.query(`SET LOCAL statement_timeout = ${timeoutMs}`);
-  }
-
   async finish(id: string, now: Date): Promise<void> {
     await this.database.query('UPDATE usage_rebuilds SET finished_at = $2 WHERE id = $1', [
       id,

@@ -15,6 +15,8 @@ export interface Sizes {
 /** Asks one database something, on a connection of its own. */
 export async function onDatabase<T>(url: string, ask: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: url });
+  // Of an interrupted run PostgreSQL ends first; whatever is asked next fails, and nothing is asked any more.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     return await ask(client);

@@ -2,6 +2,7 @@
  * A month of usage that is stored and counted already: a thousand customers, ten meters of every kind,
  * and as many events as a section asks for, in the order of their times, as they come in life.
  */
+import { type Client } from 'pg';
 import { Api } from '../../support/api.js';
 import { type Bench } from '../bench.js';
 import { onDatabase } from '../service/database.js';
@@ -13,6 +14,9 @@ const CUSTOMERS = 1_000;
 const HANDED_OVER_EVERY = 100;
 const DAYS = 30;
 const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+/** Of summing up, which takes a minute or two. */
+const MAX_WAIT_S = 1_200;
 /** Events of one batch: as many as one fold takes. */
 const CHUNK = 50_000;
 const CREATED_AT_ONCE = 8;
@@ -106,9 +110,27 @@ export async function fillHistory(
     await client.query(LAST_LEVELS, [month.to]);
     bench.say('waiting for the folds');
     await service.settle();
+    bench.say('waiting until days are summed up');
+    await daysSummedUp(client, month);
     await client.query('VACUUM ANALYZE');
     await client.query('CHECKPOINT');
   });
+}
+
+/** Until every day that ended an hour ago is summed up, for the meters that have days. */
+async function daysSummedUp(client: Client, { from, to }: Month): Promise<void> {
+  const whole = Math.floor((to.getTime() - HOUR_MS - from.getTime()) / DAY_MS);
+  const meters = KINDS.filter(({ meter }) => meter.aggregation !== 'time_weighted_sum').length;
+  for (let waited = 0; waited < MAX_WAIT_S; waited += 1) {
+    const { rows } = await client.query<{ count: string }>(
+      'SELECT count(*) FROM usage_summed_days',
+    );
+    if (Number(rows[0]?.count) >= whole * meters) {
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  }
+  throw new Error('The days of the month were not summed up');
 }
 
 /** Each has a subject; some take the subject of the next one over, in the middle of an hour. */

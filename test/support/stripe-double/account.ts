@@ -8,6 +8,7 @@ import type {
   InvoiceRecord,
   Origin,
   PaymentMethod,
+  Subscription,
 } from './objects.js';
 
 /** The version of the API whose shapes this double speaks; the one `stripe` 23.1 pins. */
@@ -25,6 +26,7 @@ interface Snapshot {
   paymentMethods: PaymentMethodRecord[];
   items: InvoiceItem[];
   invoices: InvoiceRecord[];
+  subscriptions: Subscription[];
   events: Event[];
   replies: [string, StoredReply][];
 }
@@ -39,6 +41,7 @@ export class Account {
   readonly paymentMethods = new Map<string, PaymentMethodRecord>();
   readonly items = new Map<string, InvoiceItem>();
   readonly invoices = new Map<string, InvoiceRecord>();
+  readonly subscriptions = new Map<string, Subscription>();
   readonly events = new Map<string, Event>();
   /** Replies kept by idempotency key until they are expired on demand. */
   readonly replies = new Map<string, StoredReply>();
@@ -80,6 +83,7 @@ export class Account {
       paymentMethods: [...this.paymentMethods.values()],
       items: [...this.items.values()],
       invoices: [...this.invoices.values()],
+      subscriptions: [...this.subscriptions.values()],
       events: [...this.events.values()],
       replies: [...this.replies],
     };
@@ -92,6 +96,7 @@ export class Account {
     fill(this.paymentMethods, snapshot.paymentMethods, ({ object }) => object.id);
     fill(this.items, snapshot.items, (object) => object.id);
     fill(this.invoices, snapshot.invoices, ({ head }) => head.id);
+    fill(this.subscriptions, snapshot.subscriptions, (object) => object.id);
     fill(this.events, snapshot.events, (object) => object.id);
     for (const [key, reply] of snapshot.replies) {
       this.replies.set(key, reply);

@@ -6,6 +6,7 @@ import { mergeMetadata, metadata } from './metadata.js';
 import type { Customer, Origin } from './objects.js';
 import * as p from './parameters.js';
 import { attachedPaymentMethod, attachPaymentMethod } from './payment-methods.js';
+import { customerSearch } from './customer-search.js';
 import { type Route, route } from './routes.js';
 
 const address = p.hash({
@@ -202,6 +203,7 @@ export const customerRoutes: Route[] = [
           inRange(customer.created, params.created),
       }),
   ),
+  customerSearch,
   route('GET', '/v1/customers/:id', {}, ({ account, id }) => {
     const customer = account.customers.get(id);
     if (customer === undefined) {

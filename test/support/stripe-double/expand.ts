@@ -14,6 +14,7 @@ const PROPERTIES: Record<string, Record<string, string>> = {
   invoice_settings: { default_payment_method: 'payment_method' },
   invoiceitem: { customer: 'customer', invoice: 'invoice' },
   payment_method: { customer: 'customer' },
+  subscription: { customer: 'customer', latest_invoice: 'invoice' },
 };
 
 const LOADERS: Record<string, (account: Account, id: string) => object | undefined> = {

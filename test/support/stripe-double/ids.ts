@@ -15,6 +15,7 @@ const LENGTHS = {
   price: 24,
   prod: 14,
   req: 14,
+  sub: 24,
 } as const;
 
 /** A random id that looks like Stripe's: `in_1Pgc6tB7WZ01zgkWu9fdqL6I`, `cus_QXg1o8vcGmoR32`. */

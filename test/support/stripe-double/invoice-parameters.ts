@@ -72,5 +72,5 @@ export const listFields = {
   customer_account: p.unmodelled(),
   due_date: p.range(),
   status: p.oneOf('draft', 'open', 'void', 'paid', 'uncollectible'),
-  subscription: p.absent('subscription'),
+  subscription: p.text(),
 };

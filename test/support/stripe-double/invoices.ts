@@ -26,6 +26,7 @@ import type { InvoiceItem, InvoiceRecord, Origin } from './objects.js';
 import * as p from './parameters.js';
 import { attachedPaymentMethod } from './payment-methods.js';
 import { type Call, type Route, route } from './routes.js';
+import { assertSubscriptionFilter, subscriptionOf } from './subscriptions.js';
 
 /** Stripe waits an hour before it finalizes an `auto_advance` draft, and before it charges. */
 const GRACE_SECONDS = 3600;
@@ -205,12 +206,14 @@ export const invoiceRoutes: Route[] = [
   ),
   route('GET', '/v1/invoices', listFields, ({ account, params }) => {
     assertCustomerFilter(account, params.customer);
+    assertSubscriptionFilter(account, params.subscription);
     const page = paginate(params, {
       what: 'invoice',
       url: '/v1/invoices',
       all: newestFirst(account.invoices).map(({ head }) => head),
       matches: (invoice) =>
         (params.customer === undefined || invoice.customer === params.customer) &&
+        (params.subscription === undefined || subscriptionOf(invoice) === params.subscription) &&
         (params.status === undefined || invoice.status === params.status) &&
         (params.collection_method === undefined ||
           invoice.collection_method === params.collection_method) &&
@@ -232,6 +235,9 @@ export const invoiceRoutes: Route[] = [
     const record = invoiceOf(account, id, 'invoice');
     if (record.head.status !== 'draft') {
       throw invalid('You can only delete draft invoices.');
+    }
+    if (subscriptionOf(record.head) !== null) {
+      throw invalid("You can't delete invoices created by subscriptions.");
     }
     account.emit('invoice.deleted', renderInvoice(account, record), origin);
     for (const { item } of record.lines) {

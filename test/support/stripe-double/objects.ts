@@ -37,6 +37,39 @@ export type InvoiceLine = Omit<
   quantity_decimal: string;
 };
 
+/** The fields that make drafts; what they charge is one fee for each period. */
+export interface Subscription {
+  id: string;
+  object: 'subscription';
+  billing_cycle_anchor: number;
+  cancel_at_period_end: boolean;
+  canceled_at: number | null;
+  collection_method: 'charge_automatically' | 'send_invoice';
+  created: number;
+  currency: string;
+  customer: string;
+  ended_at: number | null;
+  items: List<SubscriptionItem>;
+  latest_invoice: string | null;
+  livemode: false;
+  metadata: Metadata;
+  start_date: number;
+  status: 'active' | 'canceled';
+  test_clock: null;
+}
+
+interface SubscriptionItem {
+  id: string;
+  object: 'subscription_item';
+  created: number;
+  /** Moved here from the subscription with the API version `basil`. */
+  current_period_start: number;
+  current_period_end: number;
+  quantity: number;
+  price: { id: string; object: 'price'; currency: string; unit_amount: number };
+  subscription: string;
+}
+
 type InvoiceStatus = 'draft' | 'open' | 'paid' | 'uncollectible' | 'void';
 
 export type InvoiceHead = Omit<

@@ -1,15 +1,19 @@
+import { accountRoutes } from './account-route.js';
 import { customerRoutes } from './customers.js';
 import { eventRoutes } from './events.js';
 import { invoiceItemRoutes } from './invoice-items.js';
 import { invoiceRoutes } from './invoices.js';
 import { paymentMethodRoutes } from './payment-methods.js';
 import type { Route } from './routes.js';
+import { subscriptionRoutes } from './subscriptions.js';
 
 /** The whole API of this double. */
 export const routes: Route[] = [
+  ...accountRoutes,
   ...customerRoutes,
   ...paymentMethodRoutes,
   ...invoiceItemRoutes,
   ...invoiceRoutes,
+  ...subscriptionRoutes,
   ...eventRoutes,
 ];

@@ -37,11 +37,13 @@ const ID = '(?<id>(?!(?:create_preview|search)$)[^/]+)';
 
 /** The kind of object that the routes below a path answer. */
 const KINDS: Record<string, string> = {
+  account: 'account',
   customers: 'customer',
   events: 'event',
   invoiceitems: 'invoiceitem',
   invoices: 'invoice',
   payment_methods: 'payment_method',
+  subscriptions: 'subscription',
 };
 
 /** A route of the API. Every method but DELETE takes `expand` besides its own `fields`. */
@@ -54,7 +56,10 @@ export function route<S extends Fields>(
   const expression = new RegExp(`^${pattern.replace(':id', ID)}$`);
   const shown = {
     kind: pattern.endsWith('/lines') ? 'line_item' : (KINDS[pattern.split('/')[2] ?? ''] ?? ''),
-    isList: method === 'GET' && (!pattern.includes(':id') || pattern.endsWith('/lines')),
+    isList:
+      method === 'GET' &&
+      pattern !== '/v1/account' &&
+      (!pattern.includes(':id') || pattern.endsWith('/lines')),
   };
   const allFields: S & Partial<Expandable> =
     method === 'DELETE' ? fields : { ...fields, expand: list(text()) };

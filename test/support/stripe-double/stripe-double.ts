@@ -6,7 +6,8 @@ import { control, CONTROL_PATH } from './control.js';
 import { FaultBook, type FaultOrder } from './faults.js';
 import { advance } from './invoice-life.js';
 import { type Concurrency, Limits, type LimitSettings } from './limits.js';
-import type { Event, Invoice } from './objects.js';
+import type { Event, Invoice, Subscription } from './objects.js';
+import { cancel, finalizeDue, type NewSubscription, renew, subscribe } from './subscriptions.js';
 import { RequestLog, type RequestRecord } from './request-log.js';
 import { StateFile } from './state-file.js';
 import { type Delivery, Webhooks, type WebhookSettings } from './webhooks.js';
@@ -177,6 +178,36 @@ export class StripeDouble {
       .filter(({ head }) => invoice === undefined || head.id === invoice)
       .filter((record) => advance(this.account, record))
       .map(({ head }) => head.id);
+    await this.commit();
+    return moved;
+  }
+
+  /** Starts a subscription, whose first invoice is final at once. */
+  async subscribe(input: NewSubscription): Promise<Subscription> {
+    const subscription = subscribe(this.account, input);
+    await this.commit();
+    return structuredClone(subscription);
+  }
+
+  /** As if a subscription's period were over: the next one, until `end`, begins with a draft. Returns its id. */
+  async renew(subscription: string, end: Date): Promise<string> {
+    const invoice = renew(this.account, subscription, end);
+    await this.commit();
+    return invoice;
+  }
+
+  /** Ends a subscription at once; its drafts stay. */
+  async cancelSubscription(subscription: string): Promise<void> {
+    cancel(this.account, subscription);
+    await this.commit();
+  }
+
+  /**
+   * Finalizes the drafts of subscriptions whose time has come by the clock: an hour after the webhook of
+   * `invoice.created` was answered, or 72 hours after they were made. Returns their ids.
+   */
+  async finalizeDue(): Promise<string[]> {
+    const moved = finalizeDue(this.account);
     await this.commit();
     return moved;
   }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { decimal } from '../../../src/kernel/decimal.js';
-import { preferredFormat, writerOf } from '../../../src/usage/export/export-format.js';
+import { preferredFormat } from '../../../src/platform/http/line-format.js';
+import { writerOf } from '../../../src/usage/export/export-format.js';
 import { type ExportRow } from '../../../src/usage/export/export.service.js';
 
 const row = (overrides: Partial<ExportRow> = {}): ExportRow => ({

@@ -1,0 +1,46 @@
+/* Puts line items where a look at Stripe has shown that they go. Runs in the caller's transaction. */
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
+import { InvoicesService } from '../invoices/invoices.service.js';
+import { LedgerService } from '../ledger/ledger.service.js';
+import { DraftQueueService } from './draft-queue.service.js';
+import { type DraftQueue } from './draft-queues.store.js';
+import { type Sorted } from './subscription-draft.js';
+
+@Injectable()
+export class PlacementsService {
+  constructor(
+    private readonly queue: DraftQueueService,
+    private readonly invoices: InvoicesService,
+    private readonly ledger: LedgerService,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Answers false when a draft is known to be none any longer: what was for it still waits. */
+  async apply(queue: DraftQueue, { placed, carried, failed }: Sorted): Promise<boolean> {
+    let isUpToDate = true;
+    for (const { draft, items } of placed) {
+      await this.queue.note(draft);
+      const invoiceId = await this.invoices.openOn(draft, {
+        customerId: queue.customerId,
+        billingPeriodId: items[0]?.billingPeriodId ?? '',
+        stripeSubscriptionId: queue.stripeSubscriptionId,
+        now: this.clock.now(),
+      });
+      if (invoiceId === null) {
+        isUpToDate = false;
+      } else {
+        const lineItemIds = items.map((item) => item.id);
+        const taken = await this.ledger.place(lineItemIds, invoiceId);
+        await this.invoices.enqueueItems(invoiceId, taken);
+      }
+    }
+    for (const { item, reason } of carried) {
+      await this.ledger.recordCarriedOver(item.id, reason);
+    }
+    for (const { item, failure } of failed) {
+      await this.ledger.advance({ lineItemIds: [item.id] }, 'failed', { failure });
+    }
+    return isUpToDate;
+  }
+}

@@ -1,0 +1,119 @@
+/*
+ * Puts line items that wait on the draft that Stripe made for their time. What Stripe has is looked up
+ * first, in no transaction; then one transaction moves line items and queues what has to be sent. A look
+ * that is out of date does no harm: an item that comes too late is refused, and waits for the next draft.
+ */
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
+import { Database } from '../../platform/database/database.js';
+import { backoffMs } from '../../platform/jobs/backoff.js';
+import { Log } from '../../platform/log.js';
+import { DraftSightService } from './draft-sight.service.js';
+import { type DraftQueue, DraftQueuesStore } from './draft-queues.store.js';
+import { OwnInvoicesService } from './own-invoices.service.js';
+import { PlacementsService } from './placements.service.js';
+import { type Sorted, type WaitingItem } from './subscription-draft.js';
+
+/** At once in one process: with two calls of some 300 ms each that is what Stripe takes in a second (25). */
+const CONCURRENCY = 8;
+/** As many as an invoice of Stripe's holds; the rest comes with the next look. */
+const MAX_ITEMS = 250;
+/** Longer than two calls take. */
+const LEASE_MS = 300_000;
+/** Whoever waits is woken by Stripe's events; this finds what neither a webhook nor the poll has told. */
+const LOOK_MS = 86_400_000;
+/** When there is more to place, or a draft was finalized since it was seen. */
+const LOOK_AGAIN_MS = 10_000;
+
+@Injectable()
+export class PlacingService {
+  constructor(
+    private readonly store: DraftQueuesStore,
+    private readonly sight: DraftSightService,
+    private readonly placements: PlacementsService,
+    private readonly ownInvoices: OwnInvoicesService,
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
+
+  /** Looks for drafts for what waits, of at most eight subscriptions of Stripe's; answers how many were taken. */
+  async placeOnce(): Promise<number> {
+    if (!this.sight.isConnected) {
+      return 0;
+    }
+    const now = this.clock.now();
+    const queues = await this.store.claim(CONCURRENCY, now, new Date(now.getTime() + LEASE_MS));
+    await Promise.all(
+      queues.map(async (queue) => {
+        await this.placeReporting(queue);
+      }),
+    );
+    return queues.length;
+  }
+
+  /** A fault leaves the lease to run out, and keeps no other waiting. */
+  private async placeReporting(queue: DraftQueue): Promise<void> {
+    try {
+      await this.place(queue);
+    } catch (error) {
+      const { stripeSubscriptionId } = queue;
+      this.log.problem('line_items.placing_broken', error, {
+        stripe_subscription: stripeSubscriptionId,
+      });
+    }
+  }
+
+  private async place(queue: DraftQueue): Promise<void> {
+    await this.billEnded(queue);
+    const items = await this.listWaiting(queue);
+    if (items.length === 0) {
+      await this.store.record(queue, null, null);
+      return;
+    }
+    const seen = await this.sight.sort(queue, items);
+    if (seen.outcome !== 'succeeded') {
+      const wait = backoffMs(queue.attemptCount, Math.random());
+      await this.store.record(queue, this.after(wait), seen.message);
+      return;
+    }
+    const sorted = seen.value;
+    await this.database.transaction(async () => {
+      const isOutOfDate = !(await this.placements.apply(queue, sorted));
+      const isMore = items.length === MAX_ITEMS && sorted.placed.length > 0;
+      const wait = isOutOfDate || isMore ? LOOK_AGAIN_MS : LOOK_MS;
+      await this.store.record(queue, this.after(wait), null);
+    });
+    this.tell(queue, sorted);
+  }
+
+  /** What a subscription leaves that has ended is billed by itself: it may get no draft any more. */
+  private async billEnded(queue: DraftQueue): Promise<void> {
+    await this.database.transaction(async () => {
+      const items = await this.listWaiting(queue);
+      await this.ownInvoices.bill(items.filter((item) => item.isOver));
+    });
+  }
+
+  private async listWaiting(queue: DraftQueue): Promise<WaitingItem[]> {
+    return await this.store.listWaiting(queue.stripeSubscriptionId, 'pending', MAX_ITEMS);
+  }
+
+  private tell(queue: DraftQueue, { placed, carried, failed }: Sorted): void {
+    const fields = { stripe_subscription: queue.stripeSubscriptionId };
+    this.log.event('line_items.placed', {
+      ...fields,
+      drafts: placed.map(({ draft }) => draft.id),
+      line_items: placed.reduce((sum, { items }) => sum + items.length, 0),
+      carried_over: carried.length,
+    });
+    const [first] = failed;
+    if (first !== undefined) {
+      this.log.problem('line_items.not_placed', first.failure, { ...fields, count: failed.length });
+    }
+  }
+
+  private after(ms: number): Date {
+    return new Date(this.clock.now().getTime() + ms);
+  }
+}

@@ -1,0 +1,80 @@
+/* What a line item was computed from, put together: pure. */
+import { isDeepStrictEqual } from 'node:util';
+import { type Customer } from '../../customers/customer.js';
+import { type Meter } from '../../meters/meter.js';
+import { type Plan, type PlanVersion, type Price, type UsagePrice } from '../../pricing/plan.js';
+import { type CountedAsOf, type CountedUsage } from '../../usage/counted/counted-usage.js';
+import { type MeteredUsage } from '../../usage/usage.reader.js';
+import { type LineItem } from '../ledger/line-item.js';
+import { type BillingPeriod } from '../periods/billing-period.js';
+import { groupsOf } from '../periods/rating.service.js';
+
+/** A line item and everything that decided what it comes to. */
+export interface CountedLine {
+  readonly item: LineItem;
+  readonly customer: Customer;
+  readonly plan: Plan;
+  readonly version: PlanVersion;
+  readonly price: Price;
+  readonly period: BillingPeriod;
+  /** All line items of the period, in the order in which they were written. */
+  readonly ofPeriod: readonly LineItem[];
+  /** Null but for the price of usage. */
+  readonly measured: MeasuredLine | null;
+}
+
+export interface MeasuredLine {
+  readonly meter: Meter;
+  /** What was counted at the line item's cut-off. */
+  readonly counted: CountedUsage;
+  /** What had been counted by the line item before; null unless this one is an adjustment. */
+  readonly before: CountedUsage | null;
+}
+
+/** As of when a line item counted; by the clock where it is not known which owners it saw. */
+export function asOf(item: LineItem): CountedAsOf {
+  const { cutOffBatch, ownershipNumber, createdAt } = item;
+  return {
+    cutOffBatch,
+    ownership:
+      ownershipNumber === null
+        ? { kind: 'time', at: createdAt }
+        : { kind: 'number', number: ownershipNumber },
+  };
+}
+
+/** 0 of what was billed first; adjustments of it count from 1. */
+export function adjustmentNumber({ charge }: LineItem): number {
+  return charge.kind === 'adjustment' ? charge.number : 0;
+}
+
+/** The line items of the same price that were billed before this one, in order; none unless it is an adjustment. */
+export function billedBefore(item: LineItem, ofPeriod: readonly LineItem[]): LineItem[] {
+  return ofPeriod
+    .filter(({ priceId }) => priceId === item.priceId)
+    .filter((other) => adjustmentNumber(other) < adjustmentNumber(item))
+    .toSorted((one, other) => adjustmentNumber(one) - adjustmentNumber(other));
+}
+
+/** The adjustments of the same price that came after this line item, in order. */
+export function adjustedAfter(item: LineItem, ofPeriod: readonly LineItem[]): LineItem[] {
+  return ofPeriod
+    .filter(({ priceId }) => priceId === item.priceId)
+    .filter((other) => adjustmentNumber(other) > adjustmentNumber(item))
+    .toSorted((one, other) => adjustmentNumber(one) - adjustmentNumber(other));
+}
+
+/** The usage that a price is for, among the prices of its version. */
+export function usageOf(price: UsagePrice, prices: readonly Price[], meter: Meter): MeteredUsage {
+  const priced = prices.filter((other) => other.kind === 'usage');
+  return { meter, ...groupsOf(price, priced) };
+}
+
+/** Whether both are the usage of the same meter and groups. */
+export function isSameUsage(one: MeteredUsage, other: MeteredUsage): boolean {
+  return isDeepStrictEqual(partsOf(one), partsOf(other));
+}
+
+function partsOf({ meter, groupFilter = {}, groupExclusions = [] }: MeteredUsage): unknown {
+  return [meter.id, groupFilter, groupExclusions];
+}

@@ -1,0 +1,36 @@
+/* Looks for standings that time has changed; the work is in the table, so a lost tick costs its time only. */
+import { Inject, Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { CONFIG, type Config } from '../../platform/config.js';
+import { Outage } from '../../platform/database/outage.js';
+import { Poller } from '../../platform/jobs/poller.js';
+import { StandingService } from './standing.service.js';
+
+/** Days decide, so a due date is noticed this much later; one look-up in a partial index. */
+const TICK_MS = 10_000;
+
+@Injectable()
+export class StandingWorker extends Poller {
+  private hasBegun = false;
+
+  constructor(
+    @Inject(CONFIG) config: Config,
+    outage: Outage,
+    private readonly standing: StandingService,
+  ) {
+    super('standing', config, outage);
+  }
+
+  @Interval(TICK_MS)
+  tick(): void {
+    this.look();
+  }
+
+  protected override async runOnce(): Promise<number> {
+    if (!this.hasBegun) {
+      await this.standing.begin();
+      this.hasBegun = true;
+    }
+    return await this.standing.judgeDue();
+  }
+}

@@ -1,0 +1,119 @@
+/*
+ * Calls that carry several items, as rows: which items go together, that they are about to be sent, and
+ * what becomes of those that the call has not settled. Each write is one short transaction under the lease.
+ */
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
+import { newId } from '../../kernel/ids.js';
+import { Log } from '../../platform/log.js';
+import { MAX_LINES_PER_CALL, type NewStripeLine } from '../../stripe/stripe-object.js';
+import { type StripeFailure } from '../../stripe/stripe-result.js';
+import { type Invoice } from '../invoices/invoice.js';
+import { type BillableLineItem } from '../ledger/line-item.js';
+import { LedgerReader } from '../ledger/ledger.reader.js';
+import { LedgerService } from '../ledger/ledger.service.js';
+import { LeasesService } from './leases.service.js';
+import { type Lease } from './leases.store.js';
+import { isSendable, toStripeLine } from './stripe-line.js';
+import { retryAt, type Sync } from './sync.js';
+import { SyncsStore } from './syncs.store.js';
+
+/** A call, and the syncs that it carries, in its order. */
+export interface Call {
+  /** Also its idempotency key: what it carries never changes. */
+  readonly id: string;
+  readonly invoice: Invoice;
+  readonly stripeInvoiceId: string;
+  readonly syncs: readonly Sync[];
+}
+
+@Injectable()
+export class CallsService {
+  constructor(
+    private readonly store: SyncsStore,
+    private readonly leases: LeasesService,
+    private readonly ledger: LedgerService,
+    private readonly lineItems: LedgerReader,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
+
+  /** All that a call carries, whatever became of it. */
+  async membersOf(invoiceId: string, callId: string): Promise<Sync[]> {
+    return await this.store.ofCall(invoiceId, callId);
+  }
+
+  /** The items that can go together with one that was never sent, itself the first; none when it goes alone. */
+  async gather(sync: Sync): Promise<Sync[]> {
+    const fresh = await this.store.freshItems(sync.invoiceId, this.clock.now(), MAX_LINES_PER_CALL);
+    const lineItems = await this.lineItemsOf(fresh);
+    const together = fresh.filter(({ lineItemId }) => {
+      const lineItem = lineItems.get(lineItemId ?? '');
+      return lineItem !== undefined && isSendable(lineItem.amountMinor);
+    });
+    return together.length > 1 && together[0]?.id === sync.id ? together : [];
+  }
+
+  /** Committed before the call: from here on Stripe may have all of them. Null when none is pending any longer. */
+  async begin(
+    lease: Lease,
+    of: Pick<Call, 'invoice' | 'stripeInvoiceId'>,
+    fresh: readonly Sync[],
+  ): Promise<Call | null> {
+    const id = newId('pcall');
+    const syncs = await this.leases.holding(lease, async () => {
+      const ids = fresh.map((sync) => sync.id);
+      await this.store.markSentTogether(ids, id, this.clock.now());
+      const marked = await this.store.ofCall(of.invoice.id, id);
+      const lineItemIds = marked.flatMap(({ lineItemId }) => lineItemId ?? []);
+      await this.ledger.advance({ lineItemIds }, 'sent');
+      return marked;
+    });
+    return syncs.length === 0 ? null : { ...of, id, syncs };
+  }
+
+  /** What the call says; always the same for the same call. */
+  async linesOf(call: Call): Promise<NewStripeLine[]> {
+    const lineItems = await this.lineItemsOf(call.syncs);
+    return call.syncs.flatMap(({ lineItemId }) => {
+      const lineItem = lineItems.get(lineItemId ?? '');
+      return lineItem === undefined ? [] : [toStripeLine(call.invoice, lineItem)];
+    });
+  }
+
+  /** It is made again later, under its own key. */
+  async postpone(lease: Lease, call: Call, failure: StripeFailure): Promise<void> {
+    const now = this.clock.now();
+    const attempts = Math.max(...call.syncs.map(({ attemptCount }) => attemptCount)) + 1;
+    const nextAttemptAt = retryAt(failure, attempts, { now, random: Math.random() });
+    const error = failure.message;
+    await this.leases.holding(lease, async () => {
+      await this.store.postponeCall(call.invoice.id, call.id, { error, nextAttemptAt, now });
+    });
+    this.tell(call, failure.outcome);
+  }
+
+  /** Its key is of no use any longer: what is still pending of it goes alone, after a look. */
+  async dissolve(lease: Lease, call: Call, error: string): Promise<void> {
+    const now = this.clock.now();
+    await this.leases.holding(lease, async () => {
+      await this.store.dissolveCall(call.invoice.id, call.id, { error, now });
+    });
+    this.tell(call, 'dissolved');
+  }
+
+  private tell(call: Call, outcome: string): void {
+    this.log.event('provider_call.attempted', {
+      provider_call: call.id,
+      invoice: call.invoice.id,
+      line_items: call.syncs.length,
+      outcome,
+    });
+  }
+
+  private async lineItemsOf(syncs: readonly Sync[]): Promise<Map<string, BillableLineItem>> {
+    const ids = syncs.flatMap(({ lineItemId }) => lineItemId ?? []);
+    const lineItems = await this.lineItems.byIds(ids);
+    return new Map(lineItems.map((lineItem) => [lineItem.id, lineItem]));
+  }
+}

@@ -1,0 +1,83 @@
+/* Between the SDK's objects and ours: the few fields that are used. Pure. */
+import { type Stripe } from 'stripe';
+import {
+  type NewStripeLine,
+  STRIPE_INVOICE_STATUSES,
+  type StripeInvoice,
+  type StripeInvoiceItem,
+  type StripeInvoiceStatus,
+} from './stripe-object.js';
+
+export function toInvoice(invoice: Stripe.Invoice): StripeInvoice {
+  return {
+    id: invoice.id,
+    status: toStatus(invoice.status),
+    currency: invoice.currency,
+    totalMinor: BigInt(invoice.total),
+    amountPaidMinor: BigInt(invoice.amount_paid),
+    number: invoice.number,
+    hostedInvoiceUrl: invoice.hosted_invoice_url ?? null,
+    metadata: invoice.metadata ?? {},
+    collection: {
+      dueAt: toInstant(invoice.due_date),
+      isAttempted: invoice.attempted,
+      finalizedAt: toInstant(invoice.status_transitions.finalized_at),
+    },
+  };
+}
+
+function toStatus(status: string | null): StripeInvoiceStatus {
+  const known = STRIPE_INVOICE_STATUSES.find((name) => name === status);
+  if (known === undefined) {
+    throw new Error(`Stripe says an invoice is '${status ?? 'null'}', which is not known here`);
+  }
+  return known;
+}
+
+export function toItem(item: Stripe.InvoiceItem): StripeInvoiceItem {
+  return {
+    id: item.id,
+    amountMinor: BigInt(item.amount),
+    currency: item.currency,
+    metadata: item.metadata ?? {},
+  };
+}
+
+/** All items of an invoice, if it shows all; else null. */
+export function itemsShown({ lines }: Stripe.Invoice): StripeInvoiceItem[] | null {
+  return lines.has_more ? null : lines.data.map(toItemOfLine);
+}
+
+export function toItemOfLine(line: Stripe.InvoiceLineItem): StripeInvoiceItem {
+  const item = line.parent?.invoice_item_details?.invoice_item;
+  return {
+    id: item ?? line.id,
+    amountMinor: BigInt(line.amount),
+    currency: line.currency,
+    metadata: line.metadata,
+  };
+}
+
+/** The period's end is sent as its last second, since Stripe's is inclusive. */
+export function toLine(line: NewStripeLine): {
+  amount: number;
+  description: string;
+  period: { start: number; end: number };
+  metadata: Record<string, string>;
+} {
+  return {
+    amount: Number(line.amountMinor),
+    description: line.description,
+    period: { start: toSeconds(line.period.start), end: toSeconds(line.period.end) - 1 },
+    metadata: { ...line.metadata },
+  };
+}
+
+function toInstant(seconds: number | null): Date | null {
+  return seconds === null ? null : new Date(seconds * 1_000);
+}
+
+/** Stripe's times are whole seconds. */
+export function toSeconds(instant: Date): number {
+  return Math.floor(instant.getTime() / 1_000);
+}

@@ -1,0 +1,101 @@
+/*
+ * Sums up what meters have counted in days that are over, one day of one meter at a time. Reads are
+ * exact whether a day is summed up or not; killed in between, a day is simply not summed up yet.
+ */
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
+import { type Meter } from '../../meters/meter.js';
+import { MetersReader } from '../../meters/meters.reader.js';
+import { Database } from '../../platform/database/database.js';
+import { isCanceled } from '../../platform/database/pg-errors.js';
+import { BatchesStore } from '../batches.store.js';
+import { storageOf } from '../rollup.sql.js';
+import { DaysStore } from './days.store.js';
+
+const DAY_MS = 86_400_000;
+/** A day is summed up so long after its end: what is folded into it later has it summed up again. */
+const AFTER_MS = 3_600_000;
+/** No fold can run meanwhile. A day of some hundred thousand hours takes less; a larger one stays as hours. */
+const TIMEOUT_MS = 2_000;
+/** A day into which late usage is folded all the while is summed up again no more often than this. */
+const AGAIN_AFTER_MS = 300_000;
+/** As many as one fold takes. With more of them waiting folds go first, and may change the very days that are over. */
+const MAX_PENDING_EVENTS = 50_000;
+
+@Injectable()
+export class DaysService {
+  /** When this process summed up which days of which meters, as `meter day`, of late. */
+  private readonly summedAt = new Map<string, number>();
+
+  constructor(
+    private readonly store: DaysStore,
+    private readonly batches: BatchesStore,
+    private readonly meters: MetersReader,
+    private readonly database: Database,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Sums up the last day that is not, of the first meter that has one.
+   *
+   * @returns 1, or 0 when all days of all meters are, or folding is behind
+   */
+  async sumOnce(): Promise<number> {
+    if ((await this.batches.countPendingEvents()) > MAX_PENDING_EVENTS) {
+      return 0;
+    }
+    const now = this.clock.now().getTime();
+    const last = lastDayBefore(new Date(now - AFTER_MS));
+    for (const [key, at] of this.summedAt) {
+      if (at <= now - AGAIN_AFTER_MS) {
+        this.summedAt.delete(key);
+      }
+    }
+    for (const meter of await this.meters.all()) {
+      const day = await this.nextOf(meter, last);
+      if (day !== null) {
+        await this.sum(meter, day);
+        return 1;
+      }
+    }
+    return 0;
+  }
+
+  /** The history of a new meter comes day by day, and each would be summed up many times. */
+  private async nextOf(meter: Meter, last: Date): Promise<Date | null> {
+    if (storageOf(meter.aggregation) === 'levels') {
+      return null;
+    }
+    const history = await this.batches.findHistory(meter.number);
+    if (history === null || history.finishedAt === null) {
+      return null;
+    }
+    const prefix = `${meter.number} `;
+    const recent = [...this.summedAt.keys()].filter((key) => key.startsWith(prefix));
+    const except = recent.map((key) => new Date(key.slice(prefix.length)));
+    return await this.store.findNext(meter, last, except);
+  }
+
+  private async sum(meter: Meter, day: Date): Promise<void> {
+    this.summedAt.set(`${meter.number} ${day.toISOString()}`, this.clock.now().getTime());
+    try {
+      await this.database.transaction(async () => {
+        await this.batches.holdMeters('exclusive');
+        await this.batches.limitStatements(TIMEOUT_MS);
+        if (await this.store.mark(meter, day, true)) {
+          await this.store.sum(meter, day);
+        }
+      });
+    } catch (error) {
+      if (!isCanceled(error)) {
+        throw error;
+      }
+      await this.store.mark(meter, day, false);
+    }
+  }
+}
+
+/** The start of the last day of UTC that has ended by then. */
+function lastDayBefore(instant: Date): Date {
+  return new Date((Math.floor(instant.getTime() / DAY_MS) - 1) * DAY_MS);
+}

@@ -1,0 +1,159 @@
+/*
+ * What meters have counted in whole days of UTC, as SQL: pure. A question about every customer reads a
+ * day's figures in place of those of 24 hours, where a day is summed up, wholly within a bucket and
+ * wholly within the span of an owner; everything else is read from hours and events, as ever.
+ */
+import { type Interval } from '../../kernel/interval.js';
+import { type Meter } from '../../meters/meter.js';
+import { type Parameters } from '../meter-sql.js';
+import { rankedValues, storageOf, tableOf } from '../rollup.sql.js';
+import { type Compiled, type UsageQuestion } from '../usage.sql.js';
+
+const DAY_MS = 86_400_000;
+
+/** The start of the day of UTC that a time is in. */
+export const dayOf = (time: string): string =>
+  `date_bin('24 hours', ${time}, '2000-01-01T00:00:00Z')`;
+
+/**
+ * Whether an answer may be made of days. A single customer's or subject's hours are read as fast, and
+ * levels have an order. Figures of values cannot be put together, so a day has to be all of a bucket.
+ */
+export function mayUseDays({ meter, whose, buckets }: UsageQuestion): boolean {
+  const isOfDays =
+    storageOf(meter.aggregation) === 'values'
+      ? buckets.some(isDay)
+      : buckets.some(({ start, end }) => end.getTime() - start.getTime() >= DAY_MS);
+  return whose.kind === 'customers' && storageOf(meter.aggregation) !== 'levels' && isOfDays;
+}
+
+const isDay = ({ start, end }: Interval): boolean =>
+  start.getTime() % DAY_MS === 0 && end.getTime() - start.getTime() === DAY_MS;
+
+/** The parts of an answer that days and the hours beside them are. */
+export interface DayParts {
+  /** CTEs: `tier`, the days that are summed up; `open_hours`, what of the window these are not. */
+  readonly ctes: string;
+  /** The figures of days, one row for each subject and group. */
+  readonly days: string;
+  /** The hours that no such figure stands for. */
+  readonly hours: readonly string[];
+}
+
+/** The columns of hours and of days that an answer is made of. */
+export interface DayColumns {
+  readonly ofRollup: string;
+  readonly ofDay: string;
+}
+
+/** Needs the CTEs of `spans`, and `dirty` when `isDirty`: hours that have to be read from their events. */
+export function dayParts(
+  { meter, buckets }: Compiled,
+  columns: DayColumns,
+  { isDirty, parameters }: { readonly isDirty: boolean; readonly parameters: Parameters },
+): DayParts {
+  const number = parameters.add(meter.number);
+  const isValues = storageOf(meter.aggregation) === 'values';
+  const bucket = buckets.of('day');
+  const isInBucket = isValues
+    ? `${buckets.startOf(bucket)} = day AND ${buckets.endOf(bucket)} = ${endOf('day')}`
+    : `${bucket} = ${buckets.of(`${endOf('day')} - interval '1 microsecond'`)}`;
+  const clean = (hours: string): string =>
+    isDirty
+      ? `AND NOT EXISTS (SELECT FROM dirty WHERE dirty.subject = span.subject AND ${hours})`
+      : '';
+  const isWholeDay = `tier.day >= span.first_hour AND ${endOf('tier.day')} <= span.last_hour
+    ${clean(`dirty.hour >= tier.day AND dirty.hour < ${endOf('tier.day')}`)}`;
+  const hour = (condition: string, from: string): string => `SELECT span.customer_id, span.subject,
+      ${buckets.of('rollup.hour')} AS bucket, rollup.groups, ${columns.ofRollup}
+    FROM ${from}
+    WHERE ${condition} ${buckets.areWhole('rollup.hour')} ${clean('dirty.hour = rollup.hour')}`;
+  const stored = (condition: string): string => `(SELECT * FROM ${tableOf(meter)} AS stored
+      WHERE stored.meter = ${number} AND ${condition} OFFSET 0) AS rollup`;
+  const cut = isDirty ? 'OR span.subject IN (SELECT subject FROM dirty)' : '';
+  return {
+    ctes: `tier AS MATERIALIZED (
+      SELECT day FROM usage_summed_days
+      WHERE meter = ${number} AND is_summed
+        AND day >= ${buckets.start} AND ${endOf('day')} <= ${buckets.end} AND ${isInBucket}
+    ), open_hours AS MATERIALIZED (
+      SELECT * FROM (
+        SELECT coalesce(${endOf('lag(day) OVER (ORDER BY day)')}, ${buckets.start}) AS starts_at,
+          day AS ends_at
+        FROM tier
+        UNION ALL
+        SELECT coalesce((SELECT ${endOf('max(day)')} FROM tier), ${buckets.start}), ${buckets.end}
+      ) AS gap
+      WHERE starts_at < ends_at
+    )`,
+    days: `SELECT span.customer_id, span.subject, ${buckets.of('tier.day')} AS bucket, rollup.groups,
+        ${columns.ofDay}
+      FROM tier
+      CROSS JOIN LATERAL (SELECT * FROM usage_days AS stored
+        WHERE stored.meter = ${number} AND stored.day = tier.day OFFSET 0) AS rollup
+      JOIN span ON span.subject = rollup.subject
+      WHERE ${isWholeDay}`,
+    hours: [
+      hour(
+        'true',
+        `open_hours
+         CROSS JOIN LATERAL ${stored('stored.hour >= open_hours.starts_at AND stored.hour < open_hours.ends_at')}
+         JOIN span ON span.subject = rollup.subject
+           AND rollup.hour >= span.first_hour AND rollup.hour < span.last_hour`,
+      ),
+      hour(
+        `(span.starts_at > ${buckets.start} OR span.ends_at < ${buckets.end} ${cut}) AND NOT (${isWholeDay})`,
+        `span JOIN tier ON tier.day < span.last_hour AND ${endOf('tier.day')} > span.first_hour
+         CROSS JOIN LATERAL ${stored(`stored.subject = span.subject
+           AND stored.hour >= greatest(span.first_hour, tier.day)
+           AND stored.hour < least(span.last_hour, ${endOf('tier.day')})`)}`,
+      ),
+    ],
+  };
+}
+
+const endOf = (day: string): string => `${day} + interval '24 hours'`;
+
+/** The statement that sums a meter's hours up into a day; `day` is a parameter. Index on meter and hour. */
+export function sumDayStatement(meter: Meter, day: string, parameters: Parameters): string {
+  const number = parameters.add(meter.number);
+  const hours = `FROM ${tableOf(meter)}
+    WHERE meter = ${number} AND hour >= ${day}::timestamptz AND hour < ${endOf(`${day}::timestamptz`)}`;
+  return `INSERT INTO usage_days (subject, meter, day, groups, event_count, value_sum, value, last_time)
+    SELECT subject, ${number}, ${day}::timestamptz, groups, event_count, value_sum, value, last_time
+    FROM (${figuresOf(meter, hours, parameters)}) AS summed`;
+}
+
+function figuresOf({ aggregation }: Meter, hours: string, parameters: Parameters): string {
+  const merged = (value: string, time: string): string => `SELECT subject, groups,
+      sum(event_count) AS event_count, 0 AS value_sum, ${value} AS value, ${time} AS last_time
+    ${hours} AND value IS NOT NULL GROUP BY subject, groups`;
+  const standing = `SELECT subject, groups, value, sum(event_count) AS weight
+    ${hours} GROUP BY subject, groups, value HAVING sum(event_count) > 0`;
+  const numbers = `SELECT subject, groups, value::numeric AS value, weight FROM (${standing}) AS kept`;
+  switch (aggregation.kind) {
+    case 'count':
+    case 'sum':
+    case 'avg':
+      return `SELECT subject, groups, sum(event_count) AS event_count, sum(value_sum) AS value_sum,
+          NULL::numeric AS value, NULL::timestamptz AS last_time
+        ${hours} GROUP BY subject, groups HAVING sum(event_count) <> 0 OR sum(value_sum) <> 0`;
+    case 'min':
+    case 'max':
+      return merged(`${aggregation.kind}(value)`, 'NULL::timestamptz');
+    case 'latest':
+      return merged('(array_agg(value ORDER BY last_time DESC, value DESC))[1]', 'max(last_time)');
+    case 'unique_count':
+      return `SELECT subject, groups, sum(weight) AS event_count, 0 AS value_sum, count(*) AS value,
+          NULL::timestamptz AS last_time
+        FROM (${standing}) AS standing GROUP BY subject, groups`;
+    case 'percentile':
+      return `SELECT subject, groups, max(total) AS event_count, 0 AS value_sum, min(value) AS value,
+          NULL::timestamptz AS last_time
+        FROM (${rankedValues('subject, groups', numbers)}) AS ranked
+        WHERE up_to * 100 >= total * ${parameters.add(aggregation.percentile)}::numeric
+        GROUP BY subject, groups`;
+    case 'time_weighted_sum':
+      throw new Error(`A ${aggregation.kind} is not summed up by day`);
+  }
+}

@@ -1,0 +1,292 @@
+/*
+ * Aim: reads are exact whatever days are summed up, and whatever is folded into them afterwards.
+ * Method: random usage of four days, and steps in any order; raw events say what is right.
+ */
+import fc from 'fast-check';
+import { type Interval } from '../../src/kernel/interval.js';
+import { type Aggregation, type Meter } from '../../src/meters/meter.js';
+import { type UsageQuestion, type UsageSplit } from '../../src/usage/usage.sql.js';
+import { type UsageRow } from '../../src/usage/usage.store.js';
+import { factory } from '../support/factory.js';
+import { type Metering, startMetering } from '../support/metering.js';
+
+const NOW = new Date('2026-11-12T02:00:00Z');
+const FIRST = Date.parse('2026-11-08T00:00:00Z');
+const DAY_MS = 86_400_000;
+const SOURCE = 'days';
+const NOTE = { reason: 'a test', by: 'key_test' };
+const VALUE = { kind: 'property', path: '$.v' } as const;
+const AGGREGATIONS: readonly Aggregation[] = [
+  { kind: 'count' },
+  ...(['sum', 'min', 'max', 'latest'] as const).map((kind) => ({ kind, value: VALUE })),
+  { kind: 'unique_count', property: '$.v' },
+  { kind: 'percentile', value: VALUE, percentile: '62.5' },
+];
+
+interface Sent {
+  readonly subject: string;
+  readonly at: number;
+  readonly v: number;
+  readonly region: string | undefined;
+}
+
+const sent: fc.Arbitrary<Sent> = fc.record({
+  subject: fc.constantFrom('alone', 'one', 'other', 'moved', 'nobody'),
+  at: fc.integer({ min: 0, max: 4 * 24 * 6 }).map((tenth) => FIRST + tenth * 600_000),
+  v: fc.integer({ min: -3, max: 6 }),
+  region: fc.constantFrom('eu', 'us', undefined),
+});
+
+const instant = fc
+  .tuple(fc.nat(4), fc.constantFrom(0, 0, 0, 3_600_000, 5_400_000))
+  .map(([day, ms]) => new Date(FIRST + day * DAY_MS + ms));
+
+const bucketsBetween = (instants: readonly Date[]): Interval[] => {
+  const sorted = instants.toSorted((left, right) => left.getTime() - right.getTime());
+  return sorted.slice(1).flatMap((end, index) => {
+    const start = sorted[index] as Date;
+    return start < end ? [{ start, end }] : [];
+  });
+};
+
+const DAYS = bucketsBetween([0, 1, 2, 3, 4].map((day) => new Date(FIRST + day * DAY_MS)));
+
+describe('days that are summed up', () => {
+  let metering: Metering;
+  let meters: Meter[];
+  let all: { readonly id: string; readonly event: Sent }[];
+  let serial = 0;
+
+  beforeEach(async () => {
+    metering = await startMetering(NOW.toISOString());
+    await metering.customers.create(factory.customer({ key: 'single' }), ['alone']);
+    await metering.customers.create(factory.customer({ key: 'several' }), [
+      'one',
+      'other',
+      'moved',
+    ]);
+    await metering.customers.assignSubject('single', 'moved', new Date('2026-11-09T10:30:00Z'));
+    meters = [];
+    all = [];
+    for (const aggregation of AGGREGATIONS) {
+      const isOfValues = aggregation.kind === 'unique_count' || aggregation.kind === 'percentile';
+      const groupBy = [{ key: 'region', property: '$.region' }];
+      if (isOfValues || meters.length % 2 === 0) {
+        meters.push(await metering.meters.create(factory.meter({ aggregation })));
+      }
+      if (isOfValues || meters.length % 2 === 1) {
+        meters.push(await metering.meters.create(factory.meter({ aggregation, groupBy })));
+      }
+    }
+  });
+
+  afterEach(async () => {
+    await metering.close();
+  });
+
+  const send = async (events: readonly Sent[]): Promise<void> => {
+    const body = events.map((event) => {
+      const id = `d${(serial += 1)}`;
+      all.push({ id, event });
+      const { subject, at, v, region } = event;
+      const time = new Date(at).toISOString();
+      return factory.event({ source: SOURCE, id, subject, time, data: { v, region } });
+    });
+    await metering.send(body);
+  };
+
+  const fold = async (): Promise<void> => {
+    let done: number;
+    do {
+      done = (await metering.fold.foldOnce()) + (await metering.fold.backfillOnce());
+    } while (done > 0);
+  };
+
+  /** A day is summed up again after a while only. */
+  const sumDays = async (most: number): Promise<void> => {
+    metering.clock.advance(300_000);
+    for (let count = 0; count < most && (await metering.days.sumOnce()) > 0; count += 1) {
+      // Until all are, or enough.
+    }
+  };
+
+  const correct = async (pick: number): Promise<void> => {
+    const picked = all[pick % Math.max(1, all.length)];
+    if (picked === undefined) {
+      return;
+    }
+    const { id, event } = picked;
+    const identity = { source: SOURCE, id };
+    const data = JSON.stringify({ v: pick % 5, region: 'eu' });
+    const next = {
+      ...{ ...identity, type: 'api.request', subject: event.subject, data, extensions: null },
+      time: new Date(event.at).toISOString(),
+    };
+    await (pick % 2 === 0
+      ? metering.corrections.void(identity, NOTE)
+      : metering.corrections.replace(identity, () => next, NOTE));
+  };
+
+  /** Folds what came after some batches that another replica is folding. */
+  const foldAround = async (): Promise<void> => {
+    const other = metering.db.database.dataSource.createQueryRunner();
+    await other.startTransaction();
+    await other.query('SELECT FROM ingest_batches WHERE fold IS NULL AND id % 2 = 0 FOR UPDATE');
+    try {
+      await metering.fold.foldOnce();
+    } finally {
+      await other.rollbackTransaction();
+      await other.release();
+    }
+  };
+
+  const questionOf = (
+    meter: Meter,
+    buckets: readonly Interval[],
+    by: UsageSplit,
+    isFiltered = false,
+  ): UsageQuestion => ({
+    ...{ meter, buckets, by, now: NOW, whose: { kind: 'customers' } },
+    groupBy: by === 'total' ? [] : meter.groupBy.map(({ key }) => key),
+    groupFilter: isFiltered && meter.groupBy.length > 0 ? { region: ['eu', null] } : {},
+  });
+
+  const shown = (rows: readonly UsageRow[]): unknown[] =>
+    rows.map((row) => ({ ...row, quantity: row.quantity.toFixed() }));
+
+  const readsExactly = async (question: UsageQuestion): Promise<void> => {
+    expect({
+      kind: question.meter.aggregation.kind,
+      rows: shown(await metering.usageStore.read(question)),
+    }).toEqual({
+      kind: question.meter.aggregation.kind,
+      rows: shown(await metering.usageStore.readFromEvents(question)),
+    });
+  };
+
+  const summed = async (): Promise<number> => {
+    const [row] = await metering.db.database.query<{ count: string }>(
+      'SELECT count(*) FROM usage_summed_days WHERE is_summed',
+    );
+    return Number(row?.count);
+  };
+
+  it('are read exactly between ingest, corrections, folds and more summing', async () => {
+    await send(fc.sample(sent, 60));
+    await fold();
+    await sumDays(100);
+    expect(await summed()).toBe(DAYS.length * meters.length);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(sent, { maxLength: 30 }),
+        fc.constantFrom('fold', 'fold', 'fold around', 'nothing'),
+        fc.array(fc.nat(), { maxLength: 3 }),
+        fc.constantFrom(0, 3, 40),
+        fc.array(instant, { minLength: 2, maxLength: 6 }),
+        fc.array(
+          fc.tuple(fc.nat(), fc.constantFrom('customer', 'subject', 'total'), fc.boolean()),
+          {
+            minLength: 5,
+            maxLength: 5,
+          },
+        ),
+        async (events, step, picks, most, instants, asked) => {
+          await send(events);
+          for (const pick of picks) {
+            await correct(pick);
+          }
+          if (step !== 'nothing') {
+            await (step === 'fold' ? fold() : foldAround());
+          }
+          await sumDays(most);
+          for (const [pick, by, isFiltered] of asked) {
+            const meter = meters[pick % meters.length] as Meter;
+            const buckets = pick % 3 === 0 ? bucketsBetween(instants) : DAYS;
+            if (buckets.length > 0) {
+              await readsExactly(questionOf(meter, buckets, by, isFiltered));
+            }
+          }
+        },
+      ),
+      { numRuns: 12 },
+    );
+    await fold();
+    await sumDays(100);
+    for (const meter of meters) {
+      await readsExactly(questionOf(meter, DAYS, 'customer'));
+      await readsExactly(questionOf(meter, DAYS, 'total'));
+    }
+  });
+
+  it('stand for their hours until something is folded into one of them, or it is made anew', async () => {
+    const [count] = meters as [Meter];
+    const { database } = metering.db;
+    const at = FIRST + DAY_MS + 1;
+    const event = { subject: 'alone', at, v: 1, region: 'eu' };
+    await send([event, { ...event, at: at + DAY_MS }]);
+    await fold();
+    await sumDays(100);
+    const read = async (): Promise<string[]> =>
+      (await metering.usageStore.read(questionOf(count, DAYS, 'customer'))).map(({ quantity }) =>
+        quantity.toFixed(),
+      );
+    expect(await read()).toEqual(['1', '1']);
+    await database.query('UPDATE usage_days SET event_count = event_count + 10');
+    expect(await read()).toEqual(['11', '11']);
+    await send([event]);
+    await fold();
+    expect(await read()).toEqual(['2', '11']);
+    const window = DAYS[2] as Interval;
+    await metering.rebuilds.request({ meter: count.key, window, subjects: null }, 'k');
+    while ((await metering.rebuilds.stepOnce()) > 0) {
+      // Until it is done.
+    }
+    expect(await read()).toEqual(['2', '1']);
+    await sumDays(100);
+    expect(await read()).toEqual(['2', '1']);
+  });
+
+  it('are those that ended an hour ago, each once by several at a time', async () => {
+    metering.clock.set('2026-11-10T00:59:59Z');
+    await send([{ subject: 'alone', at: FIRST, v: 1, region: 'eu' }]);
+    await fold();
+    const sum = async (): Promise<void> => {
+      while ((await metering.days.sumOnce()) > 0) {
+        // Until all are.
+      }
+    };
+    await Promise.all([sum(), sum()]);
+    expect(await summed()).toBe(meters.length);
+    metering.clock.set('2026-11-10T01:00:00Z');
+    await sum();
+    expect(await summed()).toBe(2 * meters.length);
+  });
+
+  it('wait while folding is behind', async () => {
+    await send([{ subject: 'alone', at: FIRST, v: 1, region: 'eu' }]);
+    await fold();
+    const { database } = metering.db;
+    await database.query(
+      'INSERT INTO ingest_batches (received_at, event_count) VALUES (now(), 50001)',
+    );
+    expect(await metering.days.sumOnce()).toBe(0);
+    await database.query('UPDATE ingest_batches SET event_count = 50000 WHERE fold IS NULL');
+    expect(await metering.days.sumOnce()).toBe(1);
+  });
+
+  it('stay as hours when they take too long to sum up', async () => {
+    const [count] = meters as [Meter];
+    await send([{ subject: 'alone', at: FIRST, v: 1, region: 'eu' }]);
+    await fold();
+    const blocking = metering.db.database.dataSource.createQueryRunner();
+    await blocking.startTransaction();
+    await blocking.query('LOCK TABLE usage_days IN EXCLUSIVE MODE');
+    expect(await metering.days.sumOnce()).toBe(1);
+    await blocking.rollbackTransaction();
+    await blocking.release();
+    const rows = await metering.db.database.query('SELECT is_summed FROM usage_summed_days');
+    expect(rows).toEqual([{ is_summed: false }]);
+    await sumDays(100);
+    await readsExactly(questionOf(count, DAYS, 'customer'));
+  });
+});
