@@ -4,6 +4,8 @@
  * Method: whole application, fake clock; periods of a day without grace, so that a day later closes
  * the next one.
  */
+import { ExplanationsService } from '../../src/billing/explanations/explanations.service.js';
+import { VerificationService } from '../../src/billing/explanations/verification.service.js';
 import { InvoicePreviewService } from '../../src/billing/periods/invoice-preview.service.js';
 import { EndedBillingService } from '../../src/billing/late-usage/ended.service.js';
 import { LateUsageReader } from '../../src/billing/late-usage/late-usage.reader.js';
@@ -481,6 +483,47 @@ describe('late usage', () => {
         { late: { state: 'held', amountMinor: 200n } },
         { late: { state: 'dismissed', amountMinor: 600n } },
       ]);
+    });
+
+    it('is verified as it was billed, less what was dismissed before, with the owners of its moment', async () => {
+      const { customer, subscription, id } = await held();
+      const service = billing.get(LateUsageService);
+      const late = async (): Promise<string> => {
+        await billing.get(LateUsageScanService).scanAll();
+        await billing.get(RefreshingService).refresh();
+        const [first] = (await listed(subscription)).items;
+        return first?.late.id ?? '';
+      };
+      await service.decide(id, 'dismissed', BY);
+      await use(customer.key, '2026-11-10T11:00:00Z', ['2']);
+      await service.decide(await late(), 'to_bill', BY);
+      await use(customer.key, '2026-11-10T12:00:00Z', ['30']);
+      await service.decide(await late(), 'dismissed', BY);
+      const other = await billing.customer();
+      await billing
+        .get(CustomersService)
+        .assignSubject(other.key, customer.key, new Date('2026-11-10T10:30:00Z'));
+      await closeBy(12);
+      await service.decide(await late(), 'to_bill', BY);
+      await closeBy(13);
+
+      const adjustments = await billing.rows(
+        `SELECT id, amount_minor FROM line_items
+         WHERE subscription_id = $1 AND kind = 'adjustment' ORDER BY id`,
+        [subscription.id],
+      );
+      // 6 − (0 + 2 + what was dismissed: 6 and 30)
+      expect(adjustments.map((row) => row['amount_minor'])).toEqual(['200', '-3200']);
+      const events: unknown[] = [];
+      for (const { id: lineId } of adjustments) {
+        const { verdict } = await billing.get(VerificationService).verify(String(lineId));
+        expect(verdict.outcome).toBe('agrees');
+        const { page } = await billing
+          .get(ExplanationsService)
+          .events(String(lineId), { limit: 10, after: null });
+        events.push(page.items.map(({ value, sign }) => `${sign * Number(value)}`).toSorted());
+      }
+      expect(events).toEqual([['2'], ['-2', '-30']]);
     });
 
     it('is decided once; the same again changes nothing', async () => {

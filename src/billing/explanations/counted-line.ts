@@ -5,6 +5,7 @@ import { type Meter } from '../../meters/meter.js';
 import { type Plan, type PlanVersion, type Price, type UsagePrice } from '../../pricing/plan.js';
 import { type CountedAsOf, type CountedUsage } from '../../usage/counted/counted-usage.js';
 import { type MeteredUsage } from '../../usage/usage.reader.js';
+import { type LateUsage } from '../late-usage/late-usage.js';
 import { type LineItem } from '../ledger/line-item.js';
 import { type BillingPeriod } from '../periods/billing-period.js';
 import { groupsOf } from '../periods/rating.service.js';
@@ -19,6 +20,8 @@ export interface CountedLine {
   readonly period: BillingPeriod;
   /** All line items of the period, in the order in which they were written. */
   readonly ofPeriod: readonly LineItem[];
+  /** Late usage of the period that somebody had decided never to bill when the line item was computed. */
+  readonly dismissed: readonly LateUsage[];
   /** Null but for the price of usage. */
   readonly measured: MeasuredLine | null;
 }
@@ -27,13 +30,15 @@ export interface MeasuredLine {
   readonly meter: Meter;
   /** What was counted at the line item's cut-off. */
   readonly counted: CountedUsage;
-  /** What had been counted by the line item before; null unless this one is an adjustment. */
+  /** What had been counted before, to be billed or dismissed; null unless this one is an adjustment. */
   readonly before: CountedUsage | null;
 }
 
+/** When something was computed. */
+export type Moment = Pick<LineItem, 'cutOffBatch' | 'ownershipNumber' | 'createdAt'>;
+
 /** As of when a line item counted; by the clock where it is not known which owners it saw. */
-export function asOf(item: LineItem): CountedAsOf {
-  const { cutOffBatch, ownershipNumber, createdAt } = item;
+export function asOf({ cutOffBatch, ownershipNumber, createdAt }: Moment): CountedAsOf {
   return {
     cutOffBatch,
     ownership:
@@ -54,6 +59,22 @@ export function billedBefore(item: LineItem, ofPeriod: readonly LineItem[]): Lin
     .filter(({ priceId }) => priceId === item.priceId)
     .filter((other) => adjustmentNumber(other) < adjustmentNumber(item))
     .toSorted((one, other) => adjustmentNumber(one) - adjustmentNumber(other));
+}
+
+/**
+ * What had been dismissed of a period when a line item was computed, which an adjustment does not bill
+ * either. Whatever makes another difference comes by a later batch or a later change of owner.
+ */
+export function dismissedBefore(item: LineItem, dismissed: readonly LateUsage[]): LateUsage[] {
+  return item.charge.kind === 'adjustment' ? dismissed.filter((late) => isUpTo(late, item)) : [];
+}
+
+/** Whether something was computed at the moment of another, or before it. */
+export function isUpTo(one: Omit<Moment, 'createdAt'>, other: Omit<Moment, 'createdAt'>): boolean {
+  return (
+    one.cutOffBatch <= other.cutOffBatch &&
+    (one.ownershipNumber ?? 0n) <= (other.ownershipNumber ?? one.ownershipNumber ?? 0n)
+  );
 }
 
 /** The adjustments of the same price that came after this line item, in order. */

@@ -5,15 +5,19 @@ import { MetersReader } from '../../meters/meters.reader.js';
 import { type Price } from '../../pricing/plan.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
 import { type CountedUsage } from '../../usage/counted/counted-usage.js';
+import { type LateUsage } from '../late-usage/late-usage.js';
+import { LateUsageReader } from '../late-usage/late-usage.reader.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
-import { type LineItem } from '../ledger/line-item.js';
 import { type BillingPeriod } from '../periods/billing-period.js';
 import { PeriodsReader } from '../periods/periods.reader.js';
 import {
   asOf,
   billedBefore,
   type CountedLine,
+  dismissedBefore,
+  isUpTo,
   type MeasuredLine,
+  type Moment,
   usageOf,
 } from './counted-line.js';
 
@@ -21,6 +25,7 @@ import {
 export class CountedLinesService {
   constructor(
     private readonly ledger: LedgerReader,
+    private readonly late: LateUsageReader,
     private readonly periods: PeriodsReader,
     private readonly plans: PlansReader,
     private readonly meters: MetersReader,
@@ -31,6 +36,7 @@ export class CountedLinesService {
     const { item, customer, price } = await this.ledger.get(id);
     const { period, version } = await this.periods.get(item.billingPeriodId);
     const ofPeriod = await this.ledger.ofPeriod(item.billingPeriodId);
+    const dismissed = dismissedBefore(item, await this.late.dismissedOf(item.billingPeriodId));
     return {
       item,
       customer,
@@ -39,37 +45,51 @@ export class CountedLinesService {
       price,
       period,
       ofPeriod,
-      measured: await this.measuredBy(price, version.prices, { item, period, ofPeriod }),
+      dismissed,
+      measured: await this.measuredBy(price, version.prices, { item, period, ofPeriod, dismissed }),
     };
   }
 
   private async measuredBy(
     price: Price,
     prices: readonly Price[],
-    { item, period, ofPeriod }: Pick<CountedLine, 'item' | 'period' | 'ofPeriod'>,
+    {
+      item,
+      period,
+      ofPeriod,
+      dismissed,
+    }: Omit<CountedLine, 'customer' | 'plan' | 'version' | 'price' | 'measured'>,
   ): Promise<MeasuredLine | null> {
     if (price.kind !== 'usage') {
       return null;
     }
     const meter: Meter = await this.meters.get(price.meterId);
-    const counted = (by: LineItem): CountedUsage =>
+    const counted = (by: Moment): CountedUsage =>
       countedBy(by, period, { usage: usageOf(price, prices, meter) });
-    const last = billedBefore(item, ofPeriod).at(-1);
-    return { meter, counted: counted(item), before: last === undefined ? null : counted(last) };
+    const billed = billedBefore(item, ofPeriod);
+    const last = [...billed, ...dismissed.map(seenBy)].reduce<Moment | null>(
+      (latest, one) => (latest === null || isUpTo(latest, one) ? one : latest),
+      null,
+    );
+    return { meter, counted: counted(item), before: last === null ? null : counted(last) };
   }
 }
 
-/** The usage of a period as a line item counted it. */
+/** The usage of a period as it was counted at a moment. */
 export function countedBy(
-  item: LineItem,
+  moment: Moment,
   { subscription, window }: BillingPeriod,
   { usage }: Pick<CountedUsage, 'usage'>,
 ): CountedUsage {
   return {
     usage,
-    customerId: item.customerId,
+    customerId: subscription.customerId,
     window,
     except: subscription.pauses,
-    asOf: asOf(item),
+    asOf: asOf(moment),
   };
+}
+
+function seenBy({ cutOffBatch, ownershipNumber, updatedAt }: LateUsage): Moment {
+  return { cutOffBatch, ownershipNumber, createdAt: updatedAt };
 }

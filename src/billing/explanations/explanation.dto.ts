@@ -227,7 +227,10 @@ export class VerificationResponse {
   recomputed: ComparedOutcome | null;
   /** Recomputed less stored. */
   difference: ComparedOutcome | null;
-  /** Of an adjustment: all that was billed of the same price and period before, which it is the difference to. */
+  /**
+   * Of an adjustment: all that was billed of the same price and period before, or dismissed as late usage,
+   * which it is the difference to.
+   */
   billed_before: ComparedOutcome | null;
   /** Whether the stored steps are those of the recomputed amount. */
   @ApiProperty({ type: Boolean, nullable: true })

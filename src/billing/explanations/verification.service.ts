@@ -15,7 +15,9 @@ import { type Measure, RatingService } from '../periods/rating.service.js';
 import { billedBefore, type CountedLine, isSameUsage } from './counted-line.js';
 import { countedBy, CountedLinesService } from './counted-lines.service.js';
 import {
+  type Outcome,
   type Recomputed,
+  storedOf,
   totalOf,
   type Unverifiable,
   type Verification,
@@ -40,8 +42,7 @@ export class VerificationService {
   async verify(id: string): Promise<Verification> {
     return await this.usage.inOneSnapshot(async (snapshot) => {
       const line = await this.lines.get(id);
-      const billed = billedBefore(line.item, line.ofPeriod);
-      const before = line.item.charge.kind === 'adjustment' ? totalOf(billed) : null;
+      const before = line.item.charge.kind === 'adjustment' ? totalOf(settledBefore(line)) : null;
       const result = await this.recompute(line, snapshot);
       return {
         ...line,
@@ -90,6 +91,14 @@ export class VerificationService {
         }
       : { outcome: 'unverifiable', reason: { code: 'not_rated' } };
   }
+}
+
+/** All that was billed for the price of a line item before it, and that somebody had decided not to bill. */
+function settledBefore({ item, ofPeriod, dismissed }: CountedLine): Outcome[] {
+  return [
+    ...billedBefore(item, ofPeriod).map(storedOf),
+    ...dismissed.flatMap(({ lines }) => lines.filter(({ priceId }) => priceId === item.priceId)),
+  ];
 }
 
 /** Whether a line item depends on a usage: a fee on none, its own on one, a limit on all of the period. */

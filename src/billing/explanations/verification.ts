@@ -36,7 +36,7 @@ export type Verdict =
   | { readonly outcome: 'unverifiable'; readonly reason: Unverifiable };
 
 export interface Verification extends CountedLine {
-  /** What an adjustment is the difference to: all that was billed before; null unless it is one. */
+  /** What an adjustment is the difference to: all that was billed or dismissed before; null unless it is one. */
   readonly before: Outcome | null;
   readonly verdict: Verdict;
 }
@@ -45,15 +45,15 @@ export function storedOf({ charge, amountMinor }: LineItem): Outcome {
   return { quantity: quantityOf(charge), amountMinor };
 }
 
-/** What was billed by several line items together. */
-export function totalOf(items: readonly LineItem[]): Outcome {
-  const quantities = items.map(({ charge }) => quantityOf(charge));
+/** What several line items, and lines of late usage, come to together. */
+export function totalOf(outcomes: readonly Outcome[]): Outcome {
+  const quantities = outcomes.map(({ quantity }) => quantity);
   const isUsage = quantities.some((quantity) => quantity !== null);
   return {
     quantity: isUsage
       ? quantities.reduce<Decimal>((sum, quantity) => sum.plus(quantity ?? NOTHING), NOTHING)
       : null,
-    amountMinor: items.reduce((sum, { amountMinor }) => sum + amountMinor, 0n),
+    amountMinor: outcomes.reduce((sum, { amountMinor }) => sum + amountMinor, 0n),
   };
 }
 

@@ -35,6 +35,8 @@ export interface AdjustmentToBill {
   readonly currency: string;
   /** At which it was rated: now, or when somebody saw it and decided. */
   readonly cutOffBatch: bigint;
+  /** Whose subjects were when it was rated; null: as the snapshot has it in which it is billed. */
+  readonly ownershipNumber: bigint | null;
   readonly difference: Difference;
 }
 
@@ -133,6 +135,7 @@ export class AdjustingService {
         currency: adjustment.currency,
         description: difference.description,
         cutOffBatch: adjustment.cutOffBatch,
+        seenOwnership: adjustment.ownershipNumber,
         steps: difference.steps,
         invoiceId: entry.invoiceId,
         createdAt: entry.now,
@@ -172,6 +175,7 @@ function toAdjustments(
         billingPeriodId: late.billingPeriodId,
         currency: late.currency,
         cutOffBatch: late.cutOffBatch,
+        ownershipNumber: late.ownershipNumber,
         difference,
       })),
     ),
@@ -182,6 +186,7 @@ function toAdjustments(
         billingPeriodId: period.id,
         currency,
         cutOffBatch,
+        ownershipNumber: null,
         difference,
       })),
     ),

@@ -34,6 +34,11 @@ export class LateUsageReader {
     return named;
   }
 
+  /** What was decided never to be billed for a period, the oldest first. */
+  async dismissedOf(billingPeriodId: string): Promise<LateUsage[]> {
+    return await this.store.listDismissed(billingPeriodId);
+  }
+
   /**
    * Newest first.
    *

@@ -71,7 +71,7 @@ export class LateUsageService {
     const { lateUsage } = await this.plans.version(period.planVersionId);
     const state: OpenState = lateUsage === 'hold' ? 'held' : 'unbilled';
     const now = this.clock.now();
-    const late: LateUsage = {
+    const late = {
       id: found?.id ?? newId('late'),
       customerId: period.subscription.customerId,
       subscriptionId: period.subscription.id,
@@ -95,7 +95,7 @@ export class LateUsageService {
     }
   }
 
-  private async tell(late: LateUsage): Promise<void> {
+  private async tell(late: Omit<LateUsage, 'ownershipNumber'>): Promise<void> {
     const customer = await this.customers.get(late.customerId);
     await this.webhooks.publish({
       type: 'late_usage.held',

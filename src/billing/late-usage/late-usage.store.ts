@@ -23,6 +23,7 @@ interface LateUsageRow {
   readonly billing_period_id: string;
   readonly state: LateUsageState;
   readonly cut_off_batch: string;
+  readonly ownership_number: string | null;
   readonly currency: string;
   readonly amount_minor: string;
   readonly lines: readonly LineJson[];
@@ -43,8 +44,13 @@ interface LineJson {
   readonly description: string;
 }
 
-const COLUMNS = `id, customer_id, subscription_id, billing_period_id, state, cut_off_batch, currency,
-  amount_minor, lines, decided_at, decided_by, decision_reason, created_at, updated_at`;
+const COLUMNS = `id, customer_id, subscription_id, billing_period_id, state, cut_off_batch, ownership_number,
+  currency, amount_minor, lines, decided_at, decided_by, decision_reason, created_at, updated_at`;
+
+/** What is rated now: the statement itself notes which owners it saw. */
+type Rated = Omit<LateUsage, 'ownershipNumber'>;
+
+const SEEN_OWNERSHIP = '(SELECT coalesce(max(number), 0) FROM customer_subjects)';
 
 @Injectable()
 export class LateUsageStore {
@@ -151,6 +157,17 @@ export class LateUsageStore {
     return toPage(rows, limit, (row) => [row.id], fromRow);
   }
 
+  /** Late usage of a period that somebody decided never to bill, the oldest first. Index late_usage_billing_period. */
+  async listDismissed(billingPeriodId: string): Promise<LateUsage[]> {
+    const rows = await this.database.query<LateUsageRow>(
+      `SELECT ${COLUMNS} FROM late_usage
+       WHERE billing_period_id = $1 AND state = 'dismissed'
+       ORDER BY id`,
+      [billingPeriodId],
+    );
+    return rows.map(fromRow);
+  }
+
   /** Late usage of a subscription that is to be billed, the oldest first. Index late_usage_to_bill. */
   async listToBill(subscriptionId: string): Promise<LateUsage[]> {
     const rows = await this.database.query<LateUsageRow>(
@@ -162,11 +179,12 @@ export class LateUsageStore {
     return rows.map(fromRow);
   }
 
-  async insert(late: LateUsage): Promise<void> {
+  /** Whose subjects were is noted as the caller's snapshot has it, in which usage was read. */
+  async insert(late: Rated): Promise<void> {
     await this.database.query(
       `INSERT INTO late_usage (id, customer_id, subscription_id, billing_period_id, state,
-         cut_off_batch, currency, amount_minor, lines, created_at, updated_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+         cut_off_batch, currency, amount_minor, lines, created_at, updated_at, ownership_number)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, ${SEEN_OWNERSHIP})`,
       [
         late.id,
         late.customerId,
@@ -184,10 +202,11 @@ export class LateUsageStore {
   }
 
   /** Writes what open late usage comes to by now; only under the lock of `claimOpen()`. */
-  async update(late: LateUsage): Promise<void> {
+  async update(late: Rated): Promise<void> {
     await this.database.query(
       `UPDATE late_usage
-       SET state = $2, cut_off_batch = $3, amount_minor = $4, lines = $5, updated_at = $6
+       SET state = $2, cut_off_batch = $3, amount_minor = $4, lines = $5, updated_at = $6,
+         ownership_number = ${SEEN_OWNERSHIP}
        WHERE id = $1 AND state IN ('unbilled', 'held')`,
       [
         late.id,
@@ -263,6 +282,7 @@ function fromRow(row: LateUsageRow): LateUsage {
     billingPeriodId: row.billing_period_id,
     state: row.state,
     cutOffBatch: BigInt(row.cut_off_batch),
+    ownershipNumber: row.ownership_number === null ? null : BigInt(row.ownership_number),
     currency: row.currency,
     amountMinor: BigInt(row.amount_minor),
     lines: row.lines.map(fromJson),

@@ -43,6 +43,8 @@ export interface LateUsage {
   readonly state: LateUsageState;
   /** Every batch up to this one was counted, and none after it. */
   readonly cutOffBatch: bigint;
+  /** Whose subjects were, of which usage saw all up to this number; null where that was not kept. */
+  readonly ownershipNumber: bigint | null;
   readonly currency: string;
   /** Of all lines together; may be below zero. */
   readonly amountMinor: bigint;

@@ -39,7 +39,8 @@ export class LedgerStore {
   /**
    * Inserts line items in state pending. A second line of the same period and price, or a second
    * adjustment of the same number, breaks line_items_once and with it the caller's transaction. Whose
-   * subjects were is noted as the caller's snapshot has it, in which usage was read.
+   * subjects were is noted as the caller's snapshot has it, in which usage was read, unless it was read
+   * in an earlier one.
    */
   async insert(items: readonly NewLineItem[]): Promise<void> {
     await this.database.query(
@@ -50,12 +51,12 @@ export class LedgerStore {
          item.kind, item.quantity, item.amount_minor, item.currency, item.description,
          item.cut_off_batch, item.steps, 'pending', item.invoice_id, item.created_at,
          item.corrects_line_item_id, item.adjustment_number, item.billed_in_period_id,
-         (SELECT coalesce(max(number), 0) FROM customer_subjects)
+         coalesce(item.ownership_number, (SELECT coalesce(max(number), 0) FROM customer_subjects))
        FROM json_to_recordset($1::json) AS item (id text, customer_id text, subscription_id text,
          billing_period_id text, price_id text, kind text, quantity numeric, amount_minor bigint,
          currency text, description text, cut_off_batch bigint, steps jsonb, invoice_id text,
          created_at timestamptz, corrects_line_item_id text, adjustment_number integer,
-         billed_in_period_id text)`,
+         billed_in_period_id text, ownership_number bigint)`,
       [JSON.stringify(items.map(toRow))],
     );
   }

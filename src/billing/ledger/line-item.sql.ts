@@ -56,6 +56,7 @@ export function toRow(item: NewLineItem): object {
     steps: item.steps,
     invoice_id: item.invoiceId,
     created_at: item.createdAt,
+    ownership_number: item.seenOwnership?.toString() ?? null,
     ...toCorrection(item.charge),
   };
 }

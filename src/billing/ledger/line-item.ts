@@ -40,6 +40,8 @@ export interface NewLineItem {
   readonly description: string;
   /** Every batch of usage up to this one was counted, and none after it. */
   readonly cutOffBatch: bigint;
+  /** Whose subjects were when it was computed, if that was before; else as the INSERT sees it. */
+  readonly seenOwnership?: bigint | null;
   readonly steps: readonly RatingStep[];
   /** Null when nobody collects it (provider none), and until a draft of Stripe's own carries it. */
   readonly invoiceId: string | null;

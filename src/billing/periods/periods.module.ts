@@ -87,6 +87,6 @@ import { SupposingService } from './supposing.service.js';
     PeriodsReader,
     PeriodsWorker,
   ],
-  exports: [PeriodsService, InvoicePreviewService, PeriodsReader, RatingService],
+  exports: [PeriodsService, InvoicePreviewService, PeriodsReader, RatingService, LateUsageReader],
 })
 export class PeriodsModule {}
