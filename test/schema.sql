@@ -193,6 +193,7 @@ CREATE TABLE late_usage (
   decision_reason text,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  ownership_number bigint,
   CONSTRAINT late_usage_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
   CONSTRAINT late_usage_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT late_usage_decision_check CHECK ((((state = ANY (ARRAY['unbilled'::text, 'held'::text])) = (decided_at IS NULL)) AND ((decided_at IS NULL) = (decided_by IS NULL)) AND ((decided_at IS NULL) = (decision_reason IS NULL)))),

@@ -237,6 +237,27 @@ describe('a change of plan', () => {
     ]);
   });
 
+  it.each([
+    ['2026-12-01T00:00:00Z', '2027-03-01T00:00:00Z', '12-01 00:00 to 03-01 00:00: y 9900'],
+    ['2026-12-20T00:00:00Z', '2026-12-20T00:00:00Z', '12-01 00:00 to 12-20 00:00: a 100'],
+  ])(
+    'planned for %s is known to a cancellation while the period before waits',
+    async (when, end, last) => {
+      const monthly = await billing.plan([flat('1.00', 'a')]);
+      const yearly = await billing.plan([flat('99.00', 'y')], { interval: 'year' });
+      const subscription = await billing.subscribe(await billing.customer(), monthly, {
+        anchor: { kind: 'anniversary', at: at('2025-03-01T00:00:00Z') },
+      });
+      await change(subscription, { plan: yearly, at: at(when) });
+      billing.clock.set('2026-12-01T00:30:00Z');
+      const { endsAt } = await service().cancel(subscription.id, { when: 'period_end' });
+      expect(endsAt).toEqual(at(end));
+      billing.clock.set('2028-01-01T00:00:00Z');
+      await billing.closeAllDue();
+      expect((await story(subscription)).at(-1)).toBe(last);
+    },
+  );
+
   it('leaves a fee in advance as it was charged, and charges that of the next part in full', async () => {
     const ahead = (amount: string): NewPrice => ({
       key: 'ahead',

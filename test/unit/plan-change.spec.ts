@@ -169,7 +169,8 @@ describe('periods of a subscription that changes its plan', () => {
             subscription: { trialEndsAt: null, endsAt: null, planChanges },
             open: {
               window: open,
-              cadence: cadenceOf(termsAt({ ...own, planChanges }, open.start).planId),
+              cadence: cadenceOf(termsAt({ ...own, planChanges }, now).planId),
+              turn: nextTurn({ endsAt: null, planChanges }, now),
             },
             ...{ isCharged: false, now },
           });
@@ -188,7 +189,7 @@ describe('periods of a subscription that changes its plan', () => {
           closed.push(open);
           open = openFrom(open.end);
         }
-        expect(closed[0]?.start).toEqual(startsAt);
+        expect([...closed, open][0]?.start).toEqual(startsAt);
         closed.forEach((period, index) => {
           expect((closed[index + 1] ?? open).start).toEqual(period.end);
           const { planId } = termsAt({ ...own, planChanges }, period.start);

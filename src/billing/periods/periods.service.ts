@@ -8,6 +8,7 @@ import { interval } from '../../kernel/interval.js';
 import { isInAdvance, type PlanVersion } from '../../pricing/plan.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
+import { type OpenPeriod } from '../subscriptions/cancellation.js';
 import { nextTurn, termsAt } from '../subscriptions/plan-change.js';
 import { type BillingPeriod, closingTime, windowFrom } from './billing-period.js';
 import { type Cadence } from './cadence.js';
@@ -69,9 +70,18 @@ export class PeriodsService {
     return await this.store.findOpen(subscriptionId);
   }
 
-  /** Where periods are cut at the version of the plan that a period goes by. */
-  async cadenceOf({ subscription, planVersionId }: BillingPeriod): Promise<Cadence> {
-    return cadenceOf(subscription, await this.plans.version(planVersionId));
+  /**
+   * The open period with how time is cut by now: while it waits to be closed, another has begun since,
+   * maybe by another plan, which is not opened yet.
+   */
+  async presentOf(
+    { subscription, window, currency }: BillingPeriod,
+    now: Date,
+  ): Promise<OpenPeriod> {
+    const instant = now < window.start ? window.start : now;
+    const version = await this.versionFrom(subscription, instant, currency);
+    const cadence = cadenceOf(subscription, version);
+    return { window, cadence, turn: nextTurn(subscription, instant) };
   }
 
   /** Whether fees of a period are charged, though it is open. */

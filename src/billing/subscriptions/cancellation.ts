@@ -20,7 +20,10 @@ export type Cancellation =
 
 export interface OpenPeriod {
   readonly window: Interval;
+  /** By which periods are cut now: also after a change of plan that the open period waits before. */
   readonly cadence: Cadence;
+  /** Where the subscription ends or changes its plan next; null or left out: nowhere that is known. */
+  readonly turn?: Date | null;
 }
 
 export interface CancelContext {
@@ -78,13 +81,17 @@ function askedEnd(at: CancelAt, earliest: Date, { subscription, open, now }: Can
  */
 export function presentEnd(
   trialEndsAt: Date | null,
-  { window, cadence }: OpenPeriod,
+  { window, cadence, turn = null }: OpenPeriod,
   now: Date,
 ): Date {
   if (trialEndsAt !== null && now < trialEndsAt) {
     return trialEndsAt;
   }
-  return window.end > now ? window.end : cutAfter(cadence, now);
+  if (window.end > now) {
+    return window.end;
+  }
+  const cut = cutAfter(cadence, now);
+  return turn !== null && turn > now && turn < cut ? turn : cut;
 }
 
 /** A period that is charged for lasts: a millisecond, which is the least that is kept. */

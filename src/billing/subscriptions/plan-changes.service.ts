@@ -80,9 +80,9 @@ export class PlanChangesService {
     open: BillingPeriod,
     now: Date,
   ): Promise<Extract<ChangeTime, { readonly at: Date }>> {
-    const cadence = await this.periods.cadenceOf(open);
     const isCharged = await this.periods.isCharged(open);
-    const context = { subscription, open: { window: open.window, cadence }, isCharged, now };
+    const present = await this.periods.presentOf(open, now);
+    const context = { subscription, open: present, isCharged, now };
     const time = changeTimeOf(at, context);
     if (!('at' in time)) {
       throw refusalOf(time);

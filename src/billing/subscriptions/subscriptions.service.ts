@@ -115,12 +115,12 @@ export class SubscriptionsService {
    */
   async cancel(id: string, at: CancelAt): Promise<Subscription> {
     return await this.changing(id, async (subscription, open) => {
-      const cadence = open && (await this.periods.cadenceOf(open));
+      const now = this.clock.now();
       const cancellation = cancellationOf(at, {
         subscription,
-        open: open && cadence && { window: open.window, cadence },
+        open: open && (await this.periods.presentOf(open, now)),
         isCharged: open !== null && (await this.periods.isCharged(open)),
-        now: this.clock.now(),
+        now,
       });
       switch (cancellation.outcome) {
         case 'over':
