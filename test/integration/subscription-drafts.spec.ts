@@ -3,8 +3,10 @@
  * Method: the whole application and a double of Stripe that renews subscriptions, on one clock.
  */
 import { EventPollService } from '../../src/stripe/event-poll.service.js';
+import { LinksService } from '../../src/billing/customer-links/links.service.js';
 import { RetryService } from '../../src/billing/sync/retry.service.js';
 import { SubscriptionsService } from '../../src/billing/subscriptions/subscriptions.service.js';
+import { flat } from '../support/billing.js';
 import { DraftBilling, type OnDraft } from '../support/draft-billing.js';
 
 const HOUR_MS = 3_600_000;
@@ -41,6 +43,12 @@ describe('billing by the drafts of a Stripe subscription', () => {
     await drafts.deliver(drafts.eventsOf(draft));
     await drafts.work();
     expect(await drafts.atStripe(on)).toEqual({ [draft]: [300, 500] });
+    // Nobody had asked Stripe for anything before.
+    expect(
+      await drafts.billing.rows('SELECT stripe_account_id FROM invoices WHERE customer_id = $1', [
+        on.customer.id,
+      ]),
+    ).toEqual([{ stripe_account_id: drafts.double.state().id }]);
     expect(await states(on)).toEqual(['on_invoice', 'on_invoice']);
     expect(await drafts.sdk.invoices.retrieve(draft)).toMatchObject({
       status: 'draft',
@@ -139,18 +147,30 @@ describe('billing by the drafts of a Stripe subscription', () => {
     ]);
   });
 
-  it('carries an item over that Stripe refuses since the draft was finalized under it', async () => {
+  it('carries items over that Stripe refuses since the draft was finalized under them', async () => {
     const on = await aMonth();
     const first = await drafts.renew(on);
+    // Refused once together; then the first goes alone, and the second is held up.
+    drafts.double.orderFault({
+      method: 'POST',
+      path: '/add_lines$',
+      kind: 'error_500_before',
+      stored: true,
+    });
     drafts.double.orderFault({
       method: 'POST',
       path: '^/v1/invoiceitems$',
       kind: 'error_429',
       skip: 1,
+      times: 9,
     });
     await drafts.billing.closeAllDue();
     await drafts.worker.placing.placeOnce();
-    await drafts.worker.push.pushOnce();
+    for (let minute = 0; minute < 3; minute += 1) {
+      await drafts.worker.push.pushOnce();
+      drafts.clock.advance(30_000);
+    }
+    drafts.double.clearFaults();
     drafts.clock.advance(HOUR_MS);
     await drafts.double.finalizeDue();
     await drafts.work();
@@ -170,32 +190,31 @@ describe('billing by the drafts of a Stripe subscription', () => {
     expect(new Set(drafts.timesAtStripe().values())).toEqual(new Set([1]));
   });
 
-  it('finds an item that Stripe had taken before it finalized, though nobody heard of it', async () => {
-    const on = await aMonth();
-    const draft = await drafts.renew(on);
-    drafts.double.orderFault({
-      method: 'POST',
-      path: '^/v1/invoiceitems$',
-      kind: 'error_500_after_commit',
-      times: 2,
-    });
-    await drafts.billing.closeAllDue();
-    await drafts.worker.placing.placeOnce();
-    await drafts.worker.push.pushOnce();
-    drafts.clock.advance(HOUR_MS);
-    await drafts.double.finalizeDue();
-    await drafts.work(20);
-    const at = await drafts.atStripe(on);
-    expect(at[draft]).toHaveLength(1);
-    const lines = await drafts.lines(on);
-    expect(lines.map((line) => [line.state, line.stripe_invoice_id])).toEqual(
-      expect.arrayContaining([
-        ['finalized', draft],
-        ['pending', null],
-      ]),
-    );
-    expect(new Set(drafts.timesAtStripe().values())).toEqual(new Set([1]));
-  });
+  it.each([
+    ['had taken', 'error_500_after_commit', 'on_invoice', 2],
+    ['had not taken', 'drop_before', 'pending', 0],
+  ] as const)(
+    'finds out what Stripe %s of items that went together before it finalized, though nobody heard of it',
+    async (_, kind, state, count) => {
+      const on = await aMonth();
+      const draft = await drafts.renew(on);
+      drafts.double.orderFault({ method: 'POST', path: '/add_lines$', kind, times: 2 });
+      await drafts.billing.closeAllDue();
+      await drafts.worker.placing.placeOnce();
+      await drafts.worker.push.pushOnce();
+      drafts.clock.advance(HOUR_MS);
+      await drafts.double.finalizeDue();
+      await drafts.work(20);
+      const at = await drafts.atStripe(on);
+      expect(at[draft] ?? []).toHaveLength(count);
+      const carrier = count === 0 ? null : draft;
+      expect((await drafts.lines(on)).map((line) => [line.state, line.stripe_invoice_id])).toEqual([
+        [state, carrier],
+        [state, carrier],
+      ]);
+      expect(new Set(drafts.timesAtStripe().values())).toEqual(new Set([1]));
+    },
+  );
 
   it('takes the draft whose period ends first when there are two', async () => {
     const on = await aMonth();
@@ -218,6 +237,76 @@ describe('billing by the drafts of a Stripe subscription', () => {
     const second = await drafts.renew(on);
     await drafts.work();
     expect(await carriers()).toEqual([first, first, second, second]);
+  });
+
+  it('waits while the key is one of another account', async () => {
+    const on = await aMonth();
+    const first = await drafts.renew(on);
+    await drafts.work();
+    const { id } = drafts.double.state();
+    const move = async (account: string): Promise<void> => {
+      await drafts.billing.rows(
+        'UPDATE invoices SET stripe_account_id = $1 WHERE customer_id = $2',
+        [account, on.customer.id],
+      );
+    };
+    await move('acct_of_another');
+    const next = await drafts.renew(on);
+    await drafts.work(2);
+    expect((await drafts.lines(on)).slice(2)).toMatchObject([
+      { state: 'pending', stripe_invoice_id: null, failure: null },
+      { state: 'pending', stripe_invoice_id: null, failure: null },
+    ]);
+    await move(id);
+    await drafts.work(15);
+    expect(await drafts.atStripe(on)).toEqual({ [first]: [300, 500], [next]: [0, 500] });
+  });
+
+  it('waits for the link of a customer that is under way', async () => {
+    const on = await aMonth();
+    const draft = await drafts.renew(on);
+    await drafts.billing.rows('UPDATE customers SET stripe_customer_id = NULL WHERE id = $1', [
+      on.customer.id,
+    ]);
+    const { stripeCustomerId } = on;
+    await drafts.billing
+      .get(LinksService)
+      .request(on.customer.key, { how: 'id', stripeCustomerId });
+    await drafts.billing.closeAllDue();
+    await drafts.worker.placing.placeOnce();
+    expect(await states(on)).toEqual(['pending', 'pending']);
+    await drafts.work(10);
+    expect(await drafts.atStripe(on)).toEqual({ [draft]: [300, 500] });
+  });
+
+  it('puts what a draft has no room for on an invoice of its own', async () => {
+    const on = await aMonth();
+    const prices = Array.from({ length: 205 }, (_, index) => flat('1.00', `fee-${index}`));
+    await drafts.billing.subscribe(
+      on.customer,
+      await drafts.billing.plan(prices, { graceSeconds: 0 }),
+      {
+        startsAt: drafts.clock.now(),
+        billing: {
+          provider: 'stripe',
+          finalize: false,
+          stripeSubscription: on.stripeSubscriptionId,
+        },
+      },
+    );
+    const draft = await drafts.renew(on);
+    await drafts.work(4);
+    const rows = await drafts.billing.rows(
+      `SELECT invoice.stripe_invoice_id = $2 AS is_theirs, item.state, count(*)::integer AS count
+       FROM line_items AS item JOIN invoices AS invoice ON invoice.id = item.invoice_id
+       WHERE item.customer_id = $1 GROUP BY 1, 2 ORDER BY 3`,
+      [on.customer.id, draft],
+    );
+    expect(rows).toEqual([
+      { is_theirs: false, state: 'on_invoice', count: 7 },
+      { is_theirs: true, state: 'on_invoice', count: 200 },
+    ]);
+    expect(new Set(drafts.timesAtStripe().values())).toEqual(new Set([1]));
   });
 
   it('bills a cancellation by an invoice of its own, with what was carried over', async () => {

@@ -1,9 +1,10 @@
 /* What Stripe has for line items that wait: one look at a subscription and its invoices, in no transaction. */
 import { Injectable } from '@nestjs/common';
-import { CustomersReader } from '../../customers/customers.reader.js';
 import { mapResult, type StripeResult } from '../../stripe/stripe-result.js';
 import { StripeService } from '../../stripe/stripe.service.js';
 import { StripeSubscriptionsService } from '../../stripe/subscriptions.service.js';
+import { LinksService } from '../customer-links/links.service.js';
+import { InvoicesService } from '../invoices/invoices.service.js';
 import { type DraftQueue } from './draft-queues.store.js';
 import {
   type Sorted,
@@ -20,7 +21,8 @@ export class DraftSightService {
   constructor(
     private readonly stripe: StripeService,
     private readonly subscriptions: StripeSubscriptionsService,
-    private readonly customers: CustomersReader,
+    private readonly links: LinksService,
+    private readonly invoices: InvoicesService,
   ) {}
 
   /** Whether Stripe can be asked at all. */
@@ -28,9 +30,21 @@ export class DraftSightService {
     return this.stripe.isConfigured;
   }
 
-  /** Where line items go, by what Stripe has now. */
+  /**
+   * Where line items go, by what Stripe has now. Whose key we have is asked first: in another account the
+   * subscription would look as if it had never been, and an invoice is to keep its account from the start.
+   */
   async sort(queue: DraftQueue, items: readonly WaitingItem[]): Promise<StripeResult<Sorted>> {
-    const { stripeCustomerId } = await this.customers.get(queue.customerId);
+    const fault = await this.invoices.customerAccountFault(queue.customerId);
+    if (fault !== null) {
+      return fault;
+    }
+    const { customer, link } = await this.links.find(queue.customerId);
+    const { stripeCustomerId } = customer;
+    if (stripeCustomerId === null && link?.state === 'pending') {
+      const message = `The customer '${customer.key}' is being linked to Stripe.`;
+      return { outcome: 'unavailable', message, retryAfterMs: null };
+    }
     const seen = await this.see(queue.stripeSubscriptionId, items);
     return mapResult(seen, (sight) => sortWaiting(items, sight, stripeCustomerId));
   }

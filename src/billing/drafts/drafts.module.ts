@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { CustomersModule } from '../../customers/customers.module.js';
 import { StripeModule } from '../../stripe/stripe.module.js';
 import { WebhooksModule } from '../../webhooks/webhooks.module.js';
+import { LinksModule } from '../customer-links/links.module.js';
 import { InvoicesModule } from '../invoices/invoices.module.js';
 import { LedgerModule } from '../ledger/ledger.module.js';
 import { DraftQueueModule } from './draft-queue.module.js';
@@ -20,6 +21,7 @@ import { UnplacedService } from './unplaced.service.js';
     CustomersModule,
     StripeModule,
     WebhooksModule,
+    LinksModule,
     LedgerModule,
     InvoicesModule,
     DraftQueueModule,

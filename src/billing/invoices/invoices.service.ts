@@ -190,26 +190,47 @@ export class InvoicesService {
    * transaction.
    */
   async accountFault(invoice: Invoice): Promise<StripeFailure | null> {
+    const { stripeAccountId, customerId } = invoice;
+    return await this.faultOf(`The invoice ${invoice.id}`, async () =>
+      stripeAccountId === null ? await this.accountOfCustomer(customerId) : stripeAccountId,
+    );
+  }
+
+  /** The same of all that Stripe has of a customer, by what was billed or linked there last. */
+  async customerAccountFault(customerId: string): Promise<StripeFailure | null> {
+    return await this.faultOf(
+      `The customer ${customerId}`,
+      async () => await this.accountOfCustomer(customerId),
+    );
+  }
+
+  private async faultOf(
+    what: string,
+    findAccount: () => Promise<string | null>,
+  ): Promise<StripeFailure | null> {
     const asked = await this.stripe.accountId();
     if (asked.outcome !== 'succeeded') {
       return asked;
     }
     const ours = asked.value;
-    const theirs = invoice.stripeAccountId ?? (await this.accountOfCustomer(invoice));
+    const theirs = await findAccount();
     if (ours === null || theirs === null || ours === theirs) {
       return null;
     }
     const message =
-      `The invoice ${invoice.id} belongs in the Stripe account ${theirs}, but STRIPE_SECRET_KEY is ` +
+      `${what} belongs in the Stripe account ${theirs}, but STRIPE_SECRET_KEY is ` +
       `a key of ${ours}. It waits for a key of its own account.`;
     if (!this.toldOf.has(theirs)) {
       this.toldOf.add(theirs);
-      this.log.problem('stripe.other_account', message, { account: ours, invoice_account: theirs });
+      this.log.problem('stripe.other_account', message, {
+        account: ours,
+        invoice_account: theirs,
+      });
     }
     return { outcome: 'unavailable', message, retryAfterMs: OTHER_ACCOUNT_RETRY_MS };
   }
 
-  private async accountOfCustomer({ customerId }: Invoice): Promise<string | null> {
+  private async accountOfCustomer(customerId: string): Promise<string | null> {
     const { stripeCustomerId } = await this.customers.get(customerId);
     return stripeCustomerId === null
       ? null
