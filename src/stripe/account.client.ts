@@ -6,7 +6,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Stripe } from 'stripe';
 import { type Interval } from '../kernel/interval.js';
-import { toInvoice, toItem, toSeconds } from './conversions.js';
+import { toInvoice, toItem, toItemOfLine, toSeconds } from './conversions.js';
 import { type ListedItem, type StripeInvoice, type StripePage } from './stripe-object.js';
 import { type StripeResult } from './stripe-result.js';
 import { allPages, PAGE_SIZE, StripeClient } from './stripe.client.js';
@@ -35,13 +35,18 @@ export class AccountClient {
     );
   }
 
-  /** All items on one invoice. */
+  /**
+   * All items on one invoice, without what Stripe charges for its own subscriptions. Read from its lines,
+   * as the push does: only there is it known that lines by `addLines` have their metadata.
+   */
   async itemsOn(invoice: string): Promise<StripeResult<ListedItem[]>> {
     return await this.client.call(async (sdk) => {
-      const items = await allPages(
-        async (page) => await sdk.invoiceItems.list({ invoice, ...page }),
+      const lines = await allPages(
+        async (page) => await sdk.invoices.listLineItems(invoice, { ...page }),
       );
-      return items.map(toListed);
+      return lines
+        .filter(({ parent }) => parent?.type !== 'subscription_item_details')
+        .map((line) => ({ ...toItemOfLine(line), invoice, description: line.description }));
     });
   }
 

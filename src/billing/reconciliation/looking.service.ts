@@ -9,6 +9,7 @@ import { type ListedItem, type StripeInvoice } from '../../stripe/stripe-object.
 import { type StripeFailure, type StripeResult } from '../../stripe/stripe-result.js';
 import { StripeService } from '../../stripe/stripe.service.js';
 import { INVOICE_METADATA, LINE_ITEM_METADATA } from '../invoices/invoice.js';
+import { InvoicesService } from '../invoices/invoices.service.js';
 import { compareInvoice, compareOrphans, type Comparison } from './compare.js';
 import { type Places } from './difference.js';
 import { LedgerSideStore } from './ledger-side.store.js';
@@ -37,7 +38,7 @@ export interface Sight {
 
 export type Look =
   | ({ readonly outcome: 'seen' } & Sight)
-  /** Something of it is still to be sent. */
+  /** Something of it is still to be sent, or it belongs in another account than that of our key. */
   | { readonly outcome: 'in_flight'; readonly ours: LedgerInvoice }
   /** The ledger has moved meanwhile. */
   | { readonly outcome: 'moving'; readonly ours: LedgerInvoice }
@@ -50,6 +51,7 @@ export class LookingService {
   constructor(
     private readonly stripe: StripeService,
     private readonly account: AccountService,
+    private readonly invoices: InvoicesService,
     private readonly store: LedgerSideStore,
   ) {}
 
@@ -57,6 +59,13 @@ export class LookingService {
   async look({ invoiceId, places }: Subject): Promise<Look> {
     const before = invoiceId === null ? null : await this.ledger(invoiceId);
     if (before?.isInFlight === true) {
+      return { outcome: 'in_flight', ours: before };
+    }
+    const asked = await this.stripe.accountId();
+    if (asked.outcome !== 'succeeded') {
+      return asked;
+    }
+    if (before !== null && (await this.isElsewhere(before.id))) {
       return { outcome: 'in_flight', ours: before };
     }
     const own = before?.stripeInvoiceId ?? null;
@@ -87,6 +96,12 @@ export class LookingService {
           invoiceId: after.id,
           customerId: after.customerId,
         };
+  }
+
+  /** Whether our key is one of another account, where the invoice would look deleted. */
+  private async isElsewhere(invoiceId: string): Promise<boolean> {
+    const invoice = await this.invoices.get(invoiceId);
+    return (await this.invoices.accountFault(invoice)) !== null;
   }
 
   private async ledger(invoiceId: string): Promise<LedgerInvoice> {
@@ -163,7 +178,6 @@ function isUnmoved(before: LedgerInvoice | null, after: LedgerInvoice): boolean 
 const bigintAsText = (_: string, value: unknown): unknown =>
   typeof value === 'bigint' ? value.toString() : value;
 
-/** Stripe lists the newest first. */
 function toSide(heads: ReadonlyMap<string, SeenPlace>, loose: readonly ListedItem[]): StripeSide {
   const places = [...heads.values()].filter((place) => place !== null);
   return {
@@ -178,7 +192,7 @@ function toSide(heads: ReadonlyMap<string, SeenPlace>, loose: readonly ListedIte
         },
       ]),
     ),
-    items: [...places.flatMap(({ items }) => items.toReversed()), ...loose].map(toSeenItem),
+    items: [...places.flatMap(({ items }) => items), ...loose].map(toSeenItem),
   };
 }
 
