@@ -119,14 +119,14 @@ export class ItemPushService {
     stripeInvoiceId: string,
   ): Promise<PushVerdict<StripeInvoiceItem>> {
     const sighting = await this.invoices.sight(stripeInvoiceId);
-    if (sighting.outcome === 'succeeded' && sighting.value.kind === 'deleted') {
+    if (sighting.outcome !== 'succeeded') {
+      // Whether a new invoice has to carry it is not to hang on one call that did not get through.
+      return { outcome: 'unclear', failure: sighting };
+    }
+    if (sighting.value.kind === 'deleted') {
       return { outcome: 'gone' };
     }
-    const isFinal =
-      code === 'invoice_not_editable' &&
-      sighting.outcome === 'succeeded' &&
-      sighting.value.kind === 'present' &&
-      sighting.value.invoice.status !== 'draft';
+    const isFinal = code === 'invoice_not_editable' && sighting.value.invoice.status !== 'draft';
     return isFinal
       ? {
           outcome: 'failed',
