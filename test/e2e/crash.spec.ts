@@ -18,7 +18,7 @@ import {
   type TestService,
 } from '../support/service-process.js';
 
-const KILLS = 4;
+const KILLS = 3;
 const HOUR_MS = 3_600_000;
 
 /** A window around now whose ends cut hours. */

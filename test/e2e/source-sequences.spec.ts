@@ -8,7 +8,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { eventually, startService, type TestService } from '../support/service-process.js';
 
 const PATH = '/api/v1/sources';
-const KILLS = 3;
+const KILLS = 2;
 const REQUESTS = 60;
 const PER_REQUEST = 5;
 const LOST = [17, 18, 40];

@@ -8,7 +8,7 @@ import { type CustomerAtStripe } from '../../src/billing/customer-links/links.se
 import { CustomersService } from '../../src/customers/customers.service.js';
 import { CustomersStore } from '../../src/customers/customers.store.js';
 import { factory } from '../support/factory.js';
-import { Fuse, mortalWorker } from '../support/mortal.js';
+import { Fuse, mortalWorker, strideOf } from '../support/mortal.js';
 import { Syncing } from '../support/syncing.js';
 
 const MINUTE_MS = 60_000;
@@ -103,7 +103,7 @@ describe('a customer that is created at Stripe', () => {
   });
 
   it('is there once wherever the process dies', async () => {
-    for (let deadly = 1, hasLived = false; !hasLived; deadly += 1) {
+    for (let deadly = 1, hasLived = false; !hasLived; deadly += strideOf(3)) {
       const id = await customer();
       await syncing.worker().links.request(id, { how: 'create' });
       const fuse = new Fuse(deadly);

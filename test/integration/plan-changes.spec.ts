@@ -577,7 +577,7 @@ describe('whatever becomes of a subscription', () => {
         );
         expect(sums).toEqual([]);
       }),
-      { numRuns: 8 },
+      { numRuns: 5 },
     );
   });
 });

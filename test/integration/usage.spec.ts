@@ -360,7 +360,7 @@ describe('usage', () => {
           }
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
     await drain();
     await readsExactly([

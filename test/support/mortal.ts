@@ -8,6 +8,11 @@ import { Database } from '../../src/platform/database/database.js';
 import { StripeClient } from '../../src/stripe/stripe.client.js';
 import { limiter, type Syncing, type Worker } from './syncing.js';
 
+/** Of how many steps a process dies at one: the suite has no time for all; with EVERY_STEP=1 it dies at each. */
+export function strideOf(stride: number): number {
+  return process.env['EVERY_STEP'] === '1' ? 1 : stride;
+}
+
 /** Counts down to the death of a process, as often as it is set. */
 export class Fuse {
   steps = 0;
