@@ -53,6 +53,14 @@ describe('JSON', () => {
     }
   });
 
+  it('is refused with nesting that a second key of the same name hides', async () => {
+    const body = `{"key":${nested(10_001)},"key":"a","count":12345678901234567890}`;
+    expect(await post('/api/v1/customers', body)).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_json' },
+    });
+  });
+
   it('may be as deep as the record that a preview shows', async () => {
     const data = `${'{"a":'.repeat(30)}1${'}'.repeat(30)}`;
     const record = `{"id":"a","subject":"s","type":"t","data":${data}}`;

@@ -18,11 +18,7 @@ export function readJsonBody(body: Buffer): unknown {
   const value = readText(text);
   checkWithin(value, MAX_LEVELS);
   if (LONG_NUMBER.test(text)) {
-    // What it returns is not used: it sets the prototype where the other one keeps a name.
-    parse(text, undefined, {
-      parseNumber: checkNumber,
-      onDuplicateKey: ({ newValue }) => newValue,
-    });
+    checkNumbers(text);
   }
   return value;
 }
@@ -65,6 +61,19 @@ function checkWithin(value: unknown, levels: number): void {
       throw invalidJson(new SyntaxError('the key __proto__ is not allowed'));
     }
     checkWithin(inner, levels - 1);
+  }
+}
+
+/** What it reads is not used: it sets the prototype where the other one keeps a name. */
+function checkNumbers(text: string): void {
+  try {
+    parse(text, undefined, {
+      parseNumber: checkNumber,
+      onDuplicateKey: ({ newValue }) => newValue,
+    });
+  } catch (error) {
+    // Nesting of a key that is there twice is not in the value that was looked at before.
+    throw error instanceof DomainError ? error : invalidJson(error);
   }
 }
 
