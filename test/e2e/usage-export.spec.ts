@@ -15,8 +15,13 @@ const EXPORT = '/api/v1/usage/export';
 const WINDOW = 'from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z';
 const SUBJECT_COUNT = 400;
 const HOUR_COUNT = 50;
-/** 4 MB of rows each: sockets of loopback alone hold more than that before anybody reads. */
-const METERS = ['requests', ...Array.from({ length: 9 }, (_, index) => `more_${index}`)];
+/**
+ * 30 MB of rows each. The sockets of loopback hold up to 36 MB before anybody reads: 4 to send, and as
+ * many to receive as `net.ipv4.tcp_rmem` lets grow, 32 on newer systems.
+ */
+const WIDE_METERS = Array.from({ length: 4 }, (_, index) => `wide_${index}`);
+const WIDE_GROUPS = ['a', 'b', 'c', 'd', 'e'];
+const NOTE = 'x'.repeat(250);
 
 describe('GET /api/v1/usage/export', () => {
   let service: TestService;
@@ -32,17 +37,18 @@ describe('GET /api/v1/usage/export', () => {
     const subjects = Array.from({ length: SUBJECT_COUNT }, (_, index) => `=key-${index}`);
     const acme = { key: 'acme', name: 'Acme', currency: 'usd', time_zone: 'Europe/Berlin' };
     await service.post('/api/v1/customers', { ...acme, subjects });
-    for (const key of METERS) {
-      await service.post('/api/v1/meters', {
-        ...{ key, name: 'R', event_type: 'api.request', aggregation: 'count' },
-        ...{ unit: 'requests', group_by: { region: '$.region' } },
-      });
+    const meter = { name: 'R', event_type: 'api.request', aggregation: 'count', unit: 'requests' };
+    const requests = { ...meter, key: 'requests', group_by: { region: '$.region' } };
+    await service.post('/api/v1/meters', requests);
+    const wide = Object.fromEntries(WIDE_GROUPS.map((group) => [group, '$.note']));
+    for (const key of WIDE_METERS) {
+      await service.post('/api/v1/meters', { ...meter, key, group_by: wide });
     }
     const hour = (index: number): string =>
       new Date(Date.UTC(2026, 10, 2, index)).toISOString().replace('.000', '');
     for (let index = 0; index < HOUR_COUNT; index += 1) {
       const events = subjects.map((subject) =>
-        factory.event({ subject, time: hour(index), data: { region: 'eu' } }),
+        factory.event({ subject, time: hour(index), data: { region: 'eu', note: NOTE } }),
       );
       const stored = await service.post('/api/v1/events', events);
       expect(stored.body).toMatchObject({ accepted: SUBJECT_COUNT });
@@ -113,9 +119,10 @@ describe('GET /api/v1/usage/export', () => {
 
   /** A long answer of which nothing is read yet. */
   const begin = async (): Promise<IncomingMessage> => {
-    const asked = httpRequest(`${service.url}${EXPORT}?${WINDOW}&by=subject&window=hour`, {
-      headers: { authorization: `Bearer ${ADMIN_KEY}` },
-    });
+    const wide = `meter=${WIDE_METERS.join(',')}&group_by=${WIDE_GROUPS.join(',')}`;
+    const query = `${WINDOW}&by=subject&window=hour&${wide}`;
+    const headers = { authorization: `Bearer ${ADMIN_KEY}` };
+    const asked = httpRequest(`${service.url}${EXPORT}?${query}`, { headers });
     asked.end();
     const [answer] = (await once(asked, 'response')) as [IncomingMessage];
     // Both tell of a reset; tests look at how the answer ended.
