@@ -2,14 +2,14 @@
 import { type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Api } from '../../support/api.js';
+import { NODE_FLAGS } from '../../support/node-flags.js';
 import { startProgram, stopProgram } from '../../support/programs.js';
 import { type FormatName, sourceFor } from '../events/formats.js';
 import { benchMeters } from './meters.js';
 
 const MAIN = fileURLToPath(new URL('../../../dist/src/main.js', import.meta.url));
 const STORELESS = fileURLToPath(new URL('storeless.mjs', import.meta.url));
-/** The flags of `npm start`; src/platform/README.md says why. */
-const NODE_FLAGS = ['--max-semi-space-size=32'];
+
 const KEY = 'mlk_admin_of_the_bench_0123456789abcdef';
 const SETTLE_POLL_MS = 20;
 
