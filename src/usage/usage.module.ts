@@ -92,12 +92,6 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     CountedEventsStore,
     CountedUsageService,
   ],
-  exports: [
-    ArrivalsReader,
-    CountedUsageService,
-    UsageChangesReader,
-    UsageLevelReader,
-    UsageReader,
-  ],
+  exports: [ArrivalsReader, CountedUsageService, UsageChangesReader, UsageLevelReader, UsageReader],
 })
 export class UsageModule {}

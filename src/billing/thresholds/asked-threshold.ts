@@ -98,10 +98,7 @@ function measureOf(asked: AskedThreshold): ThresholdMeasure {
   return { kind: 'price_quantity', price };
 }
 
-function levelsOf(
-  { levels, percents, every }: AskedThreshold,
-  measure: ThresholdMeasure,
-): Levels {
+function levelsOf({ levels, percents, every }: AskedThreshold, measure: ThresholdMeasure): Levels {
   const given = [levels, percents, every].filter((one) => one !== null);
   if (given.length !== 1) {
     throw invalidField(

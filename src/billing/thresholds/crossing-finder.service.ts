@@ -59,7 +59,9 @@ export class CrossingFinder {
       return () => ({ ...unknown(), event: last === undefined ? null : eventOf(last) });
     }
     const quantity =
-      usage.price === null ? value : ((await this.usage.readAll([question]))[0]?.[0]?.quantity ?? value);
+      usage.price === null
+        ? value
+        : ((await this.usage.readAll([question]))[0]?.[0]?.quantity ?? value);
     const measure = measureOf(usage, currencyOf(target.threshold.measure));
     return (bound) => {
       const found = findCrossing(contributions, quantity, (one) => measure(one).gte(bound));

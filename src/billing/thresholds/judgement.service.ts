@@ -41,9 +41,7 @@ export class JudgementService {
     const crossings = await this.crossings.listLast(...keys);
     const values = series.some(isRemembered) ? await this.crossings.listValues(...keys) : [];
     const decisions = decisionsOf(targets, series, crossings);
-    const toBill = new Set(
-      cutOffBatch === null ? decisions.filter(bills).map(customerOf) : [],
-    );
+    const toBill = new Set(cutOffBatch === null ? decisions.filter(bills).map(customerOf) : []);
     for (const decision of decisions) {
       if (!toBill.has(customerOf(decision))) {
         const before = lastValue(decision.series, values);
@@ -64,15 +62,13 @@ export class JudgementService {
     const changed = series
       .filter(isRemembered)
       .filter((one) => lastValue(one, values)?.value.eq(one.value) !== true)
-      .map(
-        ({ target, grouping, value }): MeasuredValue => ({
-          thresholdId: target.threshold.id,
-          customerId: target.customerId,
-          scope: target.scope.key,
-          grouping,
-          value,
-        }),
-      );
+      .map(({ target, grouping, value }): MeasuredValue => ({
+        thresholdId: target.threshold.id,
+        customerId: target.customerId,
+        scope: target.scope.key,
+        grouping,
+        value,
+      }));
     if (changed.length > 0) {
       await this.crossings.saveValues(changed);
     }

@@ -137,10 +137,7 @@ export class MeasuringService {
     });
   }
 
-  private async quantitiesOf(
-    asked: readonly Asked[],
-    past: PastMoment | null,
-  ): Promise<Series[]> {
+  private async quantitiesOf(asked: readonly Asked[], past: PastMoment | null): Promise<Series[]> {
     const alike = new Map<string, Asked[]>();
     for (const one of asked) {
       const key = JSON.stringify({

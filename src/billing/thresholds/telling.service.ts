@@ -45,8 +45,7 @@ export class TellingService {
     { measure, watched }: Threshold,
     { customerId }: Crossing,
   ): Promise<ThresholdNames> {
-    const meter =
-      measure.kind === 'meter_quantity' ? await this.meters.get(measure.meterId) : null;
+    const meter = measure.kind === 'meter_quantity' ? await this.meters.get(measure.meterId) : null;
     const plan = watched.kind === 'plan' ? await this.plans.get(watched.planId) : null;
     const customer = await this.customers.get(customerId);
     return { customer: customer.key, meter: meter?.key ?? null, plan: plan?.key ?? null };

@@ -137,7 +137,9 @@ export class ThresholdsQuery extends PageQuery {
   /** Whether archived ones are listed, too. */
   @ApiProperty({ type: Boolean, required: false })
   @IsOptional()
-  @Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value))
+  @Transform(({ value }: { value: unknown }) =>
+    value === 'true' ? true : value === 'false' ? false : value,
+  )
   @IsBoolean()
   archived?: boolean;
 }
@@ -219,7 +221,11 @@ export class CrossingResponse {
   @ApiProperty({ type: String, nullable: true })
   period_end: string | null;
   /** The values of its groups; null without groups. */
-  @ApiProperty({ type: 'object', nullable: true, additionalProperties: { type: 'string', nullable: true } })
+  @ApiProperty({
+    type: 'object',
+    nullable: true,
+    additionalProperties: { type: 'string', nullable: true },
+  })
   group: Record<string, string | null> | null;
   /** As the threshold names it. */
   level: string;

@@ -18,7 +18,11 @@ export type Watched =
 
 export type ThresholdMeasure =
   /** With groups: of each combination of their values by itself. */
-  | { readonly kind: 'meter_quantity'; readonly meterId: string; readonly groupBy: readonly string[] }
+  | {
+      readonly kind: 'meter_quantity';
+      readonly meterId: string;
+      readonly groupBy: readonly string[];
+    }
   /** The quantity that a price charges for, by the key of the price. */
   | { readonly kind: 'price_quantity'; readonly price: string }
   | { readonly kind: 'price_amount'; readonly price: string; readonly currency: string }

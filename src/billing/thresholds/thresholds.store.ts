@@ -63,7 +63,10 @@ export class ThresholdsStore {
       );
     } catch (error) {
       if (violates(error, 'thresholds_key_unique')) {
-        throw conflict('key_taken', `There is a threshold with the key '${threshold.key}' already.`);
+        throw conflict(
+          'key_taken',
+          `There is a threshold with the key '${threshold.key}' already.`,
+        );
       }
       throw error;
     }

@@ -23,7 +23,9 @@ export class ThresholdsWorker extends Poller implements OnApplicationBootstrap {
     private readonly judging: JudgingService,
     private readonly changes: UsageChangesReader,
   ) {
-    super('thresholds', config, outage, (workedMs) => Math.min(workedMs * REST_FACTOR, MAX_REST_MS));
+    super('thresholds', config, outage, (workedMs) =>
+      Math.min(workedMs * REST_FACTOR, MAX_REST_MS),
+    );
   }
 
   onApplicationBootstrap(): void {
