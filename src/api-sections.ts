@@ -43,6 +43,11 @@ export const API_SECTIONS: readonly ApiSection[] = [
     paths: ['/api/v1/billing-periods'],
   },
   {
+    name: 'Thresholds',
+    description: 'Levels of usage or of what it comes to, and what happens when they are reached.',
+    paths: ['/api/v1/thresholds', '/api/v1/threshold-crossings'],
+  },
+  {
     name: 'Late usage',
     description: 'What came after its billing period had closed and is not billed by itself.',
     paths: ['/api/v1/late-usage'],

@@ -66,6 +66,7 @@ CREATE TABLE billing_periods (
   is_watched boolean NOT NULL DEFAULT false,
   late_since timestamp with time zone,
   settled_batch bigint,
+  is_billed_early boolean NOT NULL DEFAULT false,
   CONSTRAINT billing_periods_late_check CHECK (((state = 'closed'::text) OR ((NOT is_watched) AND (late_since IS NULL) AND (settled_batch IS NULL)))),
   CONSTRAINT billing_periods_no_overlap EXCLUDE USING gist (subscription_id WITH =, tstzrange(starts_at, ends_at) WITH &&),
   CONSTRAINT billing_periods_pkey PRIMARY KEY (id),
@@ -106,6 +107,16 @@ CREATE TABLE customer_subjects (
   CONSTRAINT customer_subjects_one_owner EXCLUDE USING gist (subject WITH =, tstzrange(starts_at, ends_at) WITH &&),
   CONSTRAINT customer_subjects_pkey PRIMARY KEY (subject, starts_at),
   CONSTRAINT customer_subjects_span_check CHECK ((starts_at < ends_at))
+);
+
+CREATE TABLE customer_suspensions (
+  crossing_id text NOT NULL,
+  customer_id text NOT NULL,
+  ends_at timestamp with time zone,
+  since timestamp with time zone NOT NULL,
+  CONSTRAINT customer_suspensions_crossing_fkey FOREIGN KEY (crossing_id) REFERENCES threshold_crossings(id) ON DELETE RESTRICT,
+  CONSTRAINT customer_suspensions_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT customer_suspensions_pkey PRIMARY KEY (crossing_id)
 );
 
 CREATE TABLE customers (
@@ -701,6 +712,95 @@ CREATE TABLE subscriptions (
   CONSTRAINT subscriptions_trial_check CHECK (((trial_ends_at IS NULL) OR (trial_ends_at > starts_at)))
 );
 
+CREATE TABLE threshold_crossings (
+  id text NOT NULL,
+  threshold_id text NOT NULL,
+  customer_id text NOT NULL,
+  scope text NOT NULL,
+  subscription_id text,
+  period_start timestamp with time zone,
+  period_end timestamp with time zone,
+  grouping_key text NOT NULL,
+  level numeric NOT NULL,
+  bound numeric NOT NULL,
+  armed integer NOT NULL,
+  state text NOT NULL,
+  value_before numeric,
+  value_after numeric NOT NULL,
+  event jsonb,
+  line_item_count integer,
+  crossed_at timestamp with time zone NOT NULL,
+  retracted_at timestamp with time zone,
+  rearmed_at timestamp with time zone,
+  CONSTRAINT threshold_crossings_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT threshold_crossings_once UNIQUE (threshold_id, customer_id, scope, grouping_key, level, armed),
+  CONSTRAINT threshold_crossings_pkey PRIMARY KEY (id),
+  CONSTRAINT threshold_crossings_state_check CHECK (((state = ANY (ARRAY['passed'::text, 'crossed'::text, 'retracted'::text])) AND ((state = 'retracted'::text) = (retracted_at IS NOT NULL)) AND ((rearmed_at IS NULL) OR (state = 'retracted'::text)))),
+  CONSTRAINT threshold_crossings_threshold_fkey FOREIGN KEY (threshold_id) REFERENCES thresholds(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE threshold_cursors (
+  is_only boolean NOT NULL DEFAULT true,
+  subject_change_id bigint NOT NULL,
+  CONSTRAINT threshold_cursors_only_check CHECK (is_only),
+  CONSTRAINT threshold_cursors_pkey PRIMARY KEY (is_only)
+);
+
+CREATE TABLE threshold_dues (
+  customer_id text NOT NULL,
+  first_batch bigint,
+  leased_batch bigint,
+  revision bigint NOT NULL,
+  leased_until timestamp with time zone,
+  CONSTRAINT threshold_dues_pkey PRIMARY KEY (customer_id)
+);
+
+CREATE TABLE threshold_values (
+  threshold_id text NOT NULL,
+  customer_id text NOT NULL,
+  scope text NOT NULL,
+  grouping_key text NOT NULL,
+  value numeric NOT NULL,
+  CONSTRAINT threshold_values_pkey PRIMARY KEY (threshold_id, customer_id, scope, grouping_key),
+  CONSTRAINT threshold_values_threshold_fkey FOREIGN KEY (threshold_id) REFERENCES thresholds(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE thresholds (
+  id text NOT NULL,
+  key text NOT NULL,
+  name text NOT NULL,
+  customer_id text,
+  plan_id text,
+  measure text NOT NULL,
+  meter_id text,
+  price_key text,
+  group_by text[] NOT NULL,
+  currency text,
+  level_kind text NOT NULL,
+  levels numeric[] NOT NULL,
+  basis text NOT NULL,
+  actions text[] NOT NULL,
+  fires_at_creation boolean NOT NULL,
+  created_batch bigint NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  archived_at timestamp with time zone,
+  CONSTRAINT thresholds_actions_check CHECK (((cardinality(actions) > 0) AND (actions <@ ARRAY['notify'::text, 'bill'::text, 'suspend'::text]))),
+  CONSTRAINT thresholds_basis_check CHECK ((basis = ANY (ARRAY['billing_period'::text, 'lifetime'::text]))),
+  CONSTRAINT thresholds_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT thresholds_key_unique UNIQUE (key),
+  CONSTRAINT thresholds_level_kind_check CHECK ((level_kind = ANY (ARRAY['absolute'::text, 'percent'::text, 'every'::text]))),
+  CONSTRAINT thresholds_levels_check CHECK (((cardinality(levels) > 0) AND ((level_kind <> 'every'::text) OR (cardinality(levels) = 1)))),
+  CONSTRAINT thresholds_measure_check CHECK (
+CASE measure
+    WHEN 'quantity'::text THEN (((meter_id IS NULL) <> (price_key IS NULL)) AND (currency IS NULL))
+    WHEN 'amount'::text THEN ((meter_id IS NULL) AND (currency IS NOT NULL) AND (group_by = '{}'::text[]))
+    ELSE false
+END),
+  CONSTRAINT thresholds_meter_fkey FOREIGN KEY (meter_id) REFERENCES meters(id) ON DELETE RESTRICT,
+  CONSTRAINT thresholds_pkey PRIMARY KEY (id),
+  CONSTRAINT thresholds_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT
+);
+
 CREATE TABLE unpaid_invoices (
   invoice_id text NOT NULL,
   customer_id text NOT NULL,
@@ -717,6 +817,14 @@ CREATE TABLE usage_backfills (
   done_through_batch bigint NOT NULL,
   finished_at timestamp with time zone,
   CONSTRAINT usage_backfills_pkey PRIMARY KEY (meter)
+);
+
+CREATE TABLE usage_changes (
+  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  batches bigint[] NOT NULL,
+  first_received_at timestamp with time zone NOT NULL,
+  last_received_at timestamp with time zone NOT NULL,
+  CONSTRAINT usage_changes_pkey PRIMARY KEY (id)
 );
 
 CREATE TABLE usage_checks (
@@ -926,6 +1034,7 @@ CREATE INDEX customer_standings_due ON public.customer_standings USING btree (ne
 CREATE INDEX customer_standings_standing ON public.customer_standings USING btree (standing, customer_id) WHERE (standing <> 'good'::text);
 CREATE INDEX customer_subject_changes_open ON public.customer_subject_changes USING btree (id) WHERE (taken_at IS NULL);
 CREATE INDEX customer_subjects_customer ON public.customer_subjects USING btree (customer_id);
+CREATE INDEX customer_suspensions_customer ON public.customer_suspensions USING btree (customer_id);
 CREATE INDEX draft_queues_due ON public.draft_queues USING btree (next_look_at) WHERE (next_look_at IS NOT NULL);
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX ingest_batches_pending ON public.ingest_batches USING btree (id) WHERE (fold IS NULL);
@@ -960,6 +1069,10 @@ CREATE INDEX stripe_customer_links_customer ON public.stripe_customer_links USIN
 CREATE UNIQUE INDEX stripe_customer_links_pending ON public.stripe_customer_links USING btree (customer_id) WHERE (state = 'pending'::text);
 CREATE INDEX stripe_drafts_due ON public.stripe_drafts USING btree (check_at) WHERE (check_at IS NOT NULL);
 CREATE INDEX subscriptions_stripe_subscription ON public.subscriptions USING btree (stripe_subscription_id) WHERE (stripe_subscription_id IS NOT NULL);
+CREATE INDEX threshold_crossings_customer ON public.threshold_crossings USING btree (customer_id, id);
+CREATE INDEX threshold_crossings_threshold ON public.threshold_crossings USING btree (threshold_id, id);
+CREATE INDEX thresholds_customer ON public.thresholds USING btree (customer_id) WHERE (archived_at IS NULL);
+CREATE INDEX thresholds_plan ON public.thresholds USING btree (plan_id) WHERE (archived_at IS NULL);
 CREATE INDEX unpaid_invoices_customer ON public.unpaid_invoices USING btree (customer_id);
 CREATE INDEX usage_corrections_batch ON public.usage_corrections USING btree (batch_id);
 CREATE INDEX usage_corrections_subject_time ON public.usage_corrections USING btree (subject, "time");

@@ -8,6 +8,7 @@ import { ReconciliationModule } from './reconciliation/reconciliation.module.js'
 import { StandingModule } from './standing/standing.module.js';
 import { SubscriptionsModule } from './subscriptions/subscriptions.module.js';
 import { SyncModule } from './sync/sync.module.js';
+import { ThresholdsModule } from './thresholds/thresholds.module.js';
 
 @Module({
   imports: [
@@ -20,6 +21,7 @@ import { SyncModule } from './sync/sync.module.js';
     ExplanationsModule,
     StandingModule,
     ReconciliationModule,
+    ThresholdsModule,
   ],
 })
 export class BillingModule {}

@@ -27,6 +27,19 @@ export class SubjectChangesService {
     return taken;
   }
 
+  /**
+   * Whom changes after one of them touched, taken or not, some of them at a time. They are numbered in the
+   * order of their commits, since one transaction at a time gives subjects to somebody.
+   *
+   * @param id 0: from the first that is kept
+   * @returns with the number of the last one; `id` itself when there is none after it
+   */
+  async after(
+    id: bigint,
+  ): Promise<{ readonly customerIds: readonly string[]; readonly through: bigint }> {
+    return await this.store.listAfter(id, MAX_CHANGES);
+  }
+
   /** Changes of some customers since a moment, taken or not; no further back than a day. */
   async since(customerIds: readonly string[], moment: Date): Promise<SubjectChange[]> {
     return await this.store.listSince(customerIds, moment);

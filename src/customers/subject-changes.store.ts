@@ -48,6 +48,19 @@ export class SubjectChangesStore {
     return rows.map(fromRow);
   }
 
+  /** Whom those after a number touched, `limit` of them at most, and how far that goes. Primary key. */
+  async listAfter(
+    id: bigint,
+    limit: number,
+  ): Promise<{ readonly customerIds: readonly string[]; readonly through: bigint }> {
+    const rows = await this.database.query<{ id: string; customer_id: string }>(
+      'SELECT id, customer_id FROM customer_subject_changes WHERE id > $1 ORDER BY id LIMIT $2',
+      [id.toString(), limit],
+    );
+    const through = rows.at(-1)?.id ?? id;
+    return { customerIds: rows.map((row) => row.customer_id), through: BigInt(through) };
+  }
+
   /** Removes those that were taken before a moment. */
   async deleteTaken(before: Date): Promise<void> {
     await this.database.query('DELETE FROM customer_subject_changes WHERE taken_at < $1', [before]);

@@ -96,12 +96,17 @@ export class BatchesStore {
     return rows.map(fromRow);
   }
 
-  /** Marks batches as folded, with a number of their own for this fold. */
+  /** Marks batches as folded, with a number of their own for this fold, and leaves word that they are. */
   async markFolded(batches: readonly Batch[]): Promise<void> {
     await this.database.query(
-      `UPDATE ingest_batches SET fold = next.fold
-       FROM (SELECT nextval('usage_fold_numbers') AS fold) AS next
-       WHERE id = ANY ($1::bigint[])`,
+      `WITH marked AS (
+         UPDATE ingest_batches SET fold = next.fold
+         FROM (SELECT nextval('usage_fold_numbers') AS fold) AS next
+         WHERE id = ANY ($1::bigint[])
+         RETURNING id, received_at
+       )
+       INSERT INTO usage_changes (batches, first_received_at, last_received_at)
+       SELECT array_agg(id), min(received_at), max(received_at) FROM marked`,
       [batches.map((batch) => batch.id)],
     );
   }

@@ -15,6 +15,7 @@ const MAX_EVENTS = 50_000;
 @Injectable()
 export class FoldService {
   private readonly folded;
+  private readonly listeners: (() => void)[] = [];
 
   constructor(
     private readonly store: BatchesStore,
@@ -60,7 +61,17 @@ export class FoldService {
       return claimed;
     });
     this.folded.inc(batches.reduce((sum, batch) => sum + batch.eventCount, 0));
+    if (batches.length > 0) {
+      this.listeners.forEach((listener) => {
+        listener();
+      });
+    }
     return batches.length;
+  }
+
+  /** Calls back after every fold here, once it is committed. */
+  onFolded(listener: () => void): void {
+    this.listeners.push(listener);
   }
 
   /**

@@ -6,6 +6,9 @@ import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { ArrivalsReader } from './arrivals.reader.js';
 import { ArrivalsStore } from './arrivals.store.js';
 import { BatchesStore } from './batches.store.js';
+import { UsageChangesReader } from './changes/changes.reader.js';
+import { ChangesStore } from './changes/changes.store.js';
+import { ContributionsStore } from './changes/contributions.store.js';
 import { CountedEventsStore } from './counted/counted-events.store.js';
 import { CountedUsageService } from './counted/counted-usage.service.js';
 import { ExportController } from './export/export.controller.js';
@@ -59,6 +62,9 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     RollupStore,
     FoldService,
     FoldWorker,
+    ChangesStore,
+    ContributionsStore,
+    UsageChangesReader,
     DaysStore,
     DaysService,
     DaysWorker,
@@ -86,6 +92,6 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     CountedEventsStore,
     CountedUsageService,
   ],
-  exports: [ArrivalsReader, CountedUsageService, UsageLevelReader, UsageReader],
+  exports: [ArrivalsReader, CountedUsageService, UsageChangesReader, UsageLevelReader, UsageReader],
 })
 export class UsageModule {}

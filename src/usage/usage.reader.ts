@@ -34,6 +34,15 @@ export class UsageReader {
     return await this.store.read(question);
   }
 
+  /** The same for several questions, each answer at the place of its question; in a transaction, as of its snapshot. */
+  async readAll(questions: readonly UsageQuestion[]): Promise<UsageRow[][]> {
+    const answers: UsageRow[][] = [];
+    for (let start = 0; start < questions.length; start += MAX_QUESTIONS) {
+      answers.push(...(await this.store.readAll(questions.slice(start, start + MAX_QUESTIONS))));
+    }
+    return answers;
+  }
+
   /** The same for an answer of any length, some rows at a time; in a transaction, as of its snapshot. */
   async stream(
     question: UsageQuestion,
@@ -80,12 +89,8 @@ export class UsageReader {
         by: 'customer',
       }),
     );
-    const quantities: Decimal[] = [];
-    for (let start = 0; start < questions.length; start += MAX_QUESTIONS) {
-      const answers = await this.store.readAll(questions.slice(start, start + MAX_QUESTIONS));
-      quantities.push(...answers.map((rows) => rows[0]?.quantity ?? NOTHING));
-    }
-    return quantities;
+    const answers = await this.readAll(questions);
+    return answers.map((rows) => rows[0]?.quantity ?? NOTHING);
   }
 
   /**

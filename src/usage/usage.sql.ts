@@ -10,10 +10,11 @@ import { boundedText, groupArray, type MeterSql, type Parameters } from './meter
 import { type OfCustomer, ownedByCustomer } from './ownership.sql.js';
 import { HOUR, SIGNED_EVENTS } from './rollup.sql.js';
 
-/** Whose usage: one customer's, every customer's (each on its own), one subject's, or what nobody owns as one. */
+/** Whose usage: one customer's, some or every customer's (each on its own), one subject's, or what nobody owns as one. */
 export type Whose =
   | OfCustomer
   | { readonly kind: 'customers' }
+  | { readonly kind: 'some_customers'; readonly customerIds: readonly string[] }
   | { readonly kind: 'subject'; readonly subject: string }
   | { readonly kind: 'nobody' };
 
@@ -94,7 +95,7 @@ export function mayBeWhole({ whose, buckets, meter, now }: UsageQuestion): boole
   const end = buckets.at(-1)?.end ?? now;
   return (
     // Of all subjects some are always handed over within an hour, and planning is little then.
-    (whose.kind === 'customer' || whose.kind === 'subject') &&
+    (whose.kind === 'customer' || whose.kind === 'some_customers' || whose.kind === 'subject') &&
     [end, ...buckets.map(({ start }) => start)].every((at) => at.getTime() % HOUR_MS === 0) &&
     (meter.aggregation.kind !== 'time_weighted_sum' || end <= levelsEnd({ meter, now }))
   );
@@ -159,6 +160,9 @@ function ownerOf(question: UsageQuestion, buckets: Buckets, parameters: Paramete
       return ownedByCustomer(whose, parameters);
     case 'customers':
       return 'customer_subjects AS owner';
+    case 'some_customers':
+      return `(SELECT subject, customer_id, starts_at, ends_at FROM customer_subjects
+        WHERE customer_id = ANY (${parameters.add(whose.customerIds)}::text[])) AS owner`;
     case 'subject':
       return `(SELECT ${parameters.add(whose.subject)}::text AS subject, NULL::text AS customer_id,
         '-infinity'::timestamptz AS starts_at, 'infinity'::timestamptz AS ends_at) AS owner`;

@@ -2,6 +2,8 @@
 
 /** Every type of message and what it tells; a new type is a row here. */
 const MESSAGE_TYPES = {
+  'billing_period.billed_early':
+    'The usage of an open billing period so far was billed, since a threshold was crossed.',
   'billing_period.closed': 'A billing period was closed and its line items were written.',
   'billing_period.fees_charged':
     'A first billing period began, and line items were written of its fees in advance.',
@@ -26,6 +28,8 @@ const MESSAGE_TYPES = {
   'source.gap_found': 'Fewer or more came of a source than it says that it sent.',
   'source.rejecting': 'The share of records of a source that are refused has reached its limit.',
   'source.silent': 'Nothing was stored from a source for longer than it is expected to send.',
+  'threshold.crossed': 'Usage, or what it comes to, has reached a level of a threshold.',
+  'threshold.retracted': 'What had reached a level of a threshold is below it again.',
   'usage.check_failed': 'What meters had counted was not what the stored events come to.',
   'webhook.test': 'Somebody asked for a test of the endpoint.',
 } as const satisfies Record<string, string>;

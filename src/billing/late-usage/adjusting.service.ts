@@ -11,7 +11,7 @@ import { type NewLineItem } from '../ledger/line-item.js';
 import { type BillingPeriod } from '../periods/billing-period.js';
 import { PeriodsStore } from '../periods/periods.store.js';
 import { RatingService } from '../periods/rating.service.js';
-import { type Difference, differences } from './difference.js';
+import { type BilledLine, type Difference, differences } from './difference.js';
 import { type LateUsage, reachFrom } from './late-usage.js';
 import { LateUsageStore } from './late-usage.store.js';
 import { LateUsageScanService } from './scan.service.js';
@@ -72,8 +72,13 @@ export class AdjustingService {
       throw new Error(`There is no billing period ${billingPeriodId}`);
     }
     const { currency, lines } = await this.rating.ratePeriod(period);
-    const billed = await this.store.billedSoFar(billingPeriodId);
+    const billed = await this.billedSoFar(billingPeriodId);
     return { period, currency, differences: differences(lines, billed) };
+  }
+
+  /** What was billed for each price of a period so far, by the id of the price; of one that is open, too. */
+  async billedSoFar(billingPeriodId: string): Promise<ReadonlyMap<string, BilledLine>> {
+    return await this.store.billedSoFar(billingPeriodId);
   }
 
   /** What closing a period of the subscription now would bill for those before it; changes nothing. */

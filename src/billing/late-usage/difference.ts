@@ -45,10 +45,12 @@ interface RatedAnew {
  * them; so is what the period billed no line for.
  *
  * @param billed by the id of the price
+ * @param label what descriptions begin with
  */
 export function differences(
   rated: readonly RatedAnew[],
   billed: ReadonlyMap<string, BilledLine>,
+  label = 'Adjustment',
 ): Difference[] {
   return rated.flatMap(({ price, charge, amountMinor, steps, description }) => {
     const before = billed.get(price.id);
@@ -66,7 +68,7 @@ export function differences(
             quantity,
             amountMinor: amount,
             steps,
-            description: `Adjustment: ${description}`,
+            description: `${label}: ${description}`,
           },
         ];
   });

@@ -81,6 +81,14 @@ export class LedgerReader {
     return await this.billable({ lineItemIds });
   }
 
+  /** What a customer was billed ever, in minor units: of a price or of all, but for some periods. */
+  async billedOf(
+    customerId: string,
+    filter: Parameters<LedgerStore['sumBilled']>[1],
+  ): Promise<bigint> {
+    return await this.store.sumBilled(customerId, filter);
+  }
+
   /** The ids of the prices whose fees are charged for a period already. */
   async chargedFees(billingPeriodId: string): Promise<ReadonlySet<string>> {
     return new Set(await this.store.listChargedFees(billingPeriodId));

@@ -159,6 +159,29 @@ export class LedgerStore {
     return rows.map((row) => row.price_id);
   }
 
+  /** What a customer was billed in a currency, but for some periods. Index line_items_customer; reads all of it. */
+  async sumBilled(
+    customerId: string,
+    filter: {
+      readonly currency: string;
+      /** The key of a price; null: all. */
+      readonly price: string | null;
+      readonly exceptPeriods: readonly string[];
+      /** What was billed after that is left out; null: nothing is. */
+      readonly upTo: Date | null;
+    },
+  ): Promise<bigint> {
+    const rows = await this.database.query<{ sum: string | null }>(
+      `SELECT sum(item.amount_minor) AS sum
+       FROM line_items AS item JOIN prices AS price ON price.id = item.price_id
+       WHERE item.customer_id = $1 AND item.currency = $2
+         AND ($3::text IS NULL OR price.key = $3) AND NOT (item.billing_period_id = ANY ($4))
+         AND ($5::timestamptz IS NULL OR item.created_at <= $5)`,
+      [customerId, filter.currency, filter.price, filter.exceptPeriods, filter.upTo],
+    );
+    return BigInt(rows[0]?.sum ?? 0);
+  }
+
   /** Which line items some invoices have, in the order of their ids. Index line_items_invoice. */
   async listIds(
     invoiceIds: readonly string[],

@@ -39,6 +39,8 @@ export interface BillingPeriod {
   readonly closesAt: Date;
   /** When its fees in advance are to be charged; null once they are, and when it has none. */
   readonly feesDueAt: Date | null;
+  /** Whether some of its usage was billed before its end; closing bills the rest then. */
+  readonly isBilledEarly: boolean;
   readonly status: PeriodStatus;
 }
 

@@ -9,7 +9,7 @@ import { conflict, invalidField } from '../../kernel/errors.js';
 import { UsageReader } from '../../usage/usage.reader.js';
 import { AdjustingService, type AdjustmentToBill } from '../late-usage/adjusting.service.js';
 import { type BillingPeriod } from './billing-period.js';
-import { type ClosingCharges, PeriodChargesService } from './period-charges.service.js';
+import { type ClosingCharges, PeriodChargesService, restToBill } from './period-charges.service.js';
 import { PeriodsService } from './periods.service.js';
 import { PeriodsStore } from './periods.store.js';
 import { type SupposedQuantities } from './rating.service.js';
@@ -18,7 +18,7 @@ import { type AskedQuantity, SupposingService } from './supposing.service.js';
 export interface InvoicePreview extends ClosingCharges {
   readonly period: BillingPeriod;
   readonly customer: Customer;
-  /** Of closed periods that something came too late for, as far as that has been noticed. */
+  /** Of what was billed before the end, and of closed periods that something came too late for, as far as that has been noticed. */
   readonly adjustments: readonly AdjustmentToBill[];
 }
 
@@ -53,7 +53,10 @@ export class InvoicePreviewService {
       const supposed = await this.supposing.suppose(asked, period);
       const customer = await this.customers.get(period.subscription.customerId);
       const charges = await this.rate(period, supposed);
-      const adjustments = await this.adjusting.preview(subscriptionId, cutOffBatch);
+      const adjustments = [
+        ...restToBill(period, charges.rest, cutOffBatch),
+        ...(await this.adjusting.preview(subscriptionId, cutOffBatch)),
+      ];
       return { period, customer, ...charges, adjustments };
     });
   }

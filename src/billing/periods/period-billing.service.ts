@@ -6,7 +6,7 @@ import { PlansReader } from '../../pricing/plans.reader.js';
 import { AdjustingService } from '../late-usage/adjusting.service.js';
 import { ApartBillingService } from '../late-usage/apart.service.js';
 import { type BillingPeriod } from './billing-period.js';
-import { PeriodChargesService } from './period-charges.service.js';
+import { PeriodChargesService, restToBill } from './period-charges.service.js';
 import { PeriodEntryService } from './period-entry.service.js';
 import { PeriodsStore } from './periods.store.js';
 
@@ -44,9 +44,12 @@ export class PeriodBillingService {
     now: Date,
     next: BillingPeriod | null,
   ): Promise<number> {
-    const { rated, charges } = await this.charges.atClose(period, next);
+    const { rated, charges, rest } = await this.charges.atClose(period, next);
     const adjustments = await this.adjusting.take(period.subscription.id, cutOffBatch, now);
-    const own = adjustments.filter(({ currency }) => currency === period.currency);
+    const own = [
+      ...restToBill(period, rest, cutOffBatch),
+      ...adjustments.filter(({ currency }) => currency === period.currency),
+    ];
     const items = await this.entries.enter({ period, charges, adjustments: own }, cutOffBatch, now);
     if (next !== null && next.feesDueAt !== null) {
       await this.store.recordFeesCharged(next.id);

@@ -4,6 +4,8 @@
  */
 import { Injectable } from '@nestjs/common';
 import { isInAdvance } from '../../pricing/plan.js';
+import { type AdjustmentToBill, AdjustingService } from '../late-usage/adjusting.service.js';
+import { type Difference, differences } from '../late-usage/difference.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
 import { type BillingPeriod } from './billing-period.js';
 import {
@@ -24,6 +26,8 @@ export interface ClosingCharges {
   readonly rated: RatedPeriod;
   /** In the order of the invoice: the period's own, then those of the next one. */
   readonly charges: readonly ClosingCharge[];
+  /** Of prices that were billed before the end: what is left to bill, or to give back. */
+  readonly rest: readonly Difference[];
 }
 
 @Injectable()
@@ -31,6 +35,7 @@ export class PeriodChargesService {
   constructor(
     private readonly rating: RatingService,
     private readonly ledger: LedgerReader,
+    private readonly adjusting: AdjustingService,
   ) {}
 
   /**
@@ -44,9 +49,28 @@ export class PeriodChargesService {
     options: { readonly supposed?: SupposedQuantities } = {},
   ): Promise<ClosingCharges> {
     const rated = await this.rating.ratePeriod(period, options);
-    const own = await this.uncharged(period, rated.lines);
+    const { fresh, rest } = await this.unbilled(period, rated.lines);
     const ahead = next === null || next.feesDueAt === null ? [] : await this.feesOf(next);
-    return { rated, charges: [...own.map((line) => ({ period, line })), ...ahead] };
+    return { rated, charges: [...fresh.map((line) => ({ period, line })), ...ahead], rest };
+  }
+
+  /**
+   * What is not billed yet of a period's lines: those of which nothing was billed, and the differences of
+   * the others to what was.
+   */
+  async unbilled(
+    period: BillingPeriod,
+    lines: readonly RatedLine[],
+  ): Promise<{ readonly fresh: readonly RatedLine[]; readonly rest: readonly Difference[] }> {
+    const fresh = await this.uncharged(period, lines);
+    if (!period.isBilledEarly) {
+      return { fresh, rest: [] };
+    }
+    const billed = await this.adjusting.billedSoFar(period.id);
+    return {
+      fresh: fresh.filter(({ price }) => !billed.has(price.id)),
+      rest: differences(lines, billed, 'Since the last invoice'),
+    };
   }
 
   /** The fees that a period has in advance and that are not charged yet; none of one that is paused as a whole. */
@@ -65,4 +89,21 @@ export class PeriodChargesService {
     const charged = await this.ledger.chargedFees(id);
     return lines.filter(({ price }) => !charged.has(price.id));
   }
+}
+
+/** What is left of a period that was billed before its end, as line items of the price that was billed first. */
+export function restToBill(
+  { id, subscription, currency }: BillingPeriod,
+  rest: readonly Difference[],
+  cutOffBatch: bigint,
+): AdjustmentToBill[] {
+  return rest.map((difference) => ({
+    customerId: subscription.customerId,
+    subscriptionId: subscription.id,
+    billingPeriodId: id,
+    currency,
+    cutOffBatch,
+    ownershipNumber: null,
+    difference,
+  }));
 }

@@ -23,6 +23,8 @@ export interface Entry {
   readonly period: BillingPeriod;
   readonly charges: readonly ClosingCharge[];
   readonly adjustments: readonly AdjustmentToBill[];
+  /** Whether it has an invoice of its own, also where a draft of Stripe's would carry it. */
+  readonly isApart?: boolean;
 }
 
 @Injectable()
@@ -38,7 +40,7 @@ export class PeriodEntryService {
 
   /** Writes the line items and, with the provider Stripe, an invoice and what sync has to do for it, or a look for the draft that is to carry them. */
   async enter(
-    { period, charges, adjustments }: Entry,
+    { period, charges, adjustments, isApart = false }: Entry,
     cutOffBatch: bigint,
     now: Date,
   ): Promise<readonly NewLineItem[]> {
@@ -50,28 +52,26 @@ export class PeriodEntryService {
         now,
       })),
     ];
-    const items = await this.carry(period, written, now);
+    const { billing } = period.subscription;
+    const waitsForDraft =
+      billing.provider === 'stripe' && billing.stripeSubscription !== undefined && !isApart;
+    const items = waitsForDraft ? written : await this.carry(period, written, now);
     await this.ledger.add(items);
     await this.invoices.enqueueAll(items);
-    const { billing } = period.subscription;
-    if (billing.provider === 'stripe' && billing.stripeSubscription !== undefined) {
+    if (waitsForDraft) {
       await this.drafts.wake(billing.stripeSubscription);
     }
     return items;
   }
 
-  /** Puts the line items on invoices, unless nobody collects them here or they wait for a draft of Stripe's. */
+  /** Puts the line items on invoices, unless nobody collects them here. */
   private async carry(
     { id, subscription, currency }: BillingPeriod,
     items: readonly NewLineItem[],
     now: Date,
   ): Promise<readonly NewLineItem[]> {
     const { billing, customerId } = subscription;
-    if (
-      billing.provider === 'none' ||
-      billing.stripeSubscription !== undefined ||
-      items.length === 0
-    ) {
+    if (billing.provider === 'none' || items.length === 0) {
       return items;
     }
     const { finalize } = billing;

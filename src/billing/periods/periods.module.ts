@@ -29,6 +29,7 @@ import { LedgerModule } from '../ledger/ledger.module.js';
 import { ClosingService } from './closing.service.js';
 import { CustomerUsageController } from './customer-usage.controller.js';
 import { CustomerUsageService } from './customer-usage.service.js';
+import { EarlyBillingService } from './early-billing.service.js';
 import { FeesService } from './fees.service.js';
 import { InvoicePreviewService } from './invoice-preview.service.js';
 import { PeriodBillingService } from './period-billing.service.js';
@@ -74,6 +75,7 @@ import { SupposingService } from './supposing.service.js';
     PeriodChargesService,
     PeriodEntryService,
     PeriodBillingService,
+    EarlyBillingService,
     FeesService,
     ChecksService,
     HoldsStore,
@@ -87,6 +89,13 @@ import { SupposingService } from './supposing.service.js';
     PeriodsReader,
     PeriodsWorker,
   ],
-  exports: [PeriodsService, InvoicePreviewService, PeriodsReader, RatingService, LateUsageReader],
+  exports: [
+    PeriodsService,
+    InvoicePreviewService,
+    PeriodsReader,
+    RatingService,
+    EarlyBillingService,
+    LateUsageReader,
+  ],
 })
 export class PeriodsModule {}

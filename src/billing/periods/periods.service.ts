@@ -61,6 +61,7 @@ export class PeriodsService {
       window,
       closesAt: closingTime(window, subscription, { cadence, graceSeconds }),
       feesDueAt: prices.some(isInAdvance) ? window.start : null,
+      isBilledEarly: false,
       status: { state: 'open' },
     };
   }
@@ -84,9 +85,14 @@ export class PeriodsService {
     return { window, cadence, turn: nextTurn(subscription, instant) };
   }
 
-  /** Whether fees of a period are charged, though it is open. */
-  async isCharged({ id }: BillingPeriod): Promise<boolean> {
-    return (await this.ledger.chargedFees(id)).size > 0;
+  /** Whether fees or usage of a period are charged, though it is open. */
+  async isCharged({ id, isBilledEarly }: BillingPeriod): Promise<boolean> {
+    return isBilledEarly || (await this.ledger.chargedFees(id)).size > 0;
+  }
+
+  /** The open periods of some customers, by their start. */
+  async openOf(customerIds: readonly string[]): Promise<BillingPeriod[]> {
+    return await this.store.listOpenOfAll(customerIds);
   }
 
   /**

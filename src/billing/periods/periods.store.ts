@@ -48,6 +48,7 @@ interface PeriodRow {
   readonly ends_at: Date;
   readonly closes_at: Date;
   readonly fees_due_at: Date | null;
+  readonly is_billed_early: boolean;
   readonly state: PeriodStatus['state'];
   readonly closed_at: Date | null;
   readonly cut_off_batch: string | null;
@@ -69,7 +70,7 @@ interface PeriodRow {
 }
 
 const COLUMNS = `period.id, period.plan_version_id, period.starts_at, period.ends_at, period.closes_at,
-  period.fees_due_at, period.state, period.closed_at, period.cut_off_batch, period.subscription_id,
+  period.fees_due_at, period.is_billed_early, period.state, period.closed_at, period.cut_off_batch, period.subscription_id,
   subscription.customer_id, version.plan_id, version.currency, subscription.anchor, subscription.anchor_at,
   subscription.time_zone, subscription.last_bill, ${PAUSES}, ${PLAN_CHANGES},
   subscription.ends_at AS subscription_ends_at, subscription.created_at AS subscription_created_at,
@@ -136,6 +137,24 @@ export class PeriodsStore {
       [customerId],
     );
     return rows.map(fromRow);
+  }
+
+  /** The same of some customers. */
+  async listOpenOfAll(customerIds: readonly string[]): Promise<BillingPeriod[]> {
+    const rows = await this.database.query<PeriodRow>(
+      `SELECT ${COLUMNS} FROM ${FROM}
+       WHERE subscription.customer_id = ANY ($1::text[]) AND period.state = 'open'
+       ORDER BY period.starts_at, period.id`,
+      [customerIds],
+    );
+    return rows.map(fromRow);
+  }
+
+  /** Some of an open period's usage is billed. Written each time, so that whoever closes it in an older snapshot fails. */
+  async recordBilledEarly(id: string): Promise<void> {
+    await this.database.query(`UPDATE billing_periods SET is_billed_early = true WHERE id = $1`, [
+      id,
+    ]);
   }
 
   /** Newest first. */
@@ -257,6 +276,7 @@ function fromRow(row: PeriodRow): BillingPeriod {
     window: interval(row.starts_at, row.ends_at),
     closesAt: row.closes_at,
     feesDueAt: row.fees_due_at,
+    isBilledEarly: row.is_billed_early,
     status: statusOf(row),
   };
 }

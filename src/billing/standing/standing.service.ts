@@ -57,6 +57,11 @@ export class StandingService {
     });
   }
 
+  /** Judges a customer anew, whose suspensions have changed; in the caller's transaction. */
+  async judgeNow(customerId: string, now: Date): Promise<void> {
+    await this.judge(await this.store.lock(customerId, now), now);
+  }
+
   private async note({ invoice, sighting, now }: Followed): Promise<void> {
     const debt = debtOf(sighting);
     const { id: invoiceId, customerId } = invoice;
@@ -72,7 +77,9 @@ export class StandingService {
   private async judge(before: CustomerStanding, now: Date): Promise<void> {
     const { customerId } = before;
     const unpaid = await this.store.listUnpaid([customerId]);
-    const judged = standingOf(unpaid, this.config.standing.suspendAfterDays, now);
+    const suspendedUntil = await this.store.listSuspendedUntil(customerId);
+    const { suspendAfterDays } = this.config.standing;
+    const judged = standingOf(unpaid, suspendAfterDays, now, suspendedUntil);
     const isChanged = judged.standing !== before.standing;
     const after = { ...before, ...judged, changedAt: isChanged ? now : before.changedAt };
     await this.store.update(after);

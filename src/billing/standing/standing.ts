@@ -56,15 +56,24 @@ export function debtOf(sighting: InvoiceSighting): Debt | null {
 }
 
 /**
- * How somebody stands who owes this.
+ * How somebody stands who owes this, and whom thresholds suspend until these times.
  *
  * @param suspendAfterDays how long an invoice may be past due; one that was written off suspends at once
+ * @param suspendedUntil when each suspension by a threshold ends; null: when it is lifted
  */
 export function standingOf(
   debts: readonly Debt[],
   suspendAfterDays: number,
   now: Date,
+  suspendedUntil: readonly (Date | null)[] = [],
 ): Pick<CustomerStanding, 'standing' | 'nextChangeAt'> {
+  const lasting = suspendedUntil.filter((until) => until === null || until > now);
+  if (lasting.length > 0) {
+    // Whatever is owed may only add to it; when the first one ends it is judged again.
+    const ends = lasting.flatMap((until) => (until === null ? [] : [until.getTime()]));
+    const nextChangeAt = ends.length === 0 ? null : new Date(Math.min(...ends));
+    return { standing: 'suspended', nextChangeAt };
+  }
   if (debts.some(({ isWrittenOff }) => isWrittenOff)) {
     return { standing: 'suspended', nextChangeAt: null };
   }

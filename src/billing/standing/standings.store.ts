@@ -67,6 +67,15 @@ export class StandingsStore {
     }));
   }
 
+  /** When each suspension of a customer by a threshold ends; null: when it is lifted. Index customer_suspensions_customer. */
+  async listSuspendedUntil(customerId: string): Promise<(Date | null)[]> {
+    const rows = await this.database.query<{ ends_at: Date | null }>(
+      'SELECT ends_at FROM customer_suspensions WHERE customer_id = $1',
+      [customerId],
+    );
+    return rows.map((row) => row.ends_at);
+  }
+
   /** A customer's standing, good if it never was anything else, locked until the transaction ends. */
   async lock(customerId: string, now: Date): Promise<CustomerStanding> {
     await this.database.query(

@@ -1,0 +1,124 @@
+/*
+ * Owns threshold_dues and threshold_cursors: who is to be judged, because something of theirs changed.
+ * A customer is one row, however often and by however many replicas it is marked; who judges it has a
+ * lease, and takes the row off only if nothing came meanwhile.
+ */
+import { Injectable } from '@nestjs/common';
+import { Database } from '../../platform/database/database.js';
+
+/** A customer who is judged now. */
+export interface LeasedDue {
+  readonly customerId: string;
+  /** The first batch that changed something since the last time; null: no batch did. */
+  readonly firstBatch: bigint | null;
+  readonly revision: bigint;
+}
+
+/** The plans whose thresholds may watch a customer. Indexes of subscriptions and open periods. */
+const PLANS_OF_CUSTOMER = `SELECT version.plan_id FROM subscriptions AS subscription
+    JOIN billing_periods AS period ON period.subscription_id = subscription.id AND period.state = 'open'
+    JOIN plan_versions AS version ON version.id = period.plan_version_id
+    WHERE subscription.customer_id = customer.id
+  UNION ALL
+  SELECT subscription.plan_id FROM subscriptions AS subscription
+    WHERE subscription.customer_id = customer.id`;
+
+const UPSERT = `ON CONFLICT (customer_id) DO UPDATE
+  SET first_batch = least(threshold_dues.first_batch, excluded.first_batch),
+    revision = threshold_dues.revision + 1`;
+
+@Injectable()
+export class DuesStore {
+  constructor(private readonly database: Database) {}
+
+  /** Marks those of these customers whom a threshold in force may watch, in the order of their ids. */
+  async mark(customerIds: readonly string[], firstBatch: bigint | null): Promise<void> {
+    await this.database.query(
+      `INSERT INTO threshold_dues (customer_id, first_batch, revision)
+       SELECT customer.id, $2, 1 FROM unnest($1::text[]) AS customer (id)
+       WHERE EXISTS (SELECT FROM thresholds AS threshold WHERE threshold.archived_at IS NULL
+             AND threshold.customer_id IS NULL AND threshold.plan_id IS NULL)
+         OR EXISTS (SELECT FROM thresholds AS threshold WHERE threshold.archived_at IS NULL
+             AND threshold.customer_id = customer.id)
+         OR EXISTS (SELECT FROM thresholds AS threshold WHERE threshold.archived_at IS NULL
+             AND threshold.plan_id IN (${PLANS_OF_CUSTOMER}))
+       ORDER BY customer.id
+       ${UPSERT}`,
+      [[...new Set(customerIds)], firstBatch?.toString() ?? null],
+    );
+  }
+
+  /** Marks whomever a threshold watches: one customer, who is on a plan, or all. */
+  async markWatched(watched: {
+    readonly customerId: string | null;
+    readonly planId: string | null;
+  }): Promise<void> {
+    await this.database.query(
+      `INSERT INTO threshold_dues (customer_id, revision)
+       SELECT customer.id, 1 FROM customers AS customer
+       WHERE ($1::text IS NULL OR customer.id = $1)
+         AND ($2::text IS NULL OR $2 IN (${PLANS_OF_CUSTOMER}))
+       ORDER BY customer.id
+       ${UPSERT}`,
+      [watched.customerId, watched.planId],
+    );
+  }
+
+  /** Leases customers until a time, `limit` at most; others go past them. */
+  async lease(limit: number, now: Date, until: Date): Promise<LeasedDue[]> {
+    const rows = await this.database.query<{
+      customer_id: string;
+      leased_batch: string | null;
+      revision: string;
+    }>(
+      `UPDATE threshold_dues AS due
+       SET leased_until = $3, leased_batch = least(due.leased_batch, due.first_batch), first_batch = NULL
+       WHERE due.customer_id IN (SELECT customer_id FROM threshold_dues
+         WHERE leased_until IS NULL OR leased_until <= $2
+         ORDER BY customer_id LIMIT $1 FOR UPDATE SKIP LOCKED)
+       RETURNING due.customer_id, due.leased_batch, due.revision`,
+      [limit, now, until],
+    );
+    return rows.map((row) => ({
+      customerId: row.customer_id,
+      firstBatch: row.leased_batch === null ? null : BigInt(row.leased_batch),
+      revision: BigInt(row.revision),
+    }));
+  }
+
+  /** They are judged: takes off those that nothing was changed of meanwhile; the others are due again. */
+  async release(judged: readonly LeasedDue[]): Promise<void> {
+    const parameters = [
+      judged.map(({ customerId }) => customerId),
+      judged.map(({ revision }) => revision.toString()),
+    ];
+    const given = 'unnest($1::text[], $2::bigint[]) AS judged (customer_id, revision)';
+    await this.database.query(
+      `DELETE FROM threshold_dues AS due USING ${given}
+       WHERE due.customer_id = judged.customer_id AND due.revision = judged.revision`,
+      parameters,
+    );
+    await this.database.query(
+      `UPDATE threshold_dues AS due SET leased_until = NULL, leased_batch = NULL FROM ${given}
+       WHERE due.customer_id = judged.customer_id AND due.revision > judged.revision`,
+      parameters,
+    );
+  }
+
+  /** As far as changes of owners were looked through, locked until the transaction ends; null when somebody else is looking. */
+  async claimCursor(): Promise<bigint | null> {
+    await this.database.query(
+      `INSERT INTO threshold_cursors (subject_change_id) VALUES (0) ON CONFLICT (is_only) DO NOTHING`,
+    );
+    const rows = await this.database.query<{ subject_change_id: string }>(
+      'SELECT subject_change_id FROM threshold_cursors FOR UPDATE SKIP LOCKED',
+    );
+    return rows[0] === undefined ? null : BigInt(rows[0].subject_change_id);
+  }
+
+  async recordCursor(subjectChangeId: bigint): Promise<void> {
+    await this.database.query('UPDATE threshold_cursors SET subject_change_id = $1', [
+      subjectChangeId.toString(),
+    ]);
+  }
+}

@@ -1,0 +1,101 @@
+/* One judgement: what is measured is held against what fired, and what follows is done. In the caller's transaction. */
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
+import { isAdditive } from '../../usage/changes/contribution.js';
+import { CrossingsStore, type MeasuredValue } from './crossings.store.js';
+import { type Decision, decisionsOf } from './decision.js';
+import { type LeasedDue } from './dues.store.js';
+import { FiringService } from './firing.service.js';
+import { isSameGroup, MeasuringService, type Series } from './measuring.service.js';
+import { TargetsService } from './targets.service.js';
+
+@Injectable()
+export class JudgementService {
+  constructor(
+    private readonly targets: TargetsService,
+    private readonly measuring: MeasuringService,
+    private readonly crossings: CrossingsStore,
+    private readonly firing: FiringService,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Judges customers in one snapshot.
+   *
+   * @param cutOffBatch that of the snapshot, at which may be billed; null: it has none, and then of those
+   *   who are to be billed nothing is done
+   * @returns those
+   */
+  async judge(dues: readonly LeasedDue[], cutOffBatch: bigint | null): Promise<LeasedDue[]> {
+    const now = this.clock.now();
+    const targets = await this.targets.find(dues, now);
+    if (targets.length === 0) {
+      return [];
+    }
+    const keys = [
+      targets.map(({ threshold }) => threshold.id),
+      targets.map(({ customerId }) => customerId),
+      targets.map(({ scope }) => scope.key),
+    ].map((list) => [...new Set(list)]) as [string[], string[], string[]];
+    const series = await this.measuring.measure(targets, now);
+    const crossings = await this.crossings.listLast(...keys);
+    const values = series.some(isRemembered) ? await this.crossings.listValues(...keys) : [];
+    const decisions = decisionsOf(targets, series, crossings);
+    const toBill = new Set(cutOffBatch === null ? decisions.filter(bills).map(customerOf) : []);
+    for (const decision of decisions) {
+      if (!toBill.has(customerOf(decision))) {
+        const before = lastValue(decision.series, values);
+        await this.firing.fire(decision, { cutOffBatch, before, now });
+      }
+    }
+    await this.remember(
+      series.filter(({ target }) => !toBill.has(target.customerId)),
+      values,
+    );
+    return dues.filter(({ customerId }) => toBill.has(customerId));
+  }
+
+  private async remember(
+    series: readonly Series[],
+    values: readonly MeasuredValue[],
+  ): Promise<void> {
+    const changed = series
+      .filter(isRemembered)
+      .filter((one) => lastValue(one, values)?.value.eq(one.value) !== true)
+      .map(({ target, grouping, value }): MeasuredValue => ({
+        thresholdId: target.threshold.id,
+        customerId: target.customerId,
+        scope: target.scope.key,
+        grouping,
+        value,
+      }));
+    if (changed.length > 0) {
+      await this.crossings.saveValues(changed);
+    }
+  }
+}
+
+const bills = ({ series, reached }: Decision): boolean =>
+  reached.length > 0 && series.target.threshold.actions.includes('bill');
+
+const customerOf = ({ series }: Decision): string => series.target.customerId;
+
+/** Whether what was measured before has to be kept, since no event tells it. */
+function isRemembered({ usage }: Series): boolean {
+  return usage === null || !isAdditive(usage.question.meter.aggregation);
+}
+
+function lastValue(
+  { target, grouping }: Series,
+  values: readonly MeasuredValue[],
+): MeasuredValue | null {
+  return (
+    values.find(
+      (one) =>
+        one.thresholdId === target.threshold.id &&
+        one.customerId === target.customerId &&
+        one.scope === target.scope.key &&
+        isSameGroup(one.grouping, grouping),
+    ) ?? null
+  );
+}

@@ -1,0 +1,48 @@
+/*
+ * Makes out who is to be judged: whose usage the last folds changed, and who got or lost a subject. Each
+ * look is one transaction: changes come off when the customers they touch are marked, or neither.
+ */
+import { Injectable } from '@nestjs/common';
+import { SubjectChangesService } from '../../customers/subject-changes.service.js';
+import { Database } from '../../platform/database/database.js';
+import { UsageChangesReader } from '../../usage/changes/changes.reader.js';
+import { DuesStore } from './dues.store.js';
+
+@Injectable()
+export class NoticingService {
+  constructor(
+    private readonly dues: DuesStore,
+    private readonly usage: UsageChangesReader,
+    private readonly subjects: SubjectChangesService,
+    private readonly database: Database,
+  ) {}
+
+  /** Looks at what some folds left; answers whether there was anything. */
+  async noticeUsage(): Promise<boolean> {
+    return await this.database.transaction(async () => {
+      const change = await this.usage.take();
+      if (change === null) {
+        return false;
+      }
+      await this.dues.mark(change.customerIds, change.firstBatch);
+      return true;
+    });
+  }
+
+  /** Looks at subjects that were handed over since the last look; answers whether there were any. */
+  async noticeOwners(): Promise<boolean> {
+    return await this.database.transaction(async () => {
+      const done = await this.dues.claimCursor();
+      if (done === null) {
+        return false;
+      }
+      const { customerIds, through } = await this.subjects.after(done);
+      if (through === done) {
+        return false;
+      }
+      await this.dues.mark(customerIds, null);
+      await this.dues.recordCursor(through);
+      return true;
+    });
+  }
+}

@@ -1,0 +1,72 @@
+/* What is judged: a threshold, a customer, and the span of which usage counts. Pure. */
+import { type BillingPeriod } from '../periods/billing-period.js';
+import { type LeasedDue } from './dues.store.js';
+import { currencyOf, LIFETIME, type Scope, scopeOf, type Threshold } from './threshold.js';
+
+/** A period that is open, or would be if the one before it were closed. */
+export interface JudgedPeriod {
+  readonly period: BillingPeriod;
+  readonly isOpened: boolean;
+}
+
+export interface Target {
+  readonly threshold: Threshold;
+  readonly customerId: string;
+  /** The first batch that changed something since the customer was judged; null: none that is known. */
+  readonly firstBatch: bigint | null;
+  readonly scope: Scope;
+  /** Whose usage counts, all of it in the currency of the measure; for a lifetime the open ones. */
+  readonly periods: readonly BillingPeriod[];
+}
+
+/** All that is to be judged of a customer. */
+export function targetsOf(
+  { customerId, firstBatch }: LeasedDue,
+  thresholds: readonly Threshold[],
+  periods: readonly JudgedPeriod[],
+): Target[] {
+  return thresholds.flatMap((threshold) => {
+    const counted = countedOf(threshold, customerId, periods);
+    if (counted === null) {
+      return [];
+    }
+    const base = { threshold, customerId, firstBatch };
+    if (threshold.basis === 'lifetime') {
+      const opened = counted.filter(({ isOpened }) => isOpened).map(({ period }) => period);
+      return [{ ...base, scope: LIFETIME, periods: opened }];
+    }
+    // What is billed must be there to be billed: such a threshold waits until the period is opened.
+    const bills = threshold.actions.includes('bill');
+    return counted
+      .filter(({ isOpened }) => isOpened || !bills)
+      .map(({ period }) => ({
+        ...base,
+        scope: scopeOf(period.subscription.id, period.window),
+        periods: [period],
+      }));
+  });
+}
+
+/** The periods that a threshold looks at; null when it does not watch the customer. */
+function countedOf(
+  { watched, measure }: Threshold,
+  customerId: string,
+  periods: readonly JudgedPeriod[],
+): JudgedPeriod[] | null {
+  const currency = currencyOf(measure);
+  const own = periods.filter(
+    ({ period }) =>
+      period.subscription.customerId === customerId &&
+      (currency === null || period.currency === currency),
+  );
+  switch (watched.kind) {
+    case 'customer':
+      return watched.customerId === customerId ? own : null;
+    case 'plan': {
+      const onPlan = own.filter(({ period }) => period.subscription.planId === watched.planId);
+      return onPlan.length === 0 ? null : onPlan;
+    }
+    case 'everyone':
+      return own;
+  }
+}

@@ -1,0 +1,58 @@
+/* Finds what is to be judged of customers: the thresholds that watch them, and their periods. Reads only. */
+import { Injectable } from '@nestjs/common';
+import { PeriodsService } from '../periods/periods.service.js';
+import { type LeasedDue } from './dues.store.js';
+import { type JudgedPeriod, type Target, targetsOf } from './target.js';
+import { ThresholdsStore } from './thresholds.store.js';
+
+/** Periods that have begun while the one before them waits to be closed, of one subscription. */
+const MAX_AHEAD = 24;
+
+@Injectable()
+export class TargetsService {
+  constructor(
+    private readonly thresholds: ThresholdsStore,
+    private readonly periods: PeriodsService,
+  ) {}
+
+  /** In the caller's snapshot; as many as thresholds watch these customers, however many there are. */
+  async find(dues: readonly LeasedDue[], now: Date): Promise<Target[]> {
+    const periods = await this.judgedPeriods(
+      dues.map(({ customerId }) => customerId),
+      now,
+    );
+    const planIds = new Set(periods.map(({ period }) => period.subscription.planId));
+    const thresholds = await this.thresholds.listWatching(
+      dues.map(({ customerId }) => customerId),
+      [...planIds],
+    );
+    const owned = new Map<string, JudgedPeriod[]>();
+    for (const judged of periods) {
+      const { customerId } = judged.period.subscription;
+      owned.set(customerId, [...(owned.get(customerId) ?? []), judged]);
+    }
+    return dues.flatMap((due) => targetsOf(due, thresholds, owned.get(due.customerId) ?? []));
+  }
+
+  /** Open periods, and those that have begun behind them: these are opened when the one before is closed. */
+  private async judgedPeriods(
+    customerIds: readonly string[],
+    now: Date,
+  ): Promise<readonly JudgedPeriod[]> {
+    const open = await this.periods.openOf(customerIds);
+    const judged: JudgedPeriod[] = open.map((period) => ({ period, isOpened: true }));
+    for (const period of open) {
+      let last = period;
+      for (let count = 0; count < MAX_AHEAD && last.window.end <= now; count += 1) {
+        const { subscription, window, currency } = last;
+        const next = await this.periods.periodFrom(subscription, window.end, currency);
+        if (next === null) {
+          break;
+        }
+        judged.push({ period: next, isOpened: false });
+        last = next;
+      }
+    }
+    return judged;
+  }
+}

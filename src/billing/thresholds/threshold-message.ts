@@ -1,0 +1,72 @@
+/* What messages of thresholds say: pure. */
+import { type Decimal, formatDecimal } from '../../kernel/decimal.js';
+import { type Crossing, currencyOf, type Threshold } from './threshold.js';
+
+/** Keys of what the threshold and the crossing name by id. */
+export interface ThresholdNames {
+  readonly customer: string;
+  /** Null unless the quantity of a meter is watched. */
+  readonly meter: string | null;
+  /** Null unless a plan is watched. */
+  readonly plan: string | null;
+}
+
+/** The `data` of `threshold.crossed`. */
+export function crossedData(
+  threshold: Threshold,
+  crossing: Crossing,
+  names: ThresholdNames,
+): Record<string, unknown> {
+  const { valueBefore, valueAfter, event, lineItemCount } = crossing;
+  const noun = currencyOf(threshold.measure) === null ? 'quantity' : 'amount';
+  return {
+    ...commonData(threshold, crossing, names),
+    [`${noun}_before`]: valueBefore === null ? null : formatDecimal(valueBefore),
+    [`${noun}_after`]: formatDecimal(valueAfter),
+    event,
+    actions: threshold.actions,
+    line_item_count: lineItemCount,
+  };
+}
+
+/** The `data` of `threshold.retracted`. */
+export function retractedData(
+  threshold: Threshold,
+  crossing: Crossing,
+  value: Decimal,
+  names: ThresholdNames,
+): Record<string, unknown> {
+  const noun = currencyOf(threshold.measure) === null ? 'quantity' : 'amount';
+  return {
+    ...commonData(threshold, crossing, names),
+    [noun]: formatDecimal(value),
+    crossed_at: crossing.crossedAt.toISOString(),
+  };
+}
+
+function commonData(
+  { key, measure, basis, levels }: Threshold,
+  { id, scope, grouping, level, bound }: Crossing,
+  { customer, meter, plan }: ThresholdNames,
+): Record<string, unknown> {
+  const { period } = scope;
+  return {
+    threshold: key,
+    crossing: id,
+    customer,
+    plan,
+    meter,
+    price: 'price' in measure ? measure.price : null,
+    currency: currencyOf(measure),
+    group: grouping,
+    level: formatDecimal(level),
+    level_kind: levels.kind,
+    bound: formatDecimal(bound),
+    basis,
+    subscription: period?.subscriptionId ?? null,
+    period:
+      period === null
+        ? null
+        : { start: period.window.start.toISOString(), end: period.window.end.toISOString() },
+  };
+}

@@ -1,0 +1,232 @@
+/*
+ * Aim: what thresholds bill before the end of a period changes when it is paid, and never how much.
+ * Method: twins with the same plan and usage, of whom one is billed at every few units; whatever the plan,
+ * both have paid the same in the end, and each line item is computed again to the cent.
+ */
+import fc from 'fast-check';
+import { VerificationService } from '../../src/billing/explanations/verification.service.js';
+import { ExplanationsService } from '../../src/billing/explanations/explanations.service.js';
+import { InvoicePreviewService } from '../../src/billing/periods/invoice-preview.service.js';
+import { SubscriptionsService } from '../../src/billing/subscriptions/subscriptions.service.js';
+import { type Subscription } from '../../src/billing/subscriptions/subscription.js';
+import { decimal } from '../../src/kernel/decimal.js';
+import { type NewPrice } from '../../src/pricing/price-rules.js';
+import { readAmountTerms } from '../../src/pricing/price-terms.js';
+import { flat, perUnit, startBilling, type TestBilling, usagePrice } from '../support/billing.js';
+import { tier } from '../support/prices.js';
+import { judgeAll, threshold } from '../support/thresholds.js';
+
+const TIME = '2026-11-10T11:00:00Z';
+const CASES = 12;
+const SEED = 20_261_110;
+
+let billing: TestBilling;
+
+beforeAll(async () => {
+  billing = await startBilling('2026-11-10T12:00:00Z');
+});
+
+afterAll(async () => {
+  await billing.close();
+});
+
+const limit = (kind: 'minimum' | 'maximum', amount: string): NewPrice => ({
+  key: `${kind}_amount`,
+  ...readAmountTerms(kind, { amount }),
+});
+
+const usagePrices: fc.Arbitrary<NewPrice> = fc.oneof(
+  fc.constantFrom('0.333', '0.005', '2').map((price) => perUnit(price)),
+  fc.constant(
+    usagePrice('graduated', {
+      tiers: [tier('10', '1.01'), tier('25', '0.5', '3'), tier('', '0.013')],
+    }),
+  ),
+  fc.constant(usagePrice('volume', { tiers: [tier('10', '2'), tier('', '0.5')] })),
+  fc.constant(usagePrice('package', { package_size: '7', package_price: '3.33' })),
+  fc.constant(usagePrice('percentage', { percent: '2.9', included: '5', minimum_amount: '0.31' })),
+  fc.constant(usagePrice('per_unit', { unit_price: '1', maximum_amount: '12.34' })),
+);
+
+const cases = fc.record({
+  price: usagePrices,
+  fee: fc.constantFrom([], [flat('4.99')]),
+  minimum: fc.constantFrom([], [limit('minimum', '9.5')]),
+  maximum: fc.constantFrom([], [limit('maximum', '14.75')]),
+  step: fc.constantFrom('3', '11'),
+  /** What is used at once, in cents of a unit; below zero where something is given back. */
+  rounds: fc.array(fc.integer({ min: -200, max: 1_600 }), { minLength: 3, maxLength: 4 }),
+  late: fc.integer({ min: -300, max: 1_500 }),
+});
+
+interface Twin {
+  readonly subject: string;
+  readonly subscription: Subscription;
+}
+
+const amountOf = async ({ subscription }: Twin): Promise<string> => {
+  const rows = await billing.rows(
+    `SELECT coalesce(sum(amount_minor), 0)::text AS sum FROM line_items WHERE subscription_id = $1`,
+    [subscription.id],
+  );
+  return String(rows[0]?.['sum']);
+};
+
+const itemsOf = async ({ subscription }: Twin): Promise<Record<string, unknown>[]> =>
+  await billing.rows(
+    `SELECT item.id, item.kind, item.quantity::text, item.amount_minor::text AS amount, item.invoice_id,
+       item.adjustment_number FROM line_items AS item
+     WHERE subscription_id = $1 ORDER BY item.id`,
+    [subscription.id],
+  );
+
+const twins = async (
+  prices: readonly NewPrice[],
+  step: string,
+): Promise<{ readonly early: Twin; readonly plain: Twin }> => {
+  const plan = await billing.plan(prices);
+  const twin = async (): Promise<Twin & { readonly customerId: string }> => {
+    const customer = await billing.customer();
+    const startsAt = new Date('2026-11-01T00:00:00Z');
+    const subscription = await billing.subscribe(customer, plan, { startsAt });
+    return { subject: customer.key, subscription, customerId: customer.id };
+  };
+  const [early, plain] = [await twin(), await twin()];
+  await threshold(billing, [], {
+    watched: { kind: 'customer', customerId: early.customerId },
+    levels: { kind: 'every', step: decimal(step) },
+    actions: ['bill'],
+  });
+  return { early, plain };
+};
+
+const units = (hundredths: number): string => (hundredths / 100).toFixed(2);
+
+it('bills to the cent what one bill at the end would, whatever the plan', async () => {
+  const given = fc.sample(cases, { seed: SEED, numRuns: CASES });
+  const pairs = [];
+  for (const { price, fee, minimum, maximum, step } of given) {
+    pairs.push(await twins([price, ...fee, ...minimum, ...maximum], step));
+  }
+  for (const round of [0, 1, 2, 3]) {
+    for (const [index, { early, plain }] of pairs.entries()) {
+      const used = given[index]?.rounds[round];
+      if (used !== undefined) {
+        await billing.use(early.subject, TIME, [units(used)]);
+        await billing.use(plain.subject, TIME, [units(used)]);
+      }
+    }
+    await judgeAll(billing);
+  }
+  let billedEarly = 0;
+  for (const { early, plain } of pairs) {
+    billedEarly += (await itemsOf(early)).length;
+    const [of, other] = [
+      await billing.get(InvoicePreviewService).preview(early.subscription.id),
+      await billing.get(InvoicePreviewService).preview(plain.subscription.id),
+    ].map(({ charges, adjustments }) =>
+      [
+        ...charges.map(({ line }) => line),
+        ...adjustments.map(({ difference }) => difference),
+      ].reduce((sum, { amountMinor }) => sum + amountMinor, 0n),
+    );
+    expect((of ?? 0n) + BigInt(await amountOf(early))).toBe(other);
+  }
+  expect(billedEarly).toBeGreaterThan(CASES);
+  billing.clock.set('2026-12-01T02:00:00Z');
+  await billing.closeAllDue();
+  for (const [index, { early, plain }] of pairs.entries()) {
+    expect([index, await amountOf(early)]).toEqual([index, await amountOf(plain)]);
+    const late = units(given[index]?.late ?? 0);
+    await billing.use(early.subject, TIME, [late]);
+    await billing.use(plain.subject, TIME, [late]);
+  }
+  billing.clock.set('2027-01-01T02:00:00Z');
+  await billing.closeAllDue();
+  for (const [index, { early, plain }] of pairs.entries()) {
+    expect([index, await amountOf(early)]).toEqual([index, await amountOf(plain)]);
+    for (const { id } of await itemsOf(early)) {
+      const { verdict } = await billing.get(VerificationService).verify(String(id));
+      expect([index, id, verdict]).toMatchObject([
+        index,
+        id,
+        { outcome: 'agrees', doStepsAgree: true },
+      ]);
+    }
+  }
+  billing.clock.set('2026-11-10T12:00:00Z');
+}, 60_000);
+
+describe('a bill before the end of a period', () => {
+  it('is an invoice of its own with usage only, and the close has the rest', async () => {
+    const plan = await billing.plan([
+      perUnit('1'),
+      flat('5'),
+      { key: 'ahead', ...readAmountTerms('flat', { amount: '2' }), due: 'in_advance' },
+      limit('minimum', '100'),
+    ]);
+    const customer = await billing.customer({ stripeCustomerId: 'cus_early' });
+    const subscription = await billing.subscribe(customer, plan, {
+      startsAt: new Date('2026-11-01T00:00:00Z'),
+      billing: { provider: 'stripe', finalize: true },
+    });
+    await threshold(billing, ['10'], {
+      watched: { kind: 'plan', planId: plan.plan.id },
+      actions: ['bill', 'notify'],
+    });
+    await billing.use(customer.key, TIME, ['12']);
+    await judgeAll(billing);
+    const twin = { subject: customer.key, subscription };
+    const [first, ...others] = await itemsOf(twin);
+    expect(first).toMatchObject({ kind: 'usage', quantity: '12', amount: '1200' });
+    expect(first?.['invoice_id']).not.toBeNull();
+    expect(others).toEqual([]);
+    const messages = await billing.rows(
+      `SELECT type, body::jsonb -> 'data' ->> 'line_item_count' AS count FROM webhook_messages
+       WHERE body::jsonb -> 'data' ->> 'customer' = $1 ORDER BY sequence`,
+      [customer.key],
+    );
+    expect(messages).toEqual([
+      { type: 'billing_period.billed_early', count: '1' },
+      { type: 'threshold.crossed', count: '1' },
+    ]);
+    const explained = await billing.get(ExplanationsService).explain(String(first?.['id']));
+    expect(explained).toBeDefined();
+    await billing.use(customer.key, TIME, ['3']);
+    billing.clock.set('2026-12-01T02:00:00Z');
+    await billing.closeAllDue();
+    const rest = (await itemsOf(twin)).slice(1);
+    expect(rest.map(({ kind, amount }) => [kind, amount]).toSorted()).toEqual(
+      [
+        ['adjustment', '300'],
+        ['flat', '200'],
+        ['flat', '200'],
+        ['flat', '500'],
+        ['minimum', '7800'],
+      ].toSorted(),
+    );
+    expect(new Set([first, ...rest].map((item) => item?.['invoice_id'])).size).toBe(2);
+    billing.clock.set('2026-11-10T12:00:00Z');
+  });
+
+  it('keeps the period from being taken back or put on another plan from its start on', async () => {
+    const plan = await billing.plan([perUnit('1')]);
+    const customer = await billing.customer();
+    const startsAt = new Date('2026-11-01T00:00:00Z');
+    const subscription = await billing.subscribe(customer, plan, { startsAt });
+    await threshold(billing, ['10'], {
+      watched: { kind: 'customer', customerId: customer.id },
+      actions: ['bill'],
+    });
+    await billing.use(customer.key, TIME, ['12']);
+    await judgeAll(billing);
+    await expect(
+      billing.get(SubscriptionsService).cancel(subscription.id, { when: startsAt }),
+    ).rejects.toMatchObject({ kind: 'invalid' });
+    await billing.get(SubscriptionsService).cancel(subscription.id, { when: 'now' });
+    billing.clock.set('2026-12-01T02:00:00Z');
+    await billing.closeAllDue();
+    expect(await amountOf({ subject: customer.key, subscription })).toBe('1200');
+    billing.clock.set('2026-11-10T12:00:00Z');
+  });
+});
