@@ -28,7 +28,8 @@ export type IdPrefix =
   | 'gap'
   | 'late'
   | 'rec'
-  | 'dif';
+  | 'dif'
+  | 'rpl';
 
 /** Crockford's base 32 in lower case: sorts as the bytes do, and has no letters that look alike. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
