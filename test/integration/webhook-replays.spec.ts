@@ -53,7 +53,8 @@ describe('replays', () => {
     selection: ReplaySelection = MISSING,
     perSecond = 100,
   ): Promise<Replay> => await app.replays.request({ endpointId, selection, perSecond }, 'key_1');
-  const received = (): unknown[] => receiver.requests.map(({ headers }) => headers['webhook-id']);
+  const received = (): string[] =>
+    receiver.requests.map(({ headers }) => String(headers['webhook-id']));
   /** Steps and delivers, a second at a time, until it is over. */
   const run = async (id: string): Promise<Replay> => {
     for (let second = 0; second < 50; second += 1) {

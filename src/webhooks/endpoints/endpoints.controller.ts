@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiConflictResponse } from '@nestjs/swagger';
+import { ApiBody, ApiConflictResponse } from '@nestjs/swagger';
 import { RequireScope } from '../../platform/access/scope.js';
 import {
   ApiPage,
@@ -79,6 +79,7 @@ export class EndpointsController {
   @Post(':id/test')
   @HttpCode(202)
   @RequireScope('configure')
+  @ApiBody({ type: TestWebhookEndpointDto, required: false })
   @ApiConflictResponse({ description: 'The endpoint is disabled (`endpoint_disabled`).' })
   async test(
     @Param('id') id: string,

@@ -35,7 +35,7 @@ export class MessagesController {
   @ApiPage(WebhookMessageResponse)
   @ApiConflictResponse({
     description:
-      'Messages behind `after` were deleted, being older than they are kept (`cursor_expired`).',
+      'Messages behind the cursor were deleted, being older than they are kept (`cursor_expired`).',
   })
   async list(@Query() query: ListMessagesQuery): Promise<PageResponse<WebhookMessageResponse>> {
     const page =

@@ -4,6 +4,12 @@
  */
 import { type Replay } from './replay.js';
 
+/** That the endpoint has a delivery of the message in one of these states. */
+const delivered = (states: string): string => `EXISTS (
+      SELECT 1
+      FROM webhook_deliveries d
+      WHERE d.message_id = m.id AND d.endpoint_id = $1 AND d.state IN (${states}))`;
+
 /** Selects `id` and `position` of messages `m` behind `after`, up to and with `upTo`. */
 export function selectWanted(
   { endpointId, selection }: Replay,
@@ -11,10 +17,6 @@ export function selectWanted(
   upTo: bigint,
 ): { readonly sql: string; readonly parameters: readonly unknown[] } {
   const parameters: unknown[] = [endpointId, after, upTo];
-  const delivered = (states: string): string => `EXISTS (
-      SELECT 1
-      FROM webhook_deliveries d
-      WHERE d.message_id = m.id AND d.endpoint_id = $1 AND d.state IN (${states}))`;
   const conditions = [
     'm.position > $2',
     'm.position <= $3',
