@@ -1,7 +1,8 @@
-import { type ApiSection } from './platform/http/documentation.js';
+import { type ApiContents, type ApiSection } from './platform/http/documentation.js';
+import { openApiWebhooks } from './webhooks/catalogue/openapi-webhooks.js';
 
 /** The headings of the API's documentation, in the order in which somebody new needs them. */
-export const API_SECTIONS: readonly ApiSection[] = [
+const API_SECTIONS: readonly ApiSection[] = [
   {
     name: 'Usage events',
     description: 'What gateways send, and what became of it.',
@@ -75,7 +76,13 @@ export const API_SECTIONS: readonly ApiSection[] = [
   {
     name: 'Webhooks',
     description: 'Who is told what, and what was delivered.',
-    paths: ['/api/v1/webhook-endpoints', '/api/v1/webhook-messages', '/api/v1/webhook-deliveries'],
+    paths: [
+      '/api/v1/webhook-endpoints',
+      '/api/v1/webhook-event-types',
+      '/api/v1/webhook-messages',
+      '/api/v1/webhook-deliveries',
+      '/api/v1/webhook-replays',
+    ],
   },
   {
     name: 'API keys',
@@ -88,3 +95,9 @@ export const API_SECTIONS: readonly ApiSection[] = [
     paths: ['/health', '/metrics'],
   },
 ];
+
+/** What the API's documentation holds. */
+export const API_CONTENTS: ApiContents = {
+  sections: API_SECTIONS,
+  webhooks: openApiWebhooks('Webhooks'),
+};

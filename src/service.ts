@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { API_SECTIONS } from './api-sections.js';
+import { API_CONTENTS } from './api-sections.js';
 import { AppModule } from './app.module.js';
 import { ApiKeysService } from './platform/access/api-keys.service.js';
 import { type Config } from './platform/config.js';
@@ -116,7 +116,7 @@ async function serve(options: PlatformOptions, running: Running): Promise<void> 
     createAdapter(config),
     { logger: log, abortOnError: false, bodyParser: false },
   );
-  running.add(await setUpHttp(app, config, API_SECTIONS));
+  running.add(await setUpHttp(app, config, API_CONTENTS));
   const token = await app.get(ApiKeysService).ensureAdmin(config.adminKey);
   if (token !== null) {
     process.stderr.write(`\nThe first admin key, shown this once: ${token}\n\n`);

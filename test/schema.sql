@@ -3,6 +3,7 @@
 CREATE EXTENSION btree_gist;
 
 CREATE SEQUENCE usage_fold_numbers;
+CREATE SEQUENCE webhook_message_positions;
 
 CREATE TABLE announced_counts (
   id text NOT NULL,
@@ -987,11 +988,13 @@ CREATE TABLE webhook_deliveries (
   leased_until timestamp with time zone,
   created_at timestamp with time zone NOT NULL,
   finished_at timestamp with time zone,
+  replay_id text,
   CONSTRAINT webhook_deliveries_endpoint_fkey FOREIGN KEY (endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE RESTRICT,
   CONSTRAINT webhook_deliveries_lease_check CHECK (((lease_token IS NULL) = (leased_until IS NULL))),
   CONSTRAINT webhook_deliveries_message_fkey FOREIGN KEY (message_id) REFERENCES webhook_messages(id) ON DELETE RESTRICT,
-  CONSTRAINT webhook_deliveries_once UNIQUE (message_id, endpoint_id),
+  CONSTRAINT webhook_deliveries_once UNIQUE NULLS NOT DISTINCT (message_id, endpoint_id, replay_id),
   CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id),
+  CONSTRAINT webhook_deliveries_replay_fkey FOREIGN KEY (replay_id) REFERENCES webhook_replays(id) ON DELETE RESTRICT,
   CONSTRAINT webhook_deliveries_state_check CHECK ((((state = 'pending'::text) AND (next_attempt_at IS NOT NULL) AND (lease_token IS NULL) AND (finished_at IS NULL)) OR ((state = 'sending'::text) AND (next_attempt_at IS NULL) AND (lease_token IS NOT NULL) AND (finished_at IS NULL)) OR ((state = ANY (ARRAY['succeeded'::text, 'failed'::text])) AND (next_attempt_at IS NULL) AND (lease_token IS NULL) AND (finished_at IS NOT NULL))))
 );
 
@@ -1005,6 +1008,7 @@ CREATE TABLE webhook_endpoints (
   disabled_at timestamp with time zone,
   disabled_reason text,
   deleted_at timestamp with time zone,
+  missed_from timestamp with time zone,
   CONSTRAINT webhook_endpoints_disabled_check CHECK (((disabled_at IS NULL) = (disabled_reason IS NULL))),
   CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (id),
   CONSTRAINT webhook_endpoints_reason_check CHECK ((disabled_reason = ANY (ARRAY['requested'::text, 'gone'::text])))
@@ -1016,8 +1020,49 @@ CREATE TABLE webhook_messages (
   type text NOT NULL,
   body text NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  "position" bigint,
+  customer text,
+  endpoint_id text,
+  is_test boolean NOT NULL DEFAULT false,
+  CONSTRAINT webhook_messages_endpoint_fkey FOREIGN KEY (endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE RESTRICT,
   CONSTRAINT webhook_messages_pkey PRIMARY KEY (id),
+  CONSTRAINT webhook_messages_position_unique UNIQUE ("position"),
   CONSTRAINT webhook_messages_sequence_unique UNIQUE (sequence)
+);
+
+CREATE TABLE webhook_replays (
+  id text NOT NULL,
+  endpoint_id text NOT NULL,
+  scope text NOT NULL,
+  message_ids text[],
+  types text[] NOT NULL,
+  customer text,
+  from_at timestamp with time zone,
+  to_at timestamp with time zone,
+  per_second integer NOT NULL,
+  state text NOT NULL,
+  from_position bigint,
+  "position" bigint,
+  until_position bigint,
+  total_count bigint,
+  queued_count bigint NOT NULL,
+  next_step_at timestamp with time zone NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  created_by text NOT NULL,
+  finished_at timestamp with time zone,
+  CONSTRAINT webhook_replays_begun_check CHECK ((num_nulls(from_position, "position", until_position, total_count) = ANY (ARRAY[0, 4]))),
+  CONSTRAINT webhook_replays_endpoint_fkey FOREIGN KEY (endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE RESTRICT,
+  CONSTRAINT webhook_replays_finished_check CHECK (((state = 'running'::text) = (finished_at IS NULL))),
+  CONSTRAINT webhook_replays_pkey PRIMARY KEY (id),
+  CONSTRAINT webhook_replays_scope_check CHECK ((scope = ANY (ARRAY['all'::text, 'undelivered'::text, 'failed'::text]))),
+  CONSTRAINT webhook_replays_state_check CHECK ((state = ANY (ARRAY['running'::text, 'completed'::text, 'cancelled'::text])))
+);
+
+CREATE TABLE webhook_retention (
+  id boolean NOT NULL DEFAULT true,
+  deleted_position bigint NOT NULL,
+  CONSTRAINT webhook_retention_one_row CHECK (id),
+  CONSTRAINT webhook_retention_pkey PRIMARY KEY (id)
 );
 
 CREATE INDEX announced_counts_due ON public.announced_counts USING btree (check_at) WHERE ((check_at IS NOT NULL) AND (replaced_at IS NULL));
@@ -1085,7 +1130,14 @@ CREATE INDEX usage_events_subject_time ON ONLY public.usage_events USING btree (
 CREATE INDEX usage_events_time ON ONLY public.usage_events USING brin ("time") WITH (autosummarize='on');
 CREATE INDEX usage_rebuilds_open ON public.usage_rebuilds USING btree (id) WHERE (finished_at IS NULL);
 CREATE INDEX usage_rollups_meter_hour ON public.usage_rollups USING btree (meter, hour);
+CREATE INDEX webhook_attempts_started ON public.webhook_attempts USING btree (started_at);
 CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (endpoint_id, next_attempt_at, id) WHERE (state = 'pending'::text);
 CREATE INDEX webhook_deliveries_endpoint ON public.webhook_deliveries USING btree (endpoint_id, id);
 CREATE INDEX webhook_deliveries_failed ON public.webhook_deliveries USING btree (id) WHERE (state = 'failed'::text);
 CREATE INDEX webhook_deliveries_leased ON public.webhook_deliveries USING btree (endpoint_id, leased_until) WHERE (state = 'sending'::text);
+CREATE INDEX webhook_deliveries_replayed ON public.webhook_deliveries USING btree (replay_id) WHERE ((replay_id IS NOT NULL) AND (state = ANY (ARRAY['pending'::text, 'sending'::text])));
+CREATE INDEX webhook_messages_created ON public.webhook_messages USING btree (created_at);
+CREATE INDEX webhook_messages_customer ON public.webhook_messages USING btree (customer, "position") WHERE (customer IS NOT NULL);
+CREATE INDEX webhook_messages_type ON public.webhook_messages USING btree (type, "position");
+CREATE INDEX webhook_messages_unplaced ON public.webhook_messages USING btree (sequence) WHERE ("position" IS NULL);
+CREATE UNIQUE INDEX webhook_replays_running ON public.webhook_replays USING btree (endpoint_id) WHERE (state = 'running'::text);

@@ -30,7 +30,8 @@ export type IdPrefix =
   | 'rec'
   | 'dif'
   | 'thr'
-  | 'thc';
+  | 'thc'
+  | 'rpl';
 
 /** Crockford's base 32 in lower case: sorts as the bytes do, and has no letters that look alike. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

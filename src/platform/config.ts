@@ -57,6 +57,9 @@ export interface Config {
   readonly webhooks: {
     readonly allowedCidrs: readonly string[];
     readonly timeoutMs: number;
+    /** How long messages and their deliveries are kept, and how long attempts. */
+    readonly keepMessagesDays: number;
+    readonly keepAttemptsDays: number;
   };
 }
 
@@ -100,6 +103,10 @@ export const SETTINGS = {
   RECONCILE_DAYS: '35',
   WEBHOOK_ALLOWED_CIDRS: undefined,
   WEBHOOK_TIMEOUT_MS: '10000',
+  // A quarter, after which books are closed.
+  WEBHOOK_KEEP_MESSAGES_DAYS: '90',
+  // A month of answers is what somebody looks into who asks why one was not taken.
+  WEBHOOK_KEEP_ATTEMPTS_DAYS: '30',
 } as const satisfies Record<string, string | undefined>;
 
 type Setting = keyof typeof SETTINGS;
@@ -209,7 +216,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     },
     stripe: readStripe(reader),
     standing: { suspendAfterDays: reader.whole('SUSPEND_AFTER_DAYS', 0, 36_500) },
-    webhooks: { allowedCidrs, timeoutMs: reader.whole('WEBHOOK_TIMEOUT_MS', 100, 30_000) },
+    webhooks: {
+      allowedCidrs,
+      timeoutMs: reader.whole('WEBHOOK_TIMEOUT_MS', 100, 30_000),
+      keepMessagesDays: reader.whole('WEBHOOK_KEEP_MESSAGES_DAYS', 1, 36_500),
+      keepAttemptsDays: reader.whole('WEBHOOK_KEEP_ATTEMPTS_DAYS', 1, 36_500),
+    },
   };
   reader.check(
     'MAX_BODIES_BYTES',

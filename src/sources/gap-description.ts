@@ -61,7 +61,7 @@ export function gapMessage(
     | (SequenceGapDescription & { readonly kind: 'sequence' }),
   occurredAt: Date,
 ): MessageContent {
-  const { id: gap, kind, ...rest } = shown;
-  const data = { source, key, name, kind, gap, ...rest };
+  const { id: gap, ...rest } = shown;
+  const data = { source, key, name, gap, ...rest };
   return { type: state === 'found' ? 'source.gap_found' : 'source.gap_closed', data, occurredAt };
 }

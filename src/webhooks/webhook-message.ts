@@ -1,84 +1,77 @@
-/* What is told to endpoints: the types of messages, and the bytes that a message consists of. Pure. */
+/* What is told to endpoints: the bytes that a message consists of. Pure. */
+import { CATALOGUE, type MessageData, type MessageType } from './catalogue/catalogue.js';
 
-/** Every type of message and what it tells; a new type is a row here. */
-const MESSAGE_TYPES = {
-  'billing_period.billed_early':
-    'The usage of an open billing period so far was billed, since a threshold was crossed.',
-  'billing_period.closed': 'A billing period was closed and its line items were written.',
-  'billing_period.fees_charged':
-    'A first billing period began, and line items were written of its fees in advance.',
-  'billing_period.held': 'A billing period that is due may not close, since a check does not pass.',
-  'billing_period.released': 'A person let a held billing period close.',
-  'customer.standing_changed':
-    'A customer owes an invoice, is suspended for it, or owes none any longer.',
-  'invoice.finalized': 'The provider finalized an invoice that carries our line items.',
-  'invoice.finalization_failed':
-    'The provider could not finalize an invoice that carries our line items.',
-  'invoice.paid': 'An invoice that carries our line items was paid.',
-  'invoice.payment_failed': 'A payment of an invoice that carries our line items failed.',
-  'invoice.voided': 'An invoice that carries our line items was voided.',
-  'invoice.window_closing':
-    'Half of the time is over in which a draft of a Stripe subscription can be filled, and something is not on it.',
-  'late_usage.billed': 'Late usage was billed on an invoice of its own.',
-  'late_usage.held': 'Late usage of a closed billing period waits for a person to decide.',
-  'reconciliation.completed': 'The ledger was compared with Stripe, line by line.',
-  'reconciliation.differences_found': 'The ledger and Stripe were found to differ.',
-  'reconciliation.failed': 'The ledger could not be compared with Stripe.',
-  'source.gap_closed': 'What was told to be missing of a source has come.',
-  'source.gap_found': 'Fewer or more came of a source than it says that it sent.',
-  'source.rejecting': 'The share of records of a source that are refused has reached its limit.',
-  'source.silent': 'Nothing was stored from a source for longer than it is expected to send.',
-  'threshold.crossed': 'Usage, or what it comes to, has reached a level of a threshold.',
-  'threshold.retracted': 'What had reached a level of a threshold is below it again.',
-  'usage.check_failed': 'What meters had counted was not what the stored events come to.',
-  'webhook.test': 'Somebody asked for a test of the endpoint.',
-} as const satisfies Record<string, string>;
-
-export type MessageType = keyof typeof MESSAGE_TYPES;
-
-export const MESSAGE_TYPE_NAMES = Object.keys(MESSAGE_TYPES) as readonly MessageType[];
+export { MESSAGE_TYPE_NAMES, type MessageType } from './catalogue/catalogue.js';
 
 /** The form of `data`; changes when it changes in a way that receivers could not read. */
-const MESSAGE_API_VERSION = '2026-11-01';
+export const MESSAGE_API_VERSION = '2026-11-01';
 
 /** Standard Webhooks asks for less than 20 KB; beyond this something is wrong with who publishes. */
 const MAX_BODY_BYTES = 262_144;
 
-export interface MessageContent {
-  readonly type: MessageType;
-  /** JSON values only: decimals as strings, times as ISO 8601. */
-  readonly data: Readonly<Record<string, unknown>>;
-  /** When what it tells happened. */
-  readonly occurredAt: Date;
-}
+/** What is told: a type, and the `data` that the catalogue defines of it. */
+export type MessageContent = {
+  readonly [Type in MessageType]: {
+    readonly type: Type;
+    /** JSON values only: decimals as strings, times as ISO 8601. */
+    readonly data: MessageData<Type>;
+    /** When what it tells happened. */
+    readonly occurredAt: Date;
+  };
+}[MessageType];
 
 export interface WebhookMessage {
   /** Also the `webhook-id` of every attempt, by which receivers drop what they have seen. */
   readonly id: string;
-  /** Grows with every message; a message of a transaction that was rolled back leaves a gap. */
+  /**
+   * Drawn when it was published: grows with every message, though one that was published first may
+   * commit last; a message of a transaction that was rolled back leaves a gap.
+   */
   readonly sequence: number;
   readonly type: MessageType;
   /** The very bytes that are signed and sent. */
   readonly body: string;
+  /** The key of the customer whom it is about; null when it is about none. */
+  readonly customer: string | null;
+  /** The one endpoint that it is for; null: whichever wants its type. */
+  readonly endpointId: string | null;
+  /** Somebody tried an endpoint: nothing of it has happened. */
+  readonly isTest: boolean;
   readonly createdAt: Date;
 }
 
 /**
  * The JSON text of a message: `type`, `timestamp` and `data` of Standard Webhooks 1.0.0 (section
- * "Payload structure"), and our version and number.
+ * "Payload structure"), our version and number, and `test` in a test.
  *
  * @throws RangeError when it is longer than 256 KB
  */
-export function messageBody({ type, data, occurredAt }: MessageContent, sequence: number): string {
+export function messageBody(
+  { type, data, occurredAt }: MessageContent,
+  sequence: number,
+  isTest = false,
+): string {
   const body = JSON.stringify({
     type,
     timestamp: occurredAt.toISOString(),
     api_version: MESSAGE_API_VERSION,
     sequence,
+    ...(isTest && { test: true }),
     data,
   });
   if (Buffer.byteLength(body) > MAX_BODY_BYTES) {
     throw new RangeError(`A message '${type}' is longer than ${MAX_BODY_BYTES} bytes`);
   }
   return body;
+}
+
+/** The key of the customer whom `data` names; null when it names none. */
+export function customerOf(data: MessageContent['data']): string | null {
+  return 'customer' in data ? data.customer : null;
+}
+
+/** The example of a type, as it would be published. */
+export function exampleContent(type: MessageType, occurredAt: Date): MessageContent {
+  // The compiler cannot see that type and example are of one row.
+  return { type, data: CATALOGUE[type].example, occurredAt } as MessageContent;
 }

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { EventTypesController } from './catalogue/event-types.controller.js';
 import { ClaimsStore } from './deliveries/claims.store.js';
 import { DeliveriesController } from './deliveries/deliveries.controller.js';
 import { DeliveriesService } from './deliveries/deliveries.service.js';
@@ -9,13 +10,30 @@ import { RetriesService } from './deliveries/retries.service.js';
 import { EndpointsController } from './endpoints/endpoints.controller.js';
 import { EndpointsService } from './endpoints/endpoints.service.js';
 import { EndpointsStore } from './endpoints/endpoints.store.js';
-import { MessagesController } from './messages.controller.js';
+import { FeedService } from './messages/feed.service.js';
+import { MessagesController } from './messages/messages.controller.js';
+import { PositionsStore } from './messages/positions.store.js';
 import { MessagesStore } from './messages.store.js';
+import { MissedService } from './replays/missed.service.js';
+import { MissedStore } from './replays/missed.store.js';
+import { ReplaysController } from './replays/replays.controller.js';
+import { ReplaysService } from './replays/replays.service.js';
+import { ReplaysStore } from './replays/replays.store.js';
+import { ReplaysWorker } from './replays/replays.worker.js';
+import { RetentionService } from './retention/retention.service.js';
+import { RetentionStore } from './retention/retention.store.js';
+import { RetentionWorker } from './retention/retention.worker.js';
 import { WebhooksReader } from './webhooks.reader.js';
 import { WebhooksService } from './webhooks.service.js';
 
 @Module({
-  controllers: [EndpointsController, MessagesController, DeliveriesController],
+  controllers: [
+    EndpointsController,
+    EventTypesController,
+    MessagesController,
+    DeliveriesController,
+    ReplaysController,
+  ],
   providers: [
     EndpointsStore,
     EndpointsService,
@@ -28,6 +46,16 @@ import { WebhooksService } from './webhooks.service.js';
     RetriesService,
     WebhooksService,
     WebhooksReader,
+    PositionsStore,
+    FeedService,
+    ReplaysStore,
+    MissedStore,
+    ReplaysService,
+    MissedService,
+    ReplaysWorker,
+    RetentionStore,
+    RetentionService,
+    RetentionWorker,
   ],
   exports: [WebhooksService, WebhooksReader],
 })

@@ -9,6 +9,7 @@ import {
 } from './deliveries/webhook-delivery.js';
 import { EndpointsStore } from './endpoints/endpoints.store.js';
 import { type WebhookEndpoint } from './endpoints/webhook-endpoint.js';
+import { ANY_MESSAGE, type MessageFilter } from './messages/message-filter.js';
 import { MessagesStore } from './messages.store.js';
 import { type WebhookMessage } from './webhook-message.js';
 
@@ -36,8 +37,12 @@ export class WebhooksReader {
   }
 
   /** Messages, newest first. */
-  async listMessages(limit: number, before: string | null): Promise<Page<WebhookMessage>> {
-    return await this.messages.list(limit, before);
+  async listMessages(
+    limit: number,
+    before: string | null,
+    filter: MessageFilter = ANY_MESSAGE,
+  ): Promise<Page<WebhookMessage>> {
+    return await this.messages.list(limit, before, filter);
   }
 
   /** Deliveries, newest first. */

@@ -9,13 +9,27 @@ import { newId } from '../kernel/ids.js';
 import { Database } from '../platform/database/database.js';
 import { EndpointsStore } from './endpoints/endpoints.store.js';
 import { MessagesStore } from './messages.store.js';
-import { messageBody, type MessageContent } from './webhook-message.js';
+import {
+  customerOf,
+  exampleContent,
+  messageBody,
+  type MessageContent,
+  type MessageType,
+} from './webhook-message.js';
 
 export interface PublishedMessage {
   readonly id: string;
   readonly sequence: number;
   /** One for each endpoint in force that asked for the type. */
   readonly deliveryIds: readonly string[];
+}
+
+/** Who is told. */
+interface Addressees {
+  readonly endpointIds: readonly string[];
+  /** The endpoint that it is for and no other, not even when it is replayed; null: whoever wants it. */
+  readonly only: string | null;
+  readonly isTest: boolean;
 }
 
 @Injectable()
@@ -29,17 +43,26 @@ export class WebhooksService {
 
   /**
    * Queues a message for every endpoint in force that wants its type; with none it is kept all the
-   * same, so that the list of messages is complete.
+   * same, so that the list of messages is complete. An endpoint that is disabled stays so until the
+   * transaction ends, so that whoever enables it knows what it has missed.
    *
    * @throws when no transaction is under way
    */
   async publish(content: MessageContent): Promise<PublishedMessage> {
     this.database.assertTransaction();
-    return await this.queue(content, await this.endpoints.findSubscribed(content.type));
+    await this.messages.holdDisabledEndpoints();
+    const endpointIds = await this.endpoints.findSubscribed(content.type);
+    return await this.queue(content, { endpointIds, only: null, isTest: false });
   }
 
-  /** Queues a `webhook.test` for one endpoint, whatever types it asked for. */
-  async sendTest(endpointId: string): Promise<PublishedMessage> {
+  /**
+   * Queues a test for one endpoint, whatever types it asked for: the example of a type, or a
+   * `webhook.test` that names the endpoint.
+   */
+  async sendTest(
+    endpointId: string,
+    type: MessageType = 'webhook.test',
+  ): Promise<PublishedMessage> {
     return await this.database.transaction(async () => {
       const endpoint = await this.endpoints.find(endpointId);
       if (endpoint === null) {
@@ -48,24 +71,40 @@ export class WebhooksService {
       if (endpoint.disabled !== null) {
         throw conflict('endpoint_disabled', `The webhook endpoint '${endpointId}' is disabled.`);
       }
-      const data = { endpoint: endpoint.id };
-      return await this.queue({ type: 'webhook.test', data, occurredAt: this.clock.now() }, [
-        endpoint.id,
-      ]);
+      const content = testContent(type, endpoint.id, this.clock.now());
+      return await this.queue(content, {
+        endpointIds: [endpoint.id],
+        only: endpoint.id,
+        isTest: true,
+      });
     });
   }
 
   private async queue(
     content: MessageContent,
-    endpointIds: readonly string[],
+    { endpointIds, only, isTest }: Addressees,
   ): Promise<PublishedMessage> {
     const now = this.clock.now();
     const sequence = await this.messages.nextSequence();
     const id = newId('msg');
-    const body = messageBody(content, sequence);
-    await this.messages.insert({ id, sequence, type: content.type, body, createdAt: now });
+    await this.messages.insert({
+      id,
+      sequence,
+      type: content.type,
+      body: messageBody(content, sequence, isTest),
+      customer: isTest ? null : customerOf(content.data),
+      endpointId: only,
+      isTest,
+      createdAt: now,
+    });
     const deliveries = endpointIds.map((endpointId) => ({ id: newId('dlv'), endpointId }));
     await this.messages.insertDeliveries(id, deliveries, now);
     return { id, sequence, deliveryIds: deliveries.map((delivery) => delivery.id) };
   }
+}
+
+function testContent(type: MessageType, endpoint: string, occurredAt: Date): MessageContent {
+  return type === 'webhook.test'
+    ? { type, data: { endpoint }, occurredAt }
+    : exampleContent(type, occurredAt);
 }

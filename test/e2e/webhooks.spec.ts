@@ -6,6 +6,10 @@ import { type Receiver, startReceiver } from '../support/webhook-receiver.js';
 const ENDPOINTS = '/api/v1/webhook-endpoints';
 const DELIVERIES = '/api/v1/webhook-deliveries';
 const MESSAGES = '/api/v1/webhook-messages';
+const TYPES = '/api/v1/webhook-event-types';
+const REPLAYS = '/api/v1/webhook-replays';
+const UNKNOWN_MESSAGE = 'msg_00000000000000000000000000';
+const UNKNOWN_REPLAY = 'rpl_00000000000000000000000000';
 const UNKNOWN_ENDPOINT = 'we_00000000000000000000000000';
 const UNKNOWN_DELIVERY = 'dlv_00000000000000000000000000';
 
@@ -88,6 +92,7 @@ describe('webhooks', () => {
         id: expect.stringMatching(/^we_/),
         disabled_at: null,
         disabled_reason: null,
+        missed_from: null,
         created_at: expect.any(String),
         secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=$/),
       });
@@ -153,6 +158,12 @@ describe('webhooks', () => {
     ['POST', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}/test`],
     ['GET', `${DELIVERIES}/${UNKNOWN_DELIVERY}/attempts`],
     ['POST', `${DELIVERIES}/${UNKNOWN_DELIVERY}/retry`],
+    ['GET', `${MESSAGES}/${UNKNOWN_MESSAGE}`],
+    ['GET', `${TYPES}/invoice.lost`],
+    ['GET', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}/missed`],
+    ['POST', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}/replays`],
+    ['GET', `${REPLAYS}/${UNKNOWN_REPLAY}`],
+    ['POST', `${REPLAYS}/${UNKNOWN_REPLAY}/cancel`],
   ])('%s %s is not found', async (method, path) => {
     const body = method === 'GET' || method === 'DELETE' ? undefined : {};
     const answer = await service.request(method, path, { body });
@@ -170,6 +181,14 @@ describe('webhooks', () => {
     ['GET', DELIVERIES, 'read'],
     ['GET', `${DELIVERIES}/${UNKNOWN_DELIVERY}/attempts`, 'read'],
     ['POST', `${DELIVERIES}/${UNKNOWN_DELIVERY}/retry`, 'configure'],
+    ['GET', TYPES, 'read'],
+    ['GET', `${TYPES}/invoice.paid`, 'read'],
+    ['GET', `${MESSAGES}/${UNKNOWN_MESSAGE}`, 'read'],
+    ['GET', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}/missed`, 'read'],
+    ['POST', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}/replays`, 'configure'],
+    ['GET', REPLAYS, 'read'],
+    ['GET', `${REPLAYS}/${UNKNOWN_REPLAY}`, 'read'],
+    ['POST', `${REPLAYS}/${UNKNOWN_REPLAY}/cancel`, 'configure'],
   ])('%s %s asks for the scope %s', async (method, path, scope) => {
     const send = async (key: string | null): Promise<unknown> =>
       await service.request(method, path, {
@@ -190,6 +209,21 @@ describe('webhooks', () => {
     [MESSAGES, 'limit=-1', 'limit', 'min'],
     [MESSAGES, 'cursor=x', 'cursor', 'invalid_cursor'],
     [MESSAGES, 'surprise=1', 'surprise', 'unknown_field'],
+    [MESSAGES, 'type=invoice.lost', 'type', 'is_in'],
+    [MESSAGES, 'type=invoice.paid&type=invoice.lost', 'type', 'is_in'],
+    [MESSAGES, 'customer=', 'customer', 'is_text'],
+    [MESSAGES, 'from=yesterday', 'from', 'is_instant'],
+    [MESSAGES, 'to=2026-11-03', 'to', 'is_instant'],
+    [MESSAGES, 'after=x', 'after', 'invalid_cursor'],
+    [MESSAGES, 'after=', 'after', 'is_text'],
+    [MESSAGES, 'after=start&cursor=x', 'cursor', 'exclusive'],
+    [TYPES, 'limit=0', 'limit', 'min'],
+    [TYPES, 'cursor=x', 'cursor', 'invalid_cursor'],
+    [TYPES, 'surprise=1', 'surprise', 'unknown_field'],
+    [REPLAYS, 'cursor=x', 'cursor', 'invalid_cursor'],
+    [REPLAYS, 'endpoint=', 'endpoint', 'is_text'],
+    [REPLAYS, 'surprise=1', 'surprise', 'unknown_field'],
+    [DELIVERIES, 'replay=', 'replay', 'is_text'],
     [DELIVERIES, 'limit=201', 'limit', 'max'],
     [DELIVERIES, 'cursor=x', 'cursor', 'invalid_cursor'],
     [DELIVERIES, 'state=lost', 'state', 'is_in'],
@@ -199,6 +233,111 @@ describe('webhooks', () => {
   ])('GET %s?%s names %s', async (path, query, field, code) => {
     const answer = await service.get(`${path}?${query}`);
     expect(answer).toMatchObject({ status: 400, body: { errors: [{ field, code }] } });
+  });
+
+  it.each([
+    [{ type: 'invoice.lost' }, 'type', 'is_in'],
+    [{ type: null }, 'type', 'is_in'],
+    [{ surprise: 1 }, 'surprise', 'unknown_field'],
+  ])('POST …/test refuses %j', async (body, field, code) => {
+    const answer = await service.post(`${ENDPOINTS}/${UNKNOWN_ENDPOINT}/test`, body);
+    expect(answer).toMatchObject({ status: 400, body: { errors: [{ field, code }] } });
+  });
+
+  it.each([
+    [{ scope: 'lost' }, 'scope', 'is_in'],
+    [{ messages: [] }, 'messages', 'array_min_size'],
+    [{ messages: ['inv_1'] }, 'messages', 'matches'],
+    [{ messages: [UNKNOWN_MESSAGE, UNKNOWN_MESSAGE] }, 'messages', 'array_unique'],
+    [{ messages: [UNKNOWN_MESSAGE], customer: 'acme' }, 'customer', 'exclusive'],
+    [{ types: ['invoice.lost'] }, 'types', 'is_in'],
+    [{ types: [] }, 'types', 'array_min_size'],
+    [{ customer: '' }, 'customer', 'is_text'],
+    [{ from: 'yesterday' }, 'from', 'is_instant'],
+    [{ to: 7 }, 'to', 'is_instant'],
+    [{ per_second: 0 }, 'per_second', 'min'],
+    [{ per_second: 1_001 }, 'per_second', 'max'],
+    [{ per_second: '5' }, 'per_second', 'is_int'],
+    [{ surprise: 1 }, 'surprise', 'unknown_field'],
+  ])('POST …/replays refuses %j', async (body, field, code) => {
+    const answer = await service.post(`${ENDPOINTS}/${UNKNOWN_ENDPOINT}/replays`, body);
+    expect(answer).toMatchObject({ status: 400, body: { errors: [{ field, code }] } });
+  });
+
+  it('lists the types of messages with schemas and examples, and says the same in the OpenAPI document', async () => {
+    const types: { type: string; schema: object; example: object }[] = [];
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const page = await service.get(`${TYPES}?limit=9${cursor && `&cursor=${cursor}`}`);
+      types.push(...page.body.data);
+      cursor = page.body.next_cursor;
+    }
+    const { webhooks } = (await service.get('/openapi.json')).body;
+    expect(types.map(({ type }) => type)).toEqual(Object.keys(webhooks));
+    for (const { type, schema, example } of types) {
+      const content = webhooks[type].post.requestBody.content['application/json'];
+      const { $schema, ...rest } = schema as { $schema: string };
+      expect($schema).toBe('https://json-schema.org/draft/2020-12/schema');
+      expect([content.schema, content.example]).toEqual([rest, example]);
+    }
+    const one = await service.get(`${TYPES}/invoice.paid`);
+    expect(types).toContainEqual(one.body);
+  });
+
+  it('sends the example of a type as a test', async () => {
+    const receiver = await receive();
+    const { id, secret } = await create({ url: receiver.url, types: ['invoice.paid'] });
+    await service.post(`${ENDPOINTS}/${id}/test`, { type: 'source.silent' });
+    await receiver.arrived(1);
+    const { headers, body } = receiver.requests[0]!;
+    const verified = new Webhook(secret).verify(body, headers as Record<string, string>);
+    expect(verified).toEqual({
+      ...(await service.get(`${TYPES}/source.silent`)).body.example,
+      timestamp: expect.any(String),
+      sequence: expect.any(Number),
+      test: true,
+    });
+    const shown = await service.get(`${MESSAGES}/${String(headers['webhook-id'])}`);
+    // It may yet be recorded that it was taken.
+    const deliveries = { pending: 0, failed: 0 };
+    expect(shown.body).toMatchObject({ test: true, endpoint: id, customer: null, deliveries });
+  });
+
+  it('lets messages be followed, and replays them to an endpoint that came later', async () => {
+    const start = await service.get(`${MESSAGES}?after=start`);
+    const name = { key: 'late', name: 'Late' };
+    await service.post('/api/v1/customers', { ...name, currency: 'usd' });
+    await service.post('/api/v1/plans', {
+      ...{ ...name, currency: 'usd', interval: 'month', grace_seconds: 0 },
+      prices: [{ key: 'base', kind: 'flat', amount: '49.00' }],
+    });
+    await service.post('/api/v1/subscriptions', {
+      ...{ customer: 'late', plan: 'late', billing: { provider: 'none' } },
+      starts_at: new Date(Date.now() - 40 * 86_400_000).toISOString(),
+    });
+    const follow = `${MESSAGES}?after=${start.body.next_cursor}&customer=late&type=billing_period.closed`;
+    const [message] = await eventually(async () => {
+      const { data } = (await service.get(follow)).body;
+      return data.length > 0 && data;
+    });
+    expect(message.payload.data).toMatchObject({ customer: 'late', line_item_count: 1 });
+    const receiver = await receive();
+    const { id } = await create({ url: receiver.url, types: ['billing_period.closed'] });
+    const from = message.created_at as string;
+    const asked = await service.post(`${ENDPOINTS}/${id}/replays`, { from, per_second: 50 });
+    expect(asked).toMatchObject({ status: 202, body: { state: 'running', endpoint: id, from } });
+    await receiver.arrived(1);
+    expect(receiver.requests[0]!.headers['webhook-id']).toBe(message.id);
+    const path = `${REPLAYS}/${asked.body.id}`;
+    const done = await eventually(async () => {
+      const { body } = await service.get(path);
+      return body.state === 'completed' && body;
+    });
+    expect(done).toMatchObject({ progress: 1, scope: 'undelivered', messages: null });
+    expect(done.queued).toBe(done.total);
+    expect((await service.get(`${REPLAYS}?endpoint=${id}`)).body.data).toEqual([done]);
+    const { data } = (await service.get(`${DELIVERIES}?replay=${done.id}`)).body;
+    expect(data).toHaveLength(done.queued);
+    expect((await service.post(`${path}/cancel`)).body.code).toBe('not_running');
   });
 
   it('delivers a test message that the library of Standard Webhooks verifies', async () => {

@@ -7,7 +7,8 @@ import { Webhook } from 'standardwebhooks';
 import { type DeliveryState } from '../../src/webhooks/deliveries/webhook-delivery.js';
 import { LEASE_MS, MAX_PER_ENDPOINT } from '../../src/webhooks/deliveries/deliveries.service.js';
 import { MAX_ATTEMPTS } from '../../src/webhooks/deliveries/settlement.js';
-import { type MessageType } from '../../src/webhooks/webhook-message.js';
+import { CATALOGUE } from '../../src/webhooks/catalogue/catalogue.js';
+import { exampleContent, type MessageType } from '../../src/webhooks/webhook-message.js';
 import { type PublishedMessage } from '../../src/webhooks/webhooks.service.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -36,8 +37,7 @@ describe('webhooks', () => {
   };
   const publish = async (type: MessageType = 'invoice.paid'): Promise<PublishedMessage> =>
     await db.database.transaction(
-      async () =>
-        await app.webhooks.publish({ type, data: { invoice: 'inv_1' }, occurredAt: clock.now() }),
+      async () => await app.webhooks.publish(exampleContent(type, clock.now())),
     );
   const delivery = async (
     id: string | undefined,
@@ -63,7 +63,7 @@ describe('webhooks', () => {
 
   describe('publish', () => {
     it('refuses to queue anything outside of a transaction', async () => {
-      const content = { type: 'invoice.paid', data: {}, occurredAt: clock.now() } as const;
+      const content = exampleContent('invoice.paid', clock.now());
       await expect(app.webhooks.publish(content)).rejects.toThrow('inside the transaction');
       expect((await app.reader.listMessages(10, null)).items).toEqual([]);
     });
@@ -71,7 +71,7 @@ describe('webhooks', () => {
     it('leaves nothing behind when the transaction is rolled back', async () => {
       await endpointAt('https://127.0.0.1/');
       const rolledBack = db.database.transaction(async () => {
-        await app.webhooks.publish({ type: 'invoice.paid', data: {}, occurredAt: clock.now() });
+        await app.webhooks.publish(exampleContent('invoice.paid', clock.now()));
         throw new Error('the invoice was not recorded after all');
       });
       await expect(rolledBack).rejects.toThrow('after all');
@@ -128,7 +128,7 @@ describe('webhooks', () => {
         timestamp: '2026-11-03T10:00:00.000Z',
         api_version: '2026-11-01',
         sequence: published.sequence,
-        data: { invoice: 'inv_1' },
+        data: CATALOGUE['invoice.paid'].example,
       });
       expect(await delivery(published.deliveryIds[0])).toMatchObject({
         state: 'succeeded',
@@ -277,7 +277,7 @@ describe('webhooks', () => {
       let finish = (): void => undefined;
       const finished = new Promise<void>((resolve) => (finish = resolve));
       const publishing = db.database.transaction(async () => {
-        await app.webhooks.publish({ type: 'invoice.paid', data: {}, occurredAt: clock.now() });
+        await app.webhooks.publish(exampleContent('invoice.paid', clock.now()));
         go();
         await finished;
       });

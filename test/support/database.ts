@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
+import { type DataSource } from 'typeorm';
 import { createDataSource } from '../../src/platform/database/data-source.js';
 import { Database } from '../../src/platform/database/database.js';
+import { faultsOfBody } from '../../src/webhooks/catalogue/payload-schema.js';
 
 const TEMPLATE = 'meterline_test_template';
 
@@ -22,6 +24,17 @@ async function onServer(sql: string): Promise<void> {
   }
 }
 
+/** Holds every message that a spec has made against the catalogue, so that none needs to look for itself. */
+async function faultsOfMessages(dataSource: DataSource): Promise<string[]> {
+  const messages: { type: string; body: string }[] = await dataSource.query(
+    'SELECT type, body FROM webhook_messages',
+  );
+  const faults = messages.flatMap(({ type, body }) =>
+    faultsOfBody(type, body).map((fault) => `${type}: ${fault}`),
+  );
+  return [...new Set(faults)];
+}
+
 /** An empty, migrated database of its own, cloned from the template in some 30 ms. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `meterline_test_${randomBytes(6).toString('hex')}`;
@@ -33,11 +46,15 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     url: address.href,
     database: new Database(dataSource),
     drop: async (isKept = false) => {
+      const faults = await faultsOfMessages(dataSource);
       await dataSource.destroy();
       if (isKept) {
         console.error(`Kept for a look: database ${name}`);
       } else {
         await onServer(`DROP DATABASE ${name} WITH (FORCE)`);
+      }
+      if (faults.length > 0) {
+        throw new Error(`Messages are not as the catalogue says:\n${faults.join('\n')}`);
       }
     },
   };

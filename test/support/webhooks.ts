@@ -12,7 +12,15 @@ import { DeliveryClient } from '../../src/webhooks/deliveries/delivery.client.js
 import { RetriesService } from '../../src/webhooks/deliveries/retries.service.js';
 import { EndpointsService } from '../../src/webhooks/endpoints/endpoints.service.js';
 import { EndpointsStore } from '../../src/webhooks/endpoints/endpoints.store.js';
+import { FeedService } from '../../src/webhooks/messages/feed.service.js';
+import { PositionsStore } from '../../src/webhooks/messages/positions.store.js';
 import { MessagesStore } from '../../src/webhooks/messages.store.js';
+import { MissedService } from '../../src/webhooks/replays/missed.service.js';
+import { MissedStore } from '../../src/webhooks/replays/missed.store.js';
+import { ReplaysService } from '../../src/webhooks/replays/replays.service.js';
+import { ReplaysStore } from '../../src/webhooks/replays/replays.store.js';
+import { RetentionService } from '../../src/webhooks/retention/retention.service.js';
+import { RetentionStore } from '../../src/webhooks/retention/retention.store.js';
 import { WebhooksReader } from '../../src/webhooks/webhooks.reader.js';
 import { WebhooksService } from '../../src/webhooks/webhooks.service.js';
 import { testConfig } from './config.js';
@@ -24,6 +32,10 @@ export interface Webhooks {
   readonly reader: WebhooksReader;
   readonly deliveries: DeliveriesService;
   readonly retries: RetriesService;
+  readonly feed: FeedService;
+  readonly replays: ReplaysService;
+  readonly missed: MissedService;
+  readonly retention: RetentionService;
   /** Sweeps, claims what is due and delivers it, once. */
   deliverDue(): Promise<RecordedAttempt[]>;
   close(): Promise<void>;
@@ -44,12 +56,32 @@ export function createWebhooks(
   const deliveriesStore = new DeliveriesStore(database);
   const client = new DeliveryClient(outbound, config);
   const deliveries = new DeliveriesService(new ClaimsStore(database), client, database, clock);
+  const positions = new PositionsStore(database);
+  const missedStore = new MissedStore(database);
+  const reader = new WebhooksReader(endpointsStore, messagesStore, deliveriesStore);
   return {
     endpoints: new EndpointsService(endpointsStore, outbound, database, clock),
     webhooks: new WebhooksService(messagesStore, endpointsStore, database, clock),
-    reader: new WebhooksReader(endpointsStore, messagesStore, deliveriesStore),
+    reader,
     deliveries,
     retries: new RetriesService(deliveriesStore, endpointsStore, database, clock),
+    feed: new FeedService(messagesStore, positions),
+    replays: new ReplaysService(
+      new ReplaysStore(database),
+      missedStore,
+      endpointsStore,
+      positions,
+      database,
+      clock,
+    ),
+    missed: new MissedService(missedStore, reader),
+    retention: new RetentionService(
+      new RetentionStore(database),
+      positions,
+      database,
+      clock,
+      config,
+    ),
     deliverDue: async () => {
       await deliveries.sweep();
       const claimed = await deliveries.claim(50);

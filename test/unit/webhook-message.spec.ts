@@ -13,18 +13,23 @@ describe('messageBody', () => {
   const occurredAt = new Date('2026-11-03T10:20:30.456Z');
 
   it('is the documented form', () => {
-    expect(messageBody({ type: 'invoice.paid', data: { a: '1' }, occurredAt }, 17)).toBe(
-      '{"type":"invoice.paid","timestamp":"2026-11-03T10:20:30.456Z","api_version":"2026-11-01","sequence":17,"data":{"a":"1"}}',
+    const data = { endpoint: 'we_1' };
+    expect(messageBody({ type: 'webhook.test', data, occurredAt }, 17)).toBe(
+      '{"type":"webhook.test","timestamp":"2026-11-03T10:20:30.456Z","api_version":"2026-11-01","sequence":17,"data":{"endpoint":"we_1"}}',
+    );
+    expect(messageBody({ type: 'webhook.test', data, occurredAt }, 17, true)).toContain(
+      '"sequence":17,"test":true,"data"',
     );
   });
 
   it('holds no NUL and no lone surrogate, whatever the data', () => {
-    const body = messageBody({ type: 'webhook.test', data: { a: '\0\uD800' }, occurredAt }, 1);
+    const data = { endpoint: '\0\uD800' };
+    const body = messageBody({ type: 'webhook.test', data, occurredAt }, 1);
     expect(body.isWellFormed() && !body.includes('\0')).toBe(true);
   });
 
   it('refuses what no receiver would take', () => {
-    const data = { a: 'x'.repeat(300_000) };
+    const data = { endpoint: 'x'.repeat(300_000) };
     expect(() => messageBody({ type: 'webhook.test', data, occurredAt }, 1)).toThrow(RangeError);
   });
 

@@ -8,7 +8,7 @@ import { OpenConflictsReader } from '../../events/open-conflicts.reader.js';
 import { Clock } from '../../kernel/clock.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
 import { UsageLevelReader } from '../../usage/level/usage-level.reader.js';
-import { type MessageType } from '../../webhooks/webhook-message.js';
+import { type MessageData } from '../../webhooks/catalogue/catalogue.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
 import { type BillingPeriod } from '../periods/billing-period.js';
 import { type Hold, type HoldReason, nextCheckAt, type Release } from './hold.js';
@@ -52,7 +52,8 @@ export class HoldsService {
       release: null,
     });
     if (before === null) {
-      await this.tell('billing_period.held', period, now, { reasons });
+      const data = { ...(await this.about(period)), reasons };
+      await this.webhooks.publish({ type: 'billing_period.held', data, occurredAt: now });
     }
   }
 
@@ -73,28 +74,23 @@ export class HoldsService {
       release: { at: now, by, reason },
     });
     const said = { reasons, released_by: by, release_reason: reason };
-    await this.tell('billing_period.released', period, now, said);
+    const data = { ...(await this.about(period)), ...said };
+    await this.webhooks.publish({ type: 'billing_period.released', data, occurredAt: now });
   }
 
-  private async tell(
-    type: MessageType,
-    { id, subscription, window }: BillingPeriod,
-    occurredAt: Date,
-    more: Readonly<Record<string, unknown>>,
-  ): Promise<void> {
+  private async about({
+    id,
+    subscription,
+    window,
+  }: BillingPeriod): Promise<Omit<MessageData<'billing_period.held'>, 'reasons'>> {
     const customer = await this.customers.get(subscription.customerId);
     const plan = await this.plans.get(subscription.planId);
-    await this.webhooks.publish({
-      type,
-      occurredAt,
-      data: {
-        billing_period: id,
-        subscription: subscription.id,
-        customer: customer.key,
-        plan: plan.key,
-        period: { start: window.start.toISOString(), end: window.end.toISOString() },
-        ...more,
-      },
-    });
+    return {
+      billing_period: id,
+      subscription: subscription.id,
+      customer: customer.key,
+      plan: plan.key,
+      period: { start: window.start.toISOString(), end: window.end.toISOString() },
+    };
   }
 }

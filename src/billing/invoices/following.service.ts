@@ -5,7 +5,6 @@
 import { Injectable } from '@nestjs/common';
 import { CustomersReader } from '../../customers/customers.reader.js';
 import { Database } from '../../platform/database/database.js';
-import { type MessageType } from '../../webhooks/webhook-message.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
 import { LedgerService } from '../ledger/ledger.service.js';
@@ -14,6 +13,7 @@ import {
   canFollow,
   compareItems,
   type Invoice,
+  type InvoiceMessage,
   type InvoiceSighting,
   lineItemStateOn,
   messagesOf,
@@ -83,10 +83,10 @@ export class FollowingService {
 
   /** Tells endpoints something of an invoice; in the caller's transaction. */
   async tell(
-    type: MessageType,
+    type: InvoiceMessage,
     invoice: Invoice,
     occurredAt: Date,
-    more: Readonly<Record<string, unknown>> = {},
+    more: { readonly provider_event?: string } = {},
   ): Promise<void> {
     const customer = await this.customers.get(invoice.customerId);
     const data = { ...toMessage(invoice, customer.key), ...more };

@@ -66,7 +66,12 @@ export type InvoiceSighting =
       readonly items: readonly StripeInvoiceItem[] | null;
     };
 
-export type InvoiceMessage = 'invoice.finalized' | 'invoice.paid' | 'invoice.voided';
+export type InvoiceMessage =
+  | 'invoice.finalized'
+  | 'invoice.finalization_failed'
+  | 'invoice.paid'
+  | 'invoice.payment_failed'
+  | 'invoice.voided';
 
 /** What endpoints are told of a change of state; skipped states are told as well. */
 export function messagesOf(from: InvoiceState, to: InvoiceState): InvoiceMessage[] {

@@ -4,11 +4,11 @@
  */
 import { Injectable } from '@nestjs/common';
 import { CustomersReader } from '../../customers/customers.reader.js';
-import { formatAmount } from '../../kernel/money.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { type NewLineItem } from '../ledger/line-item.js';
+import { tellLineItems } from '../ledger/line-item-message.js';
 import { type BillingPeriod } from '../periods/billing-period.js';
 import { type AdjustmentToBill, AdjustingService } from './adjusting.service.js';
 
@@ -68,17 +68,13 @@ export class ApartBillingService {
     { period, now }: Apart,
   ): Promise<void> {
     const customer = await this.customers.get(period.subscription.customerId);
-    const totalMinor = items.reduce((sum, item) => sum + item.amountMinor, 0n);
     await this.webhooks.publish({
       type: 'late_usage.billed',
       occurredAt: now,
       data: {
         subscription: period.subscription.id,
         customer: customer.key,
-        amount: formatAmount(totalMinor, currency),
-        amount_minor: Number(totalMinor),
-        currency,
-        line_item_count: items.length,
+        ...tellLineItems(items, currency),
       },
     });
   }

@@ -5,15 +5,14 @@
 import { Injectable } from '@nestjs/common';
 import { CustomersReader } from '../../customers/customers.reader.js';
 import { newId } from '../../kernel/ids.js';
-import { formatAmount } from '../../kernel/money.js';
 import { type Plan } from '../../pricing/plan.js';
-import { type MessageType } from '../../webhooks/webhook-message.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
 import { type AdjustmentToBill, AdjustingService } from '../late-usage/adjusting.service.js';
 import { DraftQueueService } from '../drafts/draft-queue.service.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { type NewLineItem } from '../ledger/line-item.js';
+import { tellLineItems } from '../ledger/line-item-message.js';
 import { type BillingPeriod } from './billing-period.js';
 import { type ClosingCharge } from './period-charges.service.js';
 
@@ -81,14 +80,13 @@ export class PeriodEntryService {
 
   /** Tells endpoints what was charged. */
   async tell(
-    type: MessageType,
+    type: 'billing_period.closed' | 'billing_period.billed_early' | 'billing_period.fees_charged',
     { period, plan }: { readonly period: BillingPeriod; readonly plan: Plan },
     items: readonly NewLineItem[],
     now: Date,
   ): Promise<void> {
     const { subscription, window, currency } = period;
     const customer = await this.customers.get(subscription.customerId);
-    const totalMinor = items.reduce((sum, { amountMinor }) => sum + amountMinor, 0n);
     await this.webhooks.publish({
       type,
       occurredAt: now,
@@ -98,10 +96,7 @@ export class PeriodEntryService {
         customer: customer.key,
         plan: plan.key,
         period: { start: window.start.toISOString(), end: window.end.toISOString() },
-        amount: formatAmount(totalMinor, currency),
-        amount_minor: Number(totalMinor),
-        currency,
-        line_item_count: items.length,
+        ...tellLineItems(items, currency),
       },
     });
   }

@@ -1,3 +1,4 @@
+import { type MessageData } from '../../webhooks/catalogue/catalogue.js';
 import { type DifferenceClass } from './difference.js';
 import { type Reconciliation } from './reconciliation.js';
 import { shown } from './totals.js';
@@ -47,7 +48,7 @@ export function showTotals({ totals }: Pick<Reconciliation, 'totals'>): TotalsSh
 export function toMessage(
   reconciliation: Reconciliation,
   counts: Readonly<Partial<Record<DifferenceClass, number>>>,
-): Readonly<Record<string, unknown>> {
+): MessageData<'reconciliation.completed'> {
   return {
     reconciliation: reconciliation.id,
     from: reconciliation.window.start.toISOString(),

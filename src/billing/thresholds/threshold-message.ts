@@ -1,5 +1,6 @@
 /* What messages of thresholds say: pure. */
 import { type Decimal, formatDecimal } from '../../kernel/decimal.js';
+import { type MessageData } from '../../webhooks/catalogue/catalogue.js';
 import { type Crossing, currencyOf, type Threshold } from './threshold.js';
 
 /** Keys of what the threshold and the crossing name by id. */
@@ -16,13 +17,15 @@ export function crossedData(
   threshold: Threshold,
   crossing: Crossing,
   names: ThresholdNames,
-): Record<string, unknown> {
-  const { valueBefore, valueAfter, event, lineItemCount } = crossing;
-  const noun = currencyOf(threshold.measure) === null ? 'quantity' : 'amount';
+): MessageData<'threshold.crossed'> {
+  const { event, lineItemCount } = crossing;
+  const before = crossing.valueBefore === null ? null : formatDecimal(crossing.valueBefore);
+  const after = formatDecimal(crossing.valueAfter);
   return {
     ...commonData(threshold, crossing, names),
-    [`${noun}_before`]: valueBefore === null ? null : formatDecimal(valueBefore),
-    [`${noun}_after`]: formatDecimal(valueAfter),
+    ...(currencyOf(threshold.measure) === null
+      ? { quantity_before: before, quantity_after: after }
+      : { amount_before: before, amount_after: after }),
     event,
     actions: threshold.actions,
     line_item_count: lineItemCount,
@@ -35,20 +38,23 @@ export function retractedData(
   crossing: Crossing,
   value: Decimal,
   names: ThresholdNames,
-): Record<string, unknown> {
-  const noun = currencyOf(threshold.measure) === null ? 'quantity' : 'amount';
+): MessageData<'threshold.retracted'> {
+  const now = formatDecimal(value);
   return {
     ...commonData(threshold, crossing, names),
-    [noun]: formatDecimal(value),
+    ...(currencyOf(threshold.measure) === null ? { quantity: now } : { amount: now }),
     crossed_at: crossing.crossedAt.toISOString(),
   };
 }
+
+/** What both say. */
+type CommonData = Omit<MessageData<'threshold.retracted'>, 'quantity' | 'amount' | 'crossed_at'>;
 
 function commonData(
   { key, measure, basis, levels }: Threshold,
   { id, scope, grouping, level, bound }: Crossing,
   { customer, meter, plan }: ThresholdNames,
-): Record<string, unknown> {
+): CommonData {
   const { period } = scope;
   return {
     threshold: key,

@@ -14,6 +14,13 @@ export interface ApiSection {
   readonly paths: readonly string[];
 }
 
+/** What the document holds besides routes. */
+export interface ApiContents {
+  readonly sections: readonly ApiSection[];
+  /** `webhooks` of OpenAPI 3.1, by name: what is sent to others. */
+  readonly webhooks: Readonly<Record<string, object>>;
+}
+
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
 const DESCRIPTION = `Usage metering and billing sync.
@@ -22,10 +29,10 @@ Quantities, prices and amounts are decimal strings; times are RFC 3339. A refusa
 is stable. Lists take \`limit\` and \`cursor\`, and answer \`next_cursor\`, which is null on the last page. A key with the
 scope \`admin\` may do everything.`;
 
-/** OpenAPI 3.1 at `/openapi.json`, and a page to read and try it at `/docs`, under these headings in this order. */
+/** OpenAPI 3.1 at `/openapi.json`, and a page to read and try it at `/docs`, under these headings in this order, with what is sent to others. */
 export function setUpDocumentation(
   app: NestFastifyApplication,
-  sections: readonly ApiSection[],
+  { sections, webhooks }: ApiContents,
 ): void {
   const description = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
@@ -42,6 +49,8 @@ export function setUpDocumentation(
     operationIdFactory: handlerName,
   });
   complete(document, app, sections);
+  // Nest's type of a document is that of 3.0, which has none.
+  Object.assign(document, { webhooks });
   SwaggerModule.setup('docs', app, document, {
     jsonDocumentUrl: 'openapi.json',
     customSiteTitle: 'Meterline API',

@@ -59,17 +59,19 @@ export function toCursor(position: readonly string[]): string {
  * The position that a cursor stands for; null without a cursor.
  *
  * @param first what the first column looks like, when PostgreSQL reads it as more than text
+ * @param field the parameter that it came in
  * @throws DomainError when the text is no cursor of `length` columns
  */
 export function readCursor(
   cursor: string | undefined,
   length: number,
   first = /^/,
+  field = 'cursor',
 ): readonly string[] | null {
   if (cursor === undefined) {
     return null;
   }
-  const fault = invalidField('cursor', 'invalid_cursor', 'is not a next_cursor of this list');
+  const fault = invalidField(field, 'invalid_cursor', 'is not a next_cursor of this list');
   let position: unknown;
   try {
     position = JSON.parse(Buffer.from(cursor, 'base64url').toString());

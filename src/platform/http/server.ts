@@ -9,7 +9,7 @@ import { DomainError } from '../../kernel/errors.js';
 import { admitFirst } from '../access/admit-first.js';
 import { type Config } from '../config.js';
 import { Outage } from '../database/outage.js';
-import { type ApiSection, setUpDocumentation } from './documentation.js';
+import { type ApiContents, setUpDocumentation } from './documentation.js';
 import { makeDirect } from './direct-route.js';
 import { handlerFinder } from './handler-finder.js';
 import { readJsonBody } from './json-body.js';
@@ -95,7 +95,7 @@ function normaliseEncoding({ raw: { headers } }: FastifyRequest): void {
 export async function setUpHttp(
   app: NestFastifyApplication,
   config: Config,
-  sections: readonly ApiSection[],
+  contents: ApiContents,
 ): Promise<() => Promise<void>> {
   app.useGlobalFilters(new ProblemFilter(app.get(Outage)));
   app.useGlobalPipes(createValidationPipe());
@@ -126,7 +126,7 @@ export async function setUpHttp(
   instance.removeAllContentTypeParsers();
   instance.addContentTypeParser('*', parseBody);
   instance.addContentTypeParser(LINE_TYPES, parseLines);
-  setUpDocumentation(app, sections);
+  setUpDocumentation(app, contents);
   return closing(app);
 }
 

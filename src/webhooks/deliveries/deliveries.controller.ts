@@ -63,8 +63,8 @@ export class DeliveriesController {
   }
 }
 
-function toFilter({ endpoint, message, state }: ListDeliveriesQuery): DeliveryFilter {
-  return { endpointId: endpoint, messageId: message, state };
+function toFilter({ endpoint, message, state, replay }: ListDeliveriesQuery): DeliveryFilter {
+  return { endpointId: endpoint, messageId: message, state, replayId: replay };
 }
 
 function toResponse(delivery: WebhookDelivery): WebhookDeliveryResponse {
@@ -76,6 +76,7 @@ function toResponse(delivery: WebhookDelivery): WebhookDeliveryResponse {
     state: delivery.state,
     attempts: delivery.attemptCount,
     next_attempt_at: delivery.nextAttemptAt?.toISOString() ?? null,
+    replay: delivery.replayId,
     created_at: delivery.createdAt.toISOString(),
     finished_at: delivery.finishedAt?.toISOString() ?? null,
   };

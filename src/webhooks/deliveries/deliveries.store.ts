@@ -22,6 +22,7 @@ interface DeliveryRow {
   readonly next_attempt_at: Date | null;
   readonly created_at: Date;
   readonly finished_at: Date | null;
+  readonly replay_id: string | null;
 }
 
 interface AttemptRow {
@@ -38,7 +39,7 @@ interface AttemptRow {
 
 const SELECT_DELIVERY = `
   SELECT d.id, d.message_id, d.endpoint_id, m.type, d.state, d.attempt_count, d.next_attempt_at,
-    d.created_at, d.finished_at
+    d.created_at, d.finished_at, d.replay_id
   FROM webhook_deliveries d
   JOIN webhook_messages m ON m.id = d.message_id`;
 
@@ -63,7 +64,7 @@ export class DeliveriesStore {
    * most `limit` + 1 rows.
    */
   async list(
-    { endpointId, messageId, state }: DeliveryFilter,
+    { endpointId, messageId, state, replayId }: DeliveryFilter,
     limit: number,
     before: string | null,
   ): Promise<Page<WebhookDelivery>> {
@@ -73,9 +74,10 @@ export class DeliveriesStore {
          AND ($3::text IS NULL OR d.endpoint_id = $3)
          AND ($4::text IS NULL OR d.message_id = $4)
          AND ($5::text IS NULL OR d.state = $5)
+         AND ($6::text IS NULL OR d.replay_id = $6)
        ORDER BY d.id DESC
        LIMIT $1 + 1`,
-      [limit, before, endpointId ?? null, messageId ?? null, state ?? null],
+      [limit, before, endpointId ?? null, messageId ?? null, state ?? null, replayId ?? null],
     );
     return toPage(rows, limit, (row) => [row.id], fromRow);
   }
@@ -121,6 +123,7 @@ function fromRow(row: DeliveryRow): WebhookDelivery {
     nextAttemptAt: row.next_attempt_at,
     createdAt: row.created_at,
     finishedAt: row.finished_at,
+    replayId: row.replay_id,
   };
 }
 

@@ -16,6 +16,11 @@ export class ListDeliveriesQuery extends PageQuery {
   @IsStorableText(MAX_ID_LENGTH)
   message?: string;
 
+  /** Queued by this replay. */
+  @IsOptional()
+  @IsStorableText(MAX_ID_LENGTH)
+  replay?: string;
+
   /** In this state. */
   @IsOptional()
   @IsIn(DELIVERY_STATES)
@@ -32,6 +37,8 @@ export class WebhookDeliveryResponse {
   attempts: number;
   /** When it is tried next; null when it is being sent, or nothing more is tried. */
   next_attempt_at: string | null;
+  /** The replay that queued it; null: it was queued when the message was published. */
+  replay: string | null;
   created_at: string;
   finished_at: string | null;
 }

@@ -29,6 +29,8 @@ export interface WebhookDelivery {
   readonly createdAt: Date;
   /** Null until it has succeeded or was given up. */
   readonly finishedAt: Date | null;
+  /** The replay that queued it; null: it was queued when the message was published. */
+  readonly replayId: string | null;
 }
 
 /** What a worker needs for one attempt; it holds the delivery until the lease ends. */
@@ -76,4 +78,5 @@ export interface DeliveryFilter {
   readonly endpointId: string | undefined;
   readonly messageId: string | undefined;
   readonly state: DeliveryState | undefined;
+  readonly replayId?: string | undefined;
 }

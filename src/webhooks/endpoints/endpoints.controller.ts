@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiConflictResponse } from '@nestjs/swagger';
+import { ApiBody, ApiConflictResponse } from '@nestjs/swagger';
 import { RequireScope } from '../../platform/access/scope.js';
 import {
   ApiPage,
@@ -15,6 +15,7 @@ import {
   CreatedWebhookEndpointResponse,
   CreateWebhookEndpointDto,
   QueuedTestResponse,
+  TestWebhookEndpointDto,
   UpdateWebhookEndpointDto,
   WebhookEndpointResponse,
 } from './webhook-endpoint.dto.js';
@@ -74,13 +75,17 @@ export class EndpointsController {
     await this.endpoints.delete(id);
   }
 
-  /** Queue a `webhook.test` message for the endpoint. */
+  /** Queue a test for the endpoint: the example of a type, marked as a test, whatever types it asked for. */
   @Post(':id/test')
   @HttpCode(202)
   @RequireScope('configure')
+  @ApiBody({ type: TestWebhookEndpointDto, required: false })
   @ApiConflictResponse({ description: 'The endpoint is disabled (`endpoint_disabled`).' })
-  async test(@Param('id') id: string): Promise<QueuedTestResponse> {
-    return toTestResponse(await this.webhooks.sendTest(id));
+  async test(
+    @Param('id') id: string,
+    @Body() { type }: TestWebhookEndpointDto,
+  ): Promise<QueuedTestResponse> {
+    return toTestResponse(await this.webhooks.sendTest(id, type));
   }
 }
 
@@ -101,6 +106,7 @@ function toResponse(endpoint: WebhookEndpoint): WebhookEndpointResponse {
     description: endpoint.description,
     disabled_at: endpoint.disabled?.at.toISOString() ?? null,
     disabled_reason: endpoint.disabled?.reason ?? null,
+    missed_from: endpoint.missedFrom?.toISOString() ?? null,
     created_at: endpoint.createdAt.toISOString(),
   };
 }

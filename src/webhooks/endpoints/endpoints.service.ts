@@ -29,12 +29,21 @@ export class EndpointsService {
   async create(input: NewEndpoint): Promise<{ endpoint: WebhookEndpoint; secret: string }> {
     await this.refuseForbidden(input.url);
     const secret = newSecret();
-    const endpoint = { ...input, id: newId('we'), createdAt: this.clock.now(), disabled: null };
+    const endpoint = {
+      ...input,
+      id: newId('we'),
+      createdAt: this.clock.now(),
+      disabled: null,
+      missedFrom: null,
+    };
     await this.store.insert(endpoint, secret);
     return { endpoint, secret };
   }
 
-  /** Changes an endpoint; in use again, it is sent what has waited for it. */
+  /**
+   * Changes an endpoint; in use again, it is sent what has waited for it, and keeps since when it was
+   * told nothing. That waits for messages that are being published while it is disabled.
+   */
   async update(id: string, changes: EndpointChanges): Promise<WebhookEndpoint> {
     if (changes.url !== undefined) {
       await this.refuseForbidden(changes.url);
@@ -46,7 +55,11 @@ export class EndpointsService {
       }
       const { isDisabled, ...fields } = changes;
       const disabled = disabledAfter(endpoint, isDisabled, this.clock.now());
-      const changed: WebhookEndpoint = { ...endpoint, ...fields, disabled };
+      const missedFrom =
+        disabled === null
+          ? (endpoint.missedFrom ?? endpoint.disabled?.at ?? null)
+          : endpoint.missedFrom;
+      const changed: WebhookEndpoint = { ...endpoint, ...fields, disabled, missedFrom };
       await this.store.update(changed);
       return changed;
     });

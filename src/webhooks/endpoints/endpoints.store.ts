@@ -15,9 +15,11 @@ interface EndpointRow {
   readonly created_at: Date;
   readonly disabled_at: Date | null;
   readonly disabled_reason: DisabledReason | null;
+  readonly missed_from: Date | null;
 }
 
-const COLUMNS = 'id, url, types, description, created_at, disabled_at, disabled_reason';
+const COLUMNS =
+  'id, url, types, description, created_at, disabled_at, disabled_reason, missed_from';
 
 /** Each message is fanned out to all endpoints in one statement, which this bounds. */
 const MAX_ENDPOINTS = 1_000;
@@ -52,7 +54,8 @@ export class EndpointsStore {
   async update(endpoint: WebhookEndpoint): Promise<void> {
     await this.database.query(
       `UPDATE webhook_endpoints
-       SET url = $2, types = $3, description = $4, disabled_at = $5, disabled_reason = $6
+       SET url = $2, types = $3, description = $4, disabled_at = $5, disabled_reason = $6,
+         missed_from = $7
        WHERE id = $1`,
       [
         endpoint.id,
@@ -61,6 +64,7 @@ export class EndpointsStore {
         endpoint.description,
         endpoint.disabled?.at ?? null,
         endpoint.disabled?.reason ?? null,
+        endpoint.missedFrom,
       ],
     );
   }
@@ -129,5 +133,6 @@ function fromRow(row: EndpointRow): WebhookEndpoint {
       row.disabled_at === null || row.disabled_reason === null
         ? null
         : { at: row.disabled_at, reason: row.disabled_reason },
+    missedFrom: row.missed_from,
   };
 }

@@ -53,6 +53,13 @@ export class UpdateWebhookEndpointDto {
   disabled?: boolean;
 }
 
+export class TestWebhookEndpointDto {
+  /** The type whose example is sent, marked as a test; without it `webhook.test`. */
+  @IsGiven()
+  @IsIn(MESSAGE_TYPE_NAMES)
+  type?: MessageType;
+}
+
 export class WebhookEndpointResponse {
   id: string;
   url: string;
@@ -63,6 +70,11 @@ export class WebhookEndpointResponse {
   disabled_at: string | null;
   /** `requested`, or `gone` when it answered 410. */
   disabled_reason: string | null;
+  /**
+   * In use again: since when it was told nothing, until a replay has brought that. `GET …/missed` says
+   * how much it is, and `POST …/replays` with this as `from` brings it. Null when nothing is missing.
+   */
+  missed_from: string | null;
   created_at: string;
 }
 

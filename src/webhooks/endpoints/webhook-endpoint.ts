@@ -13,6 +13,8 @@ export interface WebhookEndpoint {
   readonly createdAt: Date;
   /** Null while it is in use. What is pending for a disabled endpoint waits. */
   readonly disabled: { readonly at: Date; readonly reason: DisabledReason } | null;
+  /** Since when it was told nothing, once it is in use again and until a replay has brought that. */
+  readonly missedFrom: Date | null;
 }
 
 export interface EndpointChanges {

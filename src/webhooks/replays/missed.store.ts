@@ -1,0 +1,45 @@
+/* What endpoints were not told while they were disabled: how much, and that it was brought. */
+import { Injectable } from '@nestjs/common';
+import { Database } from '../../platform/database/database.js';
+
+/** Nobody needs to know it more exactly than this. */
+export const MAX_COUNTED = 10_000;
+
+@Injectable()
+export class MissedStore {
+  constructor(private readonly database: Database) {}
+
+  /** What was missed since then has been brought. One row. */
+  async clear(endpointId: string, missedFrom: Date): Promise<void> {
+    await this.database.query(
+      'UPDATE webhook_endpoints SET missed_from = NULL WHERE id = $1 AND missed_from = $2',
+      [endpointId, missedFrom],
+    );
+  }
+
+  /**
+   * How many messages an endpoint would want that were published at `from` or later and that it has
+   * neither taken nor is being sent, at most 10,000. Index of times.
+   */
+  async count(endpointId: string, from: Date): Promise<number> {
+    const rows = await this.database.query<{ count: string }>(
+      `SELECT count(*) AS count
+       FROM (
+         SELECT 1
+         FROM webhook_endpoints e
+         JOIN webhook_messages m ON m.created_at >= $2
+         WHERE e.id = $1
+           AND NOT m.is_test
+           AND (m.endpoint_id IS NULL OR m.endpoint_id = e.id)
+           AND (e.types = '{}' OR m.type = ANY (e.types))
+           AND NOT EXISTS (
+             SELECT 1
+             FROM webhook_deliveries d
+             WHERE d.message_id = m.id AND d.endpoint_id = e.id AND d.state <> 'failed')
+         LIMIT $3
+       ) missed`,
+      [endpointId, from, MAX_COUNTED],
+    );
+    return Number(rows[0]?.count);
+  }
+}
