@@ -68,6 +68,11 @@ export const API_SECTIONS: readonly ApiSection[] = [
     paths: ['/api/v1/provider-events', '/webhooks/stripe'],
   },
   {
+    name: 'Meter events',
+    description: "What Stripe's meters were told, beside what was used.",
+    paths: ['/api/v1/stripe-meters', '/api/v1/meter-event-streams', '/api/v1/meter-events'],
+  },
+  {
     name: 'Webhooks',
     description: 'Who is told what, and what was delivered.',
     paths: ['/api/v1/webhook-endpoints', '/api/v1/webhook-messages', '/api/v1/webhook-deliveries'],
