@@ -4,6 +4,7 @@
  */
 import { MeterLinksService } from '../../src/billing/meter-events/meter-links.service.js';
 import { SettlingService } from '../../src/billing/meter-events/settling.service.js';
+import { PlanChangesService } from '../../src/billing/subscriptions/plan-changes.service.js';
 import { CustomersService } from '../../src/customers/customers.service.js';
 import { ProviderEventsReader } from '../../src/stripe/provider-events.reader.js';
 import { MeterSending, type Sender } from '../support/meter-sending.js';
@@ -165,6 +166,23 @@ describe('meter events', () => {
     await sending.use(sender, '50');
     await sending.work(2);
     expect(sending.atStripe(sender)).toEqual([5]);
+  });
+
+  it('goes on where a change of plan cuts the period', async () => {
+    const sender = await sent('5.5');
+    sending.clock.advance(DAY_MS);
+    await sending.use(sender, '4.5');
+    const plan = await sending.billing.plan([perUnit('1')], { graceSeconds: 600 });
+    sending.clock.advance(HOUR_MS);
+    await sending.billing
+      .get(PlanChangesService)
+      .change(sender.subscription.id, { plan: plan.plan.id, version: null, at: 'now' });
+    await sending.use(sender, '2.6');
+    await sending.work(2);
+    expect(await sending.shown(sender)).toEqual([
+      { quantity: '10', sent: '10', difference: '0', state: 'closed' },
+      { quantity: '2.6', sent: '2', difference: '0.6', state: 'open' },
+    ]);
   });
 
   it('takes everything back when the period was taken back', async () => {

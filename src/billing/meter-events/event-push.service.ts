@@ -12,14 +12,7 @@ import { LeasesService } from '../sync/leases.service.js';
 import { type Lease } from '../sync/leases.store.js';
 import { retryAt } from '../sync/sync.js';
 import { formatDecimal } from '../../kernel/decimal.js';
-import {
-  attemptKey,
-  isInSum,
-  isOnlySeen,
-  type MeterEvent,
-  type MeterEventState,
-  minuteOf,
-} from './meter-event.js';
+import { attemptKey, isInSum, isOnlySeen, type MeterEvent, minuteOf } from './meter-event.js';
 import { type MeterAtStripe } from './meter-link.js';
 import { MeterEventsStore } from './meter-events.store.js';
 import { type Stream } from './stream.js';
@@ -192,7 +185,7 @@ export class EventPushService {
     this.tell(event, 'unclear');
   }
 
-  private tell(event: MeterEvent, outcome: MeterEventState | string): void {
+  private tell(event: MeterEvent, outcome: string): void {
     this.log.event('meter_event.attempted', { ...fieldsOf(event), state: event.state, outcome });
   }
 }

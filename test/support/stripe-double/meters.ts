@@ -129,6 +129,7 @@ function aggregate(meter: Meter, events: readonly MeterEventRecord[]): number {
       return values.reduce((sum, value) => sum + value, 0);
     case 'last':
       return values.at(-1) ?? 0;
+    case 'count':
     default:
       return values.length;
   }
