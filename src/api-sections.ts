@@ -74,6 +74,11 @@ const API_SECTIONS: readonly ApiSection[] = [
     paths: ['/api/v1/provider-events', '/webhooks/stripe'],
   },
   {
+    name: 'Meter events',
+    description: "What Stripe's meters were told, beside what was used.",
+    paths: ['/api/v1/stripe-meters', '/api/v1/meter-event-streams', '/api/v1/meter-events'],
+  },
+  {
     name: 'Webhooks',
     description: 'Who is told what, and what was delivered.',
     paths: [

@@ -265,6 +265,63 @@ END)),
   CONSTRAINT line_items_subscription_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE RESTRICT
 );
 
+CREATE TABLE meter_event_streams (
+  id text NOT NULL,
+  subscription_id text NOT NULL,
+  customer_id text NOT NULL,
+  meter_id text NOT NULL,
+  starts_at timestamp with time zone NOT NULL,
+  ends_at timestamp with time zone NOT NULL,
+  state text NOT NULL,
+  quantity numeric NOT NULL,
+  measured_at timestamp with time zone,
+  stripe_customer_id text,
+  next_attempt_at timestamp with time zone,
+  attempt_count integer NOT NULL,
+  waits_for text,
+  check_at timestamp with time zone,
+  at_stripe numeric,
+  at_check numeric,
+  checked_at timestamp with time zone,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT meter_event_streams_checked_check CHECK ((((at_stripe IS NULL) = (checked_at IS NULL)) AND ((at_check IS NULL) = (checked_at IS NULL)))),
+  CONSTRAINT meter_event_streams_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT meter_event_streams_meter_fkey FOREIGN KEY (meter_id) REFERENCES meters(id) ON DELETE RESTRICT,
+  CONSTRAINT meter_event_streams_once UNIQUE (subscription_id, meter_id, starts_at),
+  CONSTRAINT meter_event_streams_pkey PRIMARY KEY (id),
+  CONSTRAINT meter_event_streams_span_check CHECK ((starts_at <= ends_at)),
+  CONSTRAINT meter_event_streams_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text]))),
+  CONSTRAINT meter_event_streams_subscription_fkey FOREIGN KEY (subscription_id) REFERENCES subscriptions(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE meter_events (
+  id text NOT NULL,
+  stream_id text NOT NULL,
+  sequence integer NOT NULL,
+  identifier text NOT NULL,
+  value numeric NOT NULL,
+  happened_at timestamp with time zone NOT NULL,
+  state text NOT NULL,
+  sent_at timestamp with time zone NOT NULL,
+  cancel_sent_at timestamp with time zone,
+  attempt_count integer NOT NULL,
+  must_look boolean NOT NULL,
+  accepted_at timestamp with time zone,
+  cancel_refusal text,
+  failure_code text,
+  failure text,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT meter_events_accepted_check CHECK (((state <> 'accepted'::text) OR (accepted_at IS NOT NULL))),
+  CONSTRAINT meter_events_cancelling_check CHECK (((state <> 'cancelling'::text) OR (cancel_sent_at IS NOT NULL))),
+  CONSTRAINT meter_events_failed_check CHECK ((((state = 'failed'::text) = (failure IS NOT NULL)) AND ((state = 'failed'::text) = (failure_code IS NOT NULL)))),
+  CONSTRAINT meter_events_identifier_unique UNIQUE (identifier),
+  CONSTRAINT meter_events_once UNIQUE (stream_id, sequence),
+  CONSTRAINT meter_events_pkey PRIMARY KEY (id),
+  CONSTRAINT meter_events_state_check CHECK ((state = ANY (ARRAY['sent'::text, 'accepted'::text, 'cancelling'::text, 'cancelled'::text, 'absent'::text, 'failed'::text]))),
+  CONSTRAINT meter_events_stream_fkey FOREIGN KEY (stream_id) REFERENCES meter_event_streams(id) ON DELETE RESTRICT,
+  CONSTRAINT meter_events_value_check CHECK (((value > (0)::numeric) AND (value = trunc(value))))
+);
+
 CREATE TABLE meters (
   id text NOT NULL,
   number integer NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -675,6 +732,22 @@ CREATE TABLE stripe_drafts (
   CONSTRAINT stripe_drafts_queue_fkey FOREIGN KEY (stripe_subscription_id) REFERENCES draft_queues(stripe_subscription_id) ON DELETE RESTRICT
 );
 
+CREATE TABLE stripe_meters (
+  meter_id text NOT NULL,
+  event_name text NOT NULL,
+  stripe_meter_id text,
+  customer_payload_key text,
+  value_payload_key text,
+  stripe_account_id text,
+  failure text,
+  looked_at timestamp with time zone,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT stripe_meters_event_name_unique UNIQUE (event_name),
+  CONSTRAINT stripe_meters_found_check CHECK ((((stripe_meter_id IS NULL) = (customer_payload_key IS NULL)) AND ((stripe_meter_id IS NULL) = (value_payload_key IS NULL)))),
+  CONSTRAINT stripe_meters_meter_fkey FOREIGN KEY (meter_id) REFERENCES meters(id) ON DELETE RESTRICT,
+  CONSTRAINT stripe_meters_pkey PRIMARY KEY (meter_id)
+);
+
 CREATE TABLE stripe_rate_limits (
   name text NOT NULL,
   next_at timestamp with time zone NOT NULL,
@@ -700,14 +773,17 @@ CREATE TABLE subscriptions (
   plan_since timestamp with time zone,
   last_bill text NOT NULL DEFAULT 'after_grace'::text,
   stripe_subscription_id text,
+  sends_meter_events boolean NOT NULL DEFAULT false,
   CONSTRAINT subscriptions_anchor_check CHECK ((((anchor = 'calendar'::text) AND (anchor_at IS NULL)) OR ((anchor = 'anniversary'::text) AND (anchor_at IS NOT NULL)))),
   CONSTRAINT subscriptions_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT subscriptions_last_bill_check CHECK ((last_bill = ANY (ARRAY['after_grace'::text, 'at_once'::text, 'period_end'::text]))),
+  CONSTRAINT subscriptions_meter_events_check CHECK (((NOT sends_meter_events) OR (provider = 'none'::text))),
   CONSTRAINT subscriptions_no_overlap EXCLUDE USING gist (customer_id WITH =, plan_id WITH =, tstzrange(LEAST(COALESCE(plan_since, starts_at), ends_at), COALESCE(ends_at, 'infinity'::timestamp with time zone)) WITH &&),
   CONSTRAINT subscriptions_pauses_check CHECK ((NOT lower_inf(pauses))),
   CONSTRAINT subscriptions_pkey PRIMARY KEY (id),
   CONSTRAINT subscriptions_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT,
   CONSTRAINT subscriptions_provider_check CHECK ((provider = ANY (ARRAY['none'::text, 'stripe'::text]))),
+  CONSTRAINT subscriptions_send_once EXCLUDE USING gist (customer_id WITH =, tstzrange(starts_at, COALESCE(ends_at, 'infinity'::timestamp with time zone)) WITH &&) WHERE (sends_meter_events),
   CONSTRAINT subscriptions_span_check CHECK (((ends_at IS NULL) OR (ends_at >= starts_at))),
   CONSTRAINT subscriptions_stripe_subscription_check CHECK (((stripe_subscription_id IS NULL) OR (provider = 'stripe'::text))),
   CONSTRAINT subscriptions_trial_check CHECK (((trial_ends_at IS NULL) OR (trial_ends_at > starts_at)))
@@ -1092,6 +1168,10 @@ CREATE INDEX late_usage_to_bill ON public.late_usage USING btree (subscription_i
 CREATE INDEX line_items_customer ON public.line_items USING btree (customer_id, id);
 CREATE INDEX line_items_invoice ON public.line_items USING btree (invoice_id);
 CREATE INDEX line_items_subscription ON public.line_items USING btree (subscription_id, id);
+CREATE INDEX meter_event_streams_customer ON public.meter_event_streams USING btree (customer_id, id);
+CREATE INDEX meter_event_streams_due ON public.meter_event_streams USING btree (next_attempt_at) WHERE (next_attempt_at IS NOT NULL);
+CREATE INDEX meter_events_failed ON public.meter_events USING btree (stream_id) WHERE (state = 'failed'::text);
+CREATE UNIQUE INDEX meter_events_one_at_a_time ON public.meter_events USING btree (stream_id) WHERE (state = ANY (ARRAY['sent'::text, 'cancelling'::text]));
 CREATE UNIQUE INDEX plan_versions_default_unique ON public.plan_versions USING btree (plan_id, version) WHERE is_default;
 CREATE INDEX provider_events_due ON public.provider_events USING btree (next_attempt_at) WHERE (state = 'pending'::text);
 CREATE INDEX provider_events_received ON public.provider_events USING btree (received_at, id);

@@ -3,6 +3,7 @@ import { DraftsModule } from './drafts/drafts.module.js';
 import { ExplanationsModule } from './explanations/explanations.module.js';
 import { InvoicesModule } from './invoices/invoices.module.js';
 import { LedgerModule } from './ledger/ledger.module.js';
+import { MeterEventsModule } from './meter-events/meter-events.module.js';
 import { PeriodsModule } from './periods/periods.module.js';
 import { ReconciliationModule } from './reconciliation/reconciliation.module.js';
 import { StandingModule } from './standing/standing.module.js';
@@ -22,6 +23,7 @@ import { ThresholdsModule } from './thresholds/thresholds.module.js';
     StandingModule,
     ReconciliationModule,
     ThresholdsModule,
+    MeterEventsModule,
   ],
 })
 export class BillingModule {}

@@ -31,7 +31,9 @@ export type IdPrefix =
   | 'dif'
   | 'thr'
   | 'thc'
-  | 'rpl';
+  | 'rpl'
+  | 'mes'
+  | 'mev';
 
 /** Crockford's base 32 in lower case: sorts as the bytes do, and has no letters that look alike. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

@@ -28,6 +28,18 @@ export const FOLLOWED_TYPES = [
   'customer.subscription.deleted',
 ] as const;
 
+/**
+ * What is told by thin events only: of meter events that Stripe took and cannot count. Neither in the event
+ * list nor about an object of theirs; they are claimed apart from the others.
+ */
+export const METER_REPORT_TYPES = [
+  'v1.billing.meter.error_report_triggered',
+  'v1.billing.meter.no_meter_found',
+] as const;
+
+/** What provider events are about, and thereby who claims them. */
+export type ProviderEventKind = 'billing' | 'meter_reports';
+
 /** What the names of thin events about objects of the API v1 begin with (docs.stripe.com/event-destinations). */
 const THIN_PREFIX = 'v1.';
 
@@ -94,6 +106,11 @@ export function readEvent(text: string): ReadEvent | null {
     isThin,
     snapshotEventId: isName(paired) ? paired : null,
   };
+}
+
+/** Whether an event reports of meter events. */
+export function isMeterReport({ type, isThin }: Pick<ReadEvent, 'type' | 'isThin'>): boolean {
+  return isThin && (METER_REPORT_TYPES as readonly string[]).includes(type);
 }
 
 /** Whether an event is one of a thin kind, by its type. */

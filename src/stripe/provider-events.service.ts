@@ -10,9 +10,11 @@ import { isStorable } from '../platform/http/validators.js';
 import { Log } from '../platform/log.js';
 import {
   FOLLOWED_TYPES,
+  isMeterReport,
   isThinType,
   plainType,
   type ProviderEvent,
+  type ProviderEventKind,
   readEvent,
   type ReadEvent,
 } from './provider-event.js';
@@ -70,10 +72,10 @@ export class ProviderEventsService {
     }
   }
 
-  /** Events that are due, at most `limit`; they are the caller's for five minutes. */
-  async claim(limit: number): Promise<ProviderEvent[]> {
+  /** Events of a kind that are due, at most `limit`; they are the caller's for five minutes. */
+  async claim(limit: number, kind: ProviderEventKind = 'billing'): Promise<ProviderEvent[]> {
     const now = this.clock.now();
-    return await this.store.claim(limit, now, new Date(now.getTime() + LEASE_MS));
+    return await this.store.claim(limit, kind, now, new Date(now.getTime() + LEASE_MS));
   }
 
   /**
@@ -156,6 +158,6 @@ export class ProviderEventsService {
     const isKnown =
       (FOLLOWED_TYPES as readonly string[]).includes(plainType(event.type)) &&
       isThinType(event.type) === event.isThin;
-    return isKnown && !isOfOtherMode && event.objectId !== null;
+    return !isOfOtherMode && ((isKnown && event.objectId !== null) || isMeterReport(event));
   }
 }

@@ -6,7 +6,12 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../platform/database/database.js';
 import { type Page, toPage } from '../platform/http/page.js';
-import { type ProviderEvent, type ProviderEventState } from './provider-event.js';
+import {
+  METER_REPORT_TYPES,
+  type ProviderEvent,
+  type ProviderEventKind,
+  type ProviderEventState,
+} from './provider-event.js';
 
 interface EventRow {
   readonly id: string;
@@ -62,19 +67,25 @@ export class ProviderEventsStore {
     return rows.length === 1;
   }
 
-  /** Takes due events, the longest due first, until `leasedUntil`. Index provider_events_due; skips locked rows. */
-  async claim(limit: number, now: Date, leasedUntil: Date): Promise<ProviderEvent[]> {
+  /** Takes due events of a kind, the longest due first, until `leasedUntil`. Index provider_events_due; skips locked rows. */
+  async claim(
+    limit: number,
+    kind: ProviderEventKind,
+    now: Date,
+    leasedUntil: Date,
+  ): Promise<ProviderEvent[]> {
     const rows = await this.database.query<EventRow>(
       `UPDATE provider_events
        SET next_attempt_at = $3, attempt_count = attempt_count + 1
        WHERE id IN (
          SELECT id FROM provider_events
          WHERE state = 'pending' AND next_attempt_at <= $2
+           AND (type = ANY ($4::text[])) = ($5 = 'meter_reports')
          ORDER BY next_attempt_at
          LIMIT $1
          FOR UPDATE SKIP LOCKED)
        RETURNING ${COLUMNS}`,
-      [limit, now, leasedUntil],
+      [limit, now, leasedUntil, METER_REPORT_TYPES, kind],
     );
     return rows.map(fromRow);
   }

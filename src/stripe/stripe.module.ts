@@ -13,6 +13,8 @@ import { RateLimitsStore } from './rate-limits.store.js';
 import { StripeWebhooksController } from './stripe-webhooks.controller.js';
 import { StripeReachability } from './stripe-reachability.reader.js';
 import { StripeCustomersClient } from './stripe-customers.client.js';
+import { StripeMetersClient } from './stripe-meters.client.js';
+import { StripeMetersService } from './stripe-meters.service.js';
 import { StripeClient } from './stripe.client.js';
 import { StripeService } from './stripe.service.js';
 import { SubscriptionsClient } from './subscriptions.client.js';
@@ -30,6 +32,8 @@ import { StripeSubscriptionsService } from './subscriptions.service.js';
     AccountService,
     SubscriptionsClient,
     StripeSubscriptionsService,
+    StripeMetersClient,
+    StripeMetersService,
     ProviderEventsStore,
     ProviderEventsService,
     ProviderEventsReader,
@@ -41,6 +45,7 @@ import { StripeSubscriptionsService } from './subscriptions.service.js';
   exports: [
     StripeService,
     StripeSubscriptionsService,
+    StripeMetersService,
     AccountService,
     ProviderEventsService,
     ProviderEventsReader,

@@ -1,6 +1,6 @@
 import { Stripe } from 'stripe';
 import { startFresh } from '../support/service.js';
-import { type TestService } from '../support/service-process.js';
+import { type Answer, type TestService } from '../support/service-process.js';
 
 const SECRET = 'whsec_of_the_e2e_tests';
 const event = (id: string, change: object = {}): string =>
@@ -112,6 +112,11 @@ describe('POST /webhooks/stripe', () => {
     ['/api/v1/invoices?cursor=nonsense', 'cursor'],
     ['/api/v1/invoices?customer=nobody', 'customer'],
     ['/api/v1/invoices?surprise=1', 'surprise'],
+    ['/api/v1/meter-event-streams?state=nonsense', 'state'],
+    ['/api/v1/meter-event-streams?customer=nobody', 'customer'],
+    ['/api/v1/meter-event-streams?cursor=nonsense', 'cursor'],
+    ['/api/v1/meter-events?state=nonsense', 'state'],
+    ['/api/v1/meter-events?cursor=nonsense', 'cursor'],
   ])('refuses GET %s', async (path, field) => {
     const answer = await service.get(path);
     expect(answer.status).toBe(400);
@@ -156,6 +161,103 @@ describe('POST /webhooks/stripe', () => {
   it('retries only what has failed', async () => {
     const answer = await service.post('/api/v1/provider-events/evt_unknown/retry');
     expect(answer).toMatchObject({ status: 409, body: { code: 'not_failed' } });
+  });
+
+  it('keeps reports of meter events for who follows them, also about no meter', async () => {
+    const report = event('evt_report', {
+      object: 'v2.core.event',
+      type: 'v1.billing.meter.no_meter_found',
+      created: '2026-12-01T00:00:00Z',
+      related_object: null,
+    });
+    expect(await post(report, sign(report))).toMatchObject({ status: 200 });
+    const row = (await listed()).find(({ id }) => id === 'evt_report');
+    expect(row).toMatchObject({ object_id: null, state: 'pending' });
+  });
+
+  it('lets a meter be sent to one of Stripe once, and no longer', async () => {
+    const { body: meter } = await service.post('/api/v1/meters', {
+      key: 'requests',
+      name: 'Requests',
+      event_type: 'api.request',
+      aggregation: 'count',
+    });
+    const link = { meter: meter.id, event_name: 'api_requests' };
+    const linked = await service.post('/api/v1/stripe-meters', link);
+    expect(linked).toMatchObject({ status: 201, body: { meter: 'requests', state: 'pending' } });
+    expect(await service.post('/api/v1/stripe-meters', link)).toMatchObject({
+      status: 409,
+      body: { code: 'stripe_meter_taken' },
+    });
+    const { body: links } = await service.get('/api/v1/stripe-meters');
+    expect(links.data).toMatchObject([{ meter: 'requests', event_name: 'api_requests' }]);
+    const remove = async (): Promise<Answer> =>
+      await service.request('DELETE', '/api/v1/stripe-meters/requests');
+    expect(await remove()).toMatchObject({ status: 204 });
+    expect(await remove()).toMatchObject({ status: 404 });
+  });
+
+  it.each([
+    ['stripe-meters', {}, ['meter', 'event_name']],
+    ['stripe-meters', { meter: 'nobody', event_name: 'x' }, ['meter']],
+    ['stripe-meters', { meter: 'requests', event_name: 'two words' }, ['event_name']],
+    ['stripe-meters', { meter: 'requests', event_name: 'x', formula: 'sum' }, ['formula']],
+    ['meter-events/mev_none/settle', {}, ['counted']],
+    ['meter-events/mev_none/settle', { counted: 'yes' }, ['counted']],
+  ])('refuses POST %s with %j', async (path, body, fields) => {
+    const answer = await service.post(`/api/v1/${path}`, body);
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors.map(({ field }: { field: string }) => field)).toEqual(fields);
+  });
+
+  it.each([
+    [{ provider: 'none', mode: 'meter_events' }, 'billing.mode'],
+    [{ provider: 'stripe', mode: 'meter_events', finalize: true }, 'billing.finalize'],
+    [
+      { provider: 'stripe', mode: 'meter_events', stripe_subscription: 'sub_1' },
+      'billing.stripe_subscription',
+    ],
+  ])('refuses a subscription that is billed by %j', async (billing, field) => {
+    const body = { customer: 'x', plan: 'x', starts_at: '2026-11-01T00:00:00Z', billing };
+    const answer = await service.post('/api/v1/subscriptions', body);
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors).toMatchObject([{ field }]);
+  });
+
+  it('shows a subscription that sends its usage as what it is', async () => {
+    const customer = {
+      key: 'sender',
+      name: 'Sender',
+      currency: 'usd',
+      stripe_customer_id: 'cus_Sender',
+    };
+    expect(await service.post('/api/v1/customers', customer)).toMatchObject({ status: 201 });
+    const usage = { key: 'requests', kind: 'usage', meter: 'requests' };
+    const plan = {
+      key: 'sent',
+      name: 'Sent',
+      currency: 'usd',
+      interval: 'month',
+      prices: [{ ...usage, model: 'per_unit', unit_price: '1' }],
+    };
+    expect(await service.post('/api/v1/plans', plan)).toMatchObject({ status: 201 });
+    const { status, body } = await service.post('/api/v1/subscriptions', {
+      customer: 'sender',
+      plan: 'sent',
+      starts_at: '2026-11-01T00:00:00Z',
+      billing: { provider: 'stripe', mode: 'meter_events' },
+    });
+    expect(status).toBe(201);
+    const { body: shown } = await service.get(`/api/v1/subscriptions/${body.id}`);
+    expect(shown.billing).toEqual({ provider: 'stripe', mode: 'meter_events' });
+    const { body: streams } = await service.get('/api/v1/meter-event-streams?customer=sender');
+    expect(streams).toEqual({ data: [], next_cursor: null });
+    for (const path of ['meter-event-streams/mes_none', 'meter-events/mev_none/settle']) {
+      const answer = path.endsWith('settle')
+        ? await service.post(`/api/v1/${path}`, { counted: true })
+        : await service.get(`/api/v1/${path}`);
+      expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    }
   });
 
   it('lets nobody retry without the scope to bill', async () => {

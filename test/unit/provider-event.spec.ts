@@ -1,6 +1,9 @@
 import {
+  FOLLOWED_TYPES,
+  isMeterReport,
   isThinType,
   metadataOf,
+  METER_REPORT_TYPES,
   plainType,
   readEvent,
   subscriptionOf,
@@ -91,5 +94,21 @@ describe('metadataOf', () => {
     expect(metadataOf(JSON.stringify(snapshot))).toEqual({ meterline_invoice: 'inv_1' });
     expect(metadataOf('{}')).toEqual({});
     expect(metadataOf('{')).toEqual({});
+  });
+});
+
+describe('isMeterReport', () => {
+  it('is a thin event of its types', () => {
+    expect(METER_REPORT_TYPES.map((type) => isMeterReport({ type, isThin: true }))).toEqual([
+      true,
+      true,
+    ]);
+    const [type] = METER_REPORT_TYPES;
+    expect(isMeterReport({ type, isThin: false })).toBe(false);
+    expect(isMeterReport({ type: 'v1.billing.meter.updated', isThin: true })).toBe(false);
+  });
+
+  it('is not asked for in the event list, which has no thin events', () => {
+    expect(FOLLOWED_TYPES.filter((type) => type.startsWith('billing.'))).toEqual([]);
   });
 });

@@ -49,6 +49,16 @@ const OfSubscriptionMode = (): PropertyDecorator =>
     }),
   );
 
+/** Whoever only sends usage makes no invoice that could be finalized. */
+const OfInvoices = (): PropertyDecorator =>
+  ValidateBy({
+    name: 'unknownField',
+    validator: {
+      validate: (_, args) => (args?.object as BillingDto | undefined)?.mode !== 'meter_events',
+      defaultMessage: () => 'is no field of the mode "meter_events"',
+    },
+  });
+
 /** A calendar is not counted from a time that somebody names. */
 const AnniversaryOnly = (): PropertyDecorator =>
   applyDecorators(
@@ -70,11 +80,12 @@ export class BillingDto {
 
   /**
    * `invoice` (default): every period becomes an invoice of its own. `subscription`: what a period costs
-   * goes on the draft that the subscription at Stripe makes when it renews.
+   * goes on the draft that the subscription at Stripe makes when it renews. `meter_events`: what is used is
+   * sent to meters at Stripe, and Stripe's own prices charge it; line items stay in the ledger.
    */
-  @IsIn(['invoice', 'subscription'])
+  @IsIn(['invoice', 'subscription', 'meter_events'])
   @StripeOnly()
-  mode?: 'invoice' | 'subscription';
+  mode?: 'invoice' | 'subscription' | 'meter_events';
 
   /** With the mode `subscription`: the id of the subscription at Stripe. */
   @OfSubscriptionMode()
@@ -82,6 +93,7 @@ export class BillingDto {
 
   /** Whether invoices of our own are finalized, or left as drafts; true by default. Stripe's drafts are left to Stripe. */
   @IsBoolean()
+  @OfInvoices()
   @StripeOnly()
   finalize?: boolean;
 }

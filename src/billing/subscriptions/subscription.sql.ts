@@ -50,6 +50,7 @@ export function billingOf(row: {
   readonly provider: Billing['provider'];
   readonly finalize: boolean;
   readonly stripe_subscription_id: string | null;
+  readonly sends_meter_events: boolean;
 }): Billing {
   return row.provider === 'stripe'
     ? {
@@ -59,5 +60,5 @@ export function billingOf(row: {
           stripeSubscription: row.stripe_subscription_id,
         }),
       }
-    : { provider: 'none' };
+    : { provider: 'none', ...(row.sends_meter_events && { sendsMeterEvents: true }) };
 }

@@ -3,7 +3,11 @@ import { type Anchor } from '../periods/cadence.js';
 
 /** Who collects what a subscription costs: nobody but our own ledger, or Stripe. */
 export type Billing =
-  | { readonly provider: 'none' }
+  | {
+      readonly provider: 'none';
+      /** What is used goes to Stripe's meters, and Stripe's own prices charge it; no line item does. */
+      readonly sendsMeterEvents?: true;
+    }
   | {
       readonly provider: 'stripe';
       /** Whether invoices of our own are finalized, or left as drafts for a person. */

@@ -190,6 +190,9 @@ function toInput(body: CreateSubscriptionDto): NewSubscription {
 }
 
 function toBilling(body: BillingDto): Billing {
+  if (body.mode === 'meter_events') {
+    return { provider: 'none', sendsMeterEvents: true };
+  }
   return body.provider === 'stripe'
     ? {
         provider: 'stripe',
@@ -259,7 +262,9 @@ function toResponse({
 
 function toBillingResponse(billing: Billing): BillingResponse {
   if (billing.provider === 'none') {
-    return { provider: 'none' };
+    return billing.sendsMeterEvents === true
+      ? { provider: 'stripe', mode: 'meter_events' }
+      : { provider: 'none' };
   }
   const { finalize, stripeSubscription } = billing;
   return stripeSubscription === undefined

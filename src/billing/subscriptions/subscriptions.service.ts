@@ -215,7 +215,9 @@ export class SubscriptionsService {
       const detail = `there is no customer '${input.customer}'`;
       throw invalidField('customer', 'unknown_customer', detail);
     }
-    if (input.billing.provider === 'stripe' && customer.stripeCustomerId === null) {
+    const { billing } = input;
+    const needsStripe = billing.provider === 'stripe' || billing.sendsMeterEvents === true;
+    if (needsStripe && customer.stripeCustomerId === null) {
       const detail = 'has no stripe_customer_id, which billing by Stripe needs';
       throw invalidField('customer', 'no_stripe_customer', detail);
     }

@@ -38,10 +38,11 @@ interface SubscriptionRow {
   readonly finalize: boolean;
   readonly created_at: Date;
   readonly stripe_subscription_id: string | null;
+  readonly sends_meter_events: boolean;
 }
 
 const STORED = `id, customer_id, plan_id, starts_at, ends_at, anchor, anchor_at, trial_ends_at,
-  time_zone, provider, finalize, created_at, stripe_subscription_id`;
+  time_zone, provider, finalize, created_at, stripe_subscription_id, sends_meter_events`;
 const COLUMNS = `${STORED}, last_bill, ${PAUSES}, ${PLAN_CHANGES}`;
 const FROM = 'subscriptions AS subscription';
 
@@ -55,7 +56,7 @@ export class SubscriptionsStore {
     try {
       await this.database.query(
         `INSERT INTO subscriptions (${STORED})
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
         [
           subscription.id,
           subscription.customerId,
@@ -70,6 +71,7 @@ export class SubscriptionsStore {
           billing.provider === 'stripe' && billing.finalize,
           subscription.createdAt,
           (billing.provider === 'stripe' ? billing.stripeSubscription : null) ?? null,
+          billing.provider === 'none' && billing.sendsMeterEvents === true,
         ],
       );
     } catch (error) {
@@ -147,6 +149,12 @@ export class SubscriptionsStore {
 
 /** Throws conflict when that is what the database refused. */
 function refuseOverlap(error: unknown): void {
+  if (violates(error, 'subscriptions_send_once')) {
+    throw conflict(
+      'meter_events_overlap',
+      "The customer has a subscription already that sends its usage to Stripe's meters and is not over by then.",
+    );
+  }
   if (violates(error, 'subscriptions_no_overlap')) {
     throw conflict(
       'subscription_overlaps',

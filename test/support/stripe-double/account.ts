@@ -6,9 +6,12 @@ import type {
   Event,
   InvoiceItem,
   InvoiceRecord,
+  Meter,
+  MeterEventRecord,
   Origin,
   PaymentMethod,
   Subscription,
+  ThinEvent,
 } from './objects.js';
 
 /** The version of the API whose shapes this double speaks; the one `stripe` 23.1 pins. */
@@ -27,6 +30,9 @@ interface Snapshot {
   items: InvoiceItem[];
   invoices: InvoiceRecord[];
   subscriptions: Subscription[];
+  meters: Meter[];
+  meterEvents: MeterEventRecord[];
+  thinEvents: ThinEvent[];
   events: Event[];
   replies: [string, StoredReply][];
 }
@@ -42,6 +48,9 @@ export class Account {
   readonly items = new Map<string, InvoiceItem>();
   readonly invoices = new Map<string, InvoiceRecord>();
   readonly subscriptions = new Map<string, Subscription>();
+  readonly meters = new Map<string, Meter>();
+  readonly meterEvents = new Map<string, MeterEventRecord>();
+  readonly thinEvents = new Map<string, ThinEvent>();
   readonly events = new Map<string, Event>();
   /** Replies kept by idempotency key until they are expired on demand. */
   readonly replies = new Map<string, StoredReply>();
@@ -84,6 +93,9 @@ export class Account {
       items: [...this.items.values()],
       invoices: [...this.invoices.values()],
       subscriptions: [...this.subscriptions.values()],
+      meters: [...this.meters.values()],
+      meterEvents: [...this.meterEvents.values()],
+      thinEvents: [...this.thinEvents.values()],
       events: [...this.events.values()],
       replies: [...this.replies],
     };
@@ -97,6 +109,9 @@ export class Account {
     fill(this.items, snapshot.items, (object) => object.id);
     fill(this.invoices, snapshot.invoices, ({ head }) => head.id);
     fill(this.subscriptions, snapshot.subscriptions, (object) => object.id);
+    fill(this.meters, snapshot.meters, (object) => object.id);
+    fill(this.meterEvents, snapshot.meterEvents, (object) => object.id);
+    fill(this.thinEvents, snapshot.thinEvents, (object) => object.id);
     fill(this.events, snapshot.events, (object) => object.id);
     for (const [key, reply] of snapshot.replies) {
       this.replies.set(key, reply);

@@ -48,4 +48,11 @@ export const eventRoutes: Route[] = [
     }
     return event;
   }),
+  route('GET', '/v2/core/events/:id', {}, ({ account, id }) => {
+    const event = account.thinEvents.get(id);
+    if (event === undefined) {
+      throw noSuch('event', id, 'id', 404);
+    }
+    return event;
+  }),
 ];

@@ -11,6 +11,8 @@ const LENGTHS = {
   ii: 24,
   il: 24,
   in: 24,
+  mtr: 24,
+  mtre: 24,
   pm: 24,
   price: 24,
   prod: 14,

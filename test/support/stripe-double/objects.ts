@@ -70,6 +70,36 @@ interface SubscriptionItem {
   subscription: string;
 }
 
+/** `event_name` is unique among those that are active. */
+export type Meter = Stripe.Billing.Meter;
+
+/** A meter event as held: also when it came, and what became of it. */
+export interface MeterEventRecord {
+  id: string;
+  event_name: string;
+  identifier: string;
+  payload: Record<string, string>;
+  timestamp: number;
+  received: number;
+  /** Refused events were answered with 200, and count for nobody. */
+  state: 'counted' | 'cancelled' | 'refused';
+  /** Why it was refused, in words of `v1.billing.meter.error_report_triggered`; null else. */
+  error: { code: string; message: string } | null;
+  /** Whether that was told by an event. */
+  reported: boolean;
+}
+
+/** An event of the API v2, with the data that only fetching it answers. */
+export interface ThinEvent {
+  id: string;
+  object: 'v2.core.event';
+  type: string;
+  created: string;
+  livemode: false;
+  related_object: { id: string; type: string; url: string } | null;
+  data: Record<string, unknown>;
+}
+
 type InvoiceStatus = 'draft' | 'open' | 'paid' | 'uncollectible' | 'void';
 
 export type InvoiceHead = Omit<

@@ -3,6 +3,8 @@ import { customerRoutes } from './customers.js';
 import { eventRoutes } from './events.js';
 import { invoiceItemRoutes } from './invoice-items.js';
 import { invoiceRoutes } from './invoices.js';
+import { meterRoutes } from './meters.js';
+import { meterEventRoutes } from './meter-events.js';
 import { paymentMethodRoutes } from './payment-methods.js';
 import type { Route } from './routes.js';
 import { subscriptionRoutes } from './subscriptions.js';
@@ -15,5 +17,7 @@ export const routes: Route[] = [
   ...invoiceItemRoutes,
   ...invoiceRoutes,
   ...subscriptionRoutes,
+  ...meterRoutes,
+  ...meterEventRoutes,
   ...eventRoutes,
 ];

@@ -6,7 +6,8 @@ import { control, CONTROL_PATH } from './control.js';
 import { FaultBook, type FaultOrder } from './faults.js';
 import { advance } from './invoice-life.js';
 import { type Concurrency, Limits, type LimitSettings } from './limits.js';
-import type { Event, Invoice, Subscription } from './objects.js';
+import { reportMeterErrors } from './meter-events.js';
+import type { Event, Invoice, Subscription, ThinEvent } from './objects.js';
 import { cancel, finalizeDue, type NewSubscription, renew, subscribe } from './subscriptions.js';
 import { RequestLog, type RequestRecord } from './request-log.js';
 import { StateFile } from './state-file.js';
@@ -217,6 +218,18 @@ export class StripeDouble {
     const event = this.account.emit(type, object, { id: null, idempotency_key: null });
     await this.commit();
     return event;
+  }
+
+  /**
+   * Tells of the meter events that were refused since the last time, as Stripe does some while after they
+   * came: by thin events, which the test hands over as it likes.
+   *
+   * @param samples how many of them an event names at most
+   */
+  async reportMeterErrors(samples = 5): Promise<ThinEvent[]> {
+    const events = reportMeterErrors(this.account, samples);
+    await this.commit();
+    return structuredClone(events);
   }
 
   /** A copy of all that the account holds. */
