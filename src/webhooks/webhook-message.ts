@@ -2,6 +2,8 @@
 
 /** Every type of message and what it tells; a new type is a row here. */
 const MESSAGE_TYPES = {
+  'billing.usage_reported':
+    'A line item was written that the platform behind the endpoint collects.',
   'billing_period.closed': 'A billing period was closed and its line items were written.',
   'billing_period.fees_charged':
     'A first billing period began, and line items were written of its fees in advance.',
@@ -27,6 +29,8 @@ const MESSAGE_TYPES = {
   'source.rejecting': 'The share of records of a source that are refused has reached its limit.',
   'source.silent': 'Nothing was stored from a source for longer than it is expected to send.',
   'usage.check_failed': 'What meters had counted was not what the stored events come to.',
+  'usage.reported':
+    'A scheduled report of what was used so far, and of the difference to the one before.',
   'webhook.test': 'Somebody asked for a test of the endpoint.',
 } as const satisfies Record<string, string>;
 

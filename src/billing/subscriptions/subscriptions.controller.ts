@@ -190,15 +190,20 @@ function toInput(body: CreateSubscriptionDto): NewSubscription {
 }
 
 function toBilling(body: BillingDto): Billing {
-  return body.provider === 'stripe'
-    ? {
+  switch (body.provider) {
+    case 'none':
+      return { provider: 'none' };
+    case 'webhook':
+      return { provider: 'webhook', webhookEndpoint: body.webhook_endpoint ?? '' };
+    case 'stripe':
+      return {
         provider: 'stripe',
         finalize: body.finalize ?? true,
         ...(body.stripe_subscription !== undefined && {
           stripeSubscription: body.stripe_subscription,
         }),
-      }
-    : { provider: 'none' };
+      };
+  }
 }
 
 function toWhenEnding(at: string): CancelAt['when'] {
@@ -258,8 +263,11 @@ function toResponse({
 }
 
 function toBillingResponse(billing: Billing): BillingResponse {
-  if (billing.provider === 'none') {
-    return { provider: 'none' };
+  if (billing.provider !== 'stripe') {
+    const { provider } = billing;
+    return provider === 'none'
+      ? { provider }
+      : { provider, webhook_endpoint: billing.webhookEndpoint };
   }
   const { finalize, stripeSubscription } = billing;
   return stripeSubscription === undefined
