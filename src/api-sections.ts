@@ -90,6 +90,11 @@ const API_SECTIONS: readonly ApiSection[] = [
     ],
   },
   {
+    name: 'Usage reports',
+    description: 'What was used so far, told on a schedule.',
+    paths: ['/api/v1/usage-reports'],
+  },
+  {
     name: 'API keys',
     description: 'Who may do what.',
     paths: ['/api/v1/api-keys'],

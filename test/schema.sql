@@ -147,6 +147,22 @@ CREATE TABLE draft_queues (
   CONSTRAINT draft_queues_pkey PRIMARY KEY (stripe_subscription_id)
 );
 
+CREATE TABLE external_line_items (
+  line_item_id text NOT NULL,
+  invoice_id text NOT NULL,
+  webhook_endpoint_id text NOT NULL,
+  message_id text NOT NULL,
+  queued_at timestamp with time zone NOT NULL,
+  acknowledged_at timestamp with time zone,
+  external_id text,
+  due_at timestamp with time zone,
+  CONSTRAINT external_line_items_endpoint_fkey FOREIGN KEY (webhook_endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE RESTRICT,
+  CONSTRAINT external_line_items_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices(id) ON DELETE RESTRICT,
+  CONSTRAINT external_line_items_line_item_fkey FOREIGN KEY (line_item_id) REFERENCES line_items(id) ON DELETE RESTRICT,
+  CONSTRAINT external_line_items_message_unique UNIQUE (message_id),
+  CONSTRAINT external_line_items_pkey PRIMARY KEY (line_item_id)
+);
+
 CREATE TABLE idempotency_keys (
   api_key_id text NOT NULL,
   idempotency_key text NOT NULL,
@@ -183,9 +199,11 @@ CREATE TABLE invoices (
   updated_at timestamp with time zone NOT NULL,
   stripe_subscription_id text,
   stripe_account_id text,
+  provider text NOT NULL DEFAULT 'stripe'::text,
   CONSTRAINT invoices_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
   CONSTRAINT invoices_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT invoices_pkey PRIMARY KEY (id),
+  CONSTRAINT invoices_provider_check CHECK (((provider = 'stripe'::text) OR ((provider = 'webhook'::text) AND (stripe_invoice_id IS NULL) AND (stripe_subscription_id IS NULL)))),
   CONSTRAINT invoices_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'draft'::text, 'open'::text, 'paid'::text, 'uncollectible'::text, 'void'::text, 'deleted'::text]))),
   CONSTRAINT invoices_stripe_unique UNIQUE (stripe_invoice_id)
 );
@@ -774,6 +792,7 @@ CREATE TABLE subscriptions (
   last_bill text NOT NULL DEFAULT 'after_grace'::text,
   stripe_subscription_id text,
   sends_meter_events boolean NOT NULL DEFAULT false,
+  webhook_endpoint_id text,
   CONSTRAINT subscriptions_anchor_check CHECK ((((anchor = 'calendar'::text) AND (anchor_at IS NULL)) OR ((anchor = 'anniversary'::text) AND (anchor_at IS NOT NULL)))),
   CONSTRAINT subscriptions_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT subscriptions_last_bill_check CHECK ((last_bill = ANY (ARRAY['after_grace'::text, 'at_once'::text, 'period_end'::text]))),
@@ -784,9 +803,12 @@ CREATE TABLE subscriptions (
   CONSTRAINT subscriptions_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT,
   CONSTRAINT subscriptions_provider_check CHECK ((provider = ANY (ARRAY['none'::text, 'stripe'::text]))),
   CONSTRAINT subscriptions_send_once EXCLUDE USING gist (customer_id WITH =, tstzrange(starts_at, COALESCE(ends_at, 'infinity'::timestamp with time zone)) WITH &&) WHERE (sends_meter_events),
+  CONSTRAINT subscriptions_provider_check CHECK ((provider = ANY (ARRAY['none'::text, 'stripe'::text, 'webhook'::text]))),
   CONSTRAINT subscriptions_span_check CHECK (((ends_at IS NULL) OR (ends_at >= starts_at))),
   CONSTRAINT subscriptions_stripe_subscription_check CHECK (((stripe_subscription_id IS NULL) OR (provider = 'stripe'::text))),
-  CONSTRAINT subscriptions_trial_check CHECK (((trial_ends_at IS NULL) OR (trial_ends_at > starts_at)))
+  CONSTRAINT subscriptions_trial_check CHECK (((trial_ends_at IS NULL) OR (trial_ends_at > starts_at))),
+  CONSTRAINT subscriptions_webhook_check CHECK (((provider = 'webhook'::text) = (webhook_endpoint_id IS NOT NULL))),
+  CONSTRAINT subscriptions_webhook_endpoint_fkey FOREIGN KEY (webhook_endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE RESTRICT
 );
 
 CREATE TABLE threshold_crossings (
@@ -1013,6 +1035,55 @@ CREATE TABLE usage_rebuilds (
   CONSTRAINT usage_rebuilds_span_check CHECK (((starts_at <= done_to) AND (done_to <= ends_at) AND (step_hours > 0)))
 );
 
+CREATE TABLE usage_report_runs (
+  id text NOT NULL,
+  usage_report_id text NOT NULL,
+  slot_at timestamp with time zone NOT NULL,
+  missed_from timestamp with time zone,
+  started_at timestamp with time zone NOT NULL,
+  last_period_id text,
+  message_count integer NOT NULL,
+  finished_at timestamp with time zone,
+  CONSTRAINT usage_report_runs_once UNIQUE (usage_report_id, slot_at),
+  CONSTRAINT usage_report_runs_pkey PRIMARY KEY (id),
+  CONSTRAINT usage_report_runs_report_fkey FOREIGN KEY (usage_report_id) REFERENCES usage_reports(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE usage_report_totals (
+  usage_report_id text NOT NULL,
+  billing_period_id text NOT NULL,
+  run_id text NOT NULL,
+  message_id text NOT NULL,
+  revision integer NOT NULL,
+  lines jsonb NOT NULL,
+  is_final boolean NOT NULL,
+  CONSTRAINT usage_report_totals_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
+  CONSTRAINT usage_report_totals_pkey PRIMARY KEY (usage_report_id, billing_period_id),
+  CONSTRAINT usage_report_totals_report_fkey FOREIGN KEY (usage_report_id) REFERENCES usage_reports(id) ON DELETE RESTRICT,
+  CONSTRAINT usage_report_totals_run_fkey FOREIGN KEY (run_id) REFERENCES usage_report_runs(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE usage_reports (
+  id text NOT NULL,
+  name text NOT NULL,
+  customer_id text,
+  plan_id text,
+  schedule text NOT NULL,
+  cron text NOT NULL,
+  time_zone text NOT NULL,
+  webhook_endpoint_id text,
+  created_at timestamp with time zone NOT NULL,
+  next_slot_at timestamp with time zone,
+  archived_at timestamp with time zone,
+  CONSTRAINT usage_reports_archived_check CHECK (((archived_at IS NULL) OR (next_slot_at IS NULL))),
+  CONSTRAINT usage_reports_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT usage_reports_endpoint_fkey FOREIGN KEY (webhook_endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE RESTRICT,
+  CONSTRAINT usage_reports_pkey PRIMARY KEY (id),
+  CONSTRAINT usage_reports_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT,
+  CONSTRAINT usage_reports_schedule_check CHECK ((schedule = ANY (ARRAY['hourly'::text, 'daily'::text, 'cron'::text]))),
+  CONSTRAINT usage_reports_subject_check CHECK (((customer_id IS NULL) <> (plan_id IS NULL)))
+);
+
 CREATE TABLE usage_rollups (
   subject text NOT NULL,
   meter integer NOT NULL,
@@ -1150,6 +1221,7 @@ CREATE INDEX billing_periods_closed_end ON public.billing_periods USING btree (e
 CREATE INDEX billing_periods_due ON public.billing_periods USING btree (closes_at) WHERE (state = 'open'::text);
 CREATE INDEX billing_periods_fees_due ON public.billing_periods USING btree (fees_due_at) WHERE (fees_due_at IS NOT NULL);
 CREATE INDEX billing_periods_late ON public.billing_periods USING btree (subscription_id) WHERE (late_since IS NOT NULL);
+CREATE INDEX billing_periods_plan_version ON public.billing_periods USING btree (plan_version_id, id);
 CREATE INDEX billing_periods_unwatched ON public.billing_periods USING btree (cut_off_batch) WHERE ((state = 'closed'::text) AND (NOT is_watched));
 CREATE INDEX customer_standings_due ON public.customer_standings USING btree (next_change_at) WHERE (next_change_at IS NOT NULL);
 CREATE INDEX customer_standings_standing ON public.customer_standings USING btree (standing, customer_id) WHERE (standing <> 'good'::text);
@@ -1157,6 +1229,8 @@ CREATE INDEX customer_subject_changes_open ON public.customer_subject_changes US
 CREATE INDEX customer_subjects_customer ON public.customer_subjects USING btree (customer_id);
 CREATE INDEX customer_suspensions_customer ON public.customer_suspensions USING btree (customer_id);
 CREATE INDEX draft_queues_due ON public.draft_queues USING btree (next_look_at) WHERE (next_look_at IS NOT NULL);
+CREATE INDEX external_line_items_invoice ON public.external_line_items USING btree (invoice_id);
+CREATE INDEX external_line_items_waiting ON public.external_line_items USING btree (line_item_id) WHERE (acknowledged_at IS NULL);
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX ingest_batches_pending ON public.ingest_batches USING btree (id) WHERE (fold IS NULL);
 CREATE INDEX invoices_billing_period ON public.invoices USING btree (billing_period_id);
@@ -1209,6 +1283,8 @@ CREATE INDEX usage_events_sequence ON ONLY public.usage_events USING btree (sour
 CREATE INDEX usage_events_subject_time ON ONLY public.usage_events USING btree (subject, "time");
 CREATE INDEX usage_events_time ON ONLY public.usage_events USING brin ("time") WITH (autosummarize='on');
 CREATE INDEX usage_rebuilds_open ON public.usage_rebuilds USING btree (id) WHERE (finished_at IS NULL);
+CREATE INDEX usage_report_runs_unfinished ON public.usage_report_runs USING btree (usage_report_id, slot_at) WHERE (finished_at IS NULL);
+CREATE INDEX usage_reports_due ON public.usage_reports USING btree (next_slot_at) WHERE (next_slot_at IS NOT NULL);
 CREATE INDEX usage_rollups_meter_hour ON public.usage_rollups USING btree (meter, hour);
 CREATE INDEX webhook_attempts_started ON public.webhook_attempts USING btree (started_at);
 CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (endpoint_id, next_attempt_at, id) WHERE (state = 'pending'::text);

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { DraftsModule } from './drafts/drafts.module.js';
+import { ExternalModule } from './external/external.module.js';
 import { ExplanationsModule } from './explanations/explanations.module.js';
 import { InvoicesModule } from './invoices/invoices.module.js';
 import { LedgerModule } from './ledger/ledger.module.js';
@@ -10,6 +11,7 @@ import { StandingModule } from './standing/standing.module.js';
 import { SubscriptionsModule } from './subscriptions/subscriptions.module.js';
 import { SyncModule } from './sync/sync.module.js';
 import { ThresholdsModule } from './thresholds/thresholds.module.js';
+import { UsageReportsModule } from './usage-reports/usage-reports.module.js';
 
 @Module({
   imports: [
@@ -19,11 +21,13 @@ import { ThresholdsModule } from './thresholds/thresholds.module.js';
     InvoicesModule,
     SyncModule,
     DraftsModule,
+    ExternalModule,
     ExplanationsModule,
     StandingModule,
     ReconciliationModule,
     ThresholdsModule,
     MeterEventsModule,
+    UsageReportsModule,
   ],
 })
 export class BillingModule {}

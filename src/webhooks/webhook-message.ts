@@ -67,7 +67,10 @@ export function messageBody(
 
 /** The key of the customer whom `data` names; null when it names none. */
 export function customerOf(data: MessageContent['data']): string | null {
-  return 'customer' in data ? data.customer : null;
+  if (!('customer' in data)) {
+    return null;
+  }
+  return typeof data.customer === 'string' ? data.customer : data.customer.key;
 }
 
 /** The example of a type, as it would be published. */

@@ -57,6 +57,6 @@ import { WebhooksService } from './webhooks.service.js';
     RetentionService,
     RetentionWorker,
   ],
-  exports: [WebhooksService, WebhooksReader],
+  exports: [WebhooksService, WebhooksReader, DeliveriesService],
 })
 export class WebhooksModule {}

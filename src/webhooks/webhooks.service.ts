@@ -56,6 +56,18 @@ export class WebhooksService {
   }
 
   /**
+   * Queues a message for one endpoint, whatever types it asked for. For one that is disabled it waits;
+   * for one that was deleted the delivery fails.
+   *
+   * @throws when no transaction is under way
+   */
+  async publishTo(endpointId: string, content: MessageContent): Promise<PublishedMessage> {
+    this.database.assertTransaction();
+    const addressees = { endpointIds: [endpointId], only: endpointId, isTest: false };
+    return await this.queue(content, addressees);
+  }
+
+  /**
    * Queues a test for one endpoint, whatever types it asked for: the example of a type, or a
    * `webhook.test` that names the endpoint.
    */

@@ -7,20 +7,21 @@ import { JudgingService } from '../../src/billing/thresholds/judging.service.js'
 import { NoticingService } from '../../src/billing/thresholds/noticing.service.js';
 import { FoldService } from '../../src/usage/fold.service.js';
 import { perUnit, startBilling, type TestBilling } from '../support/billing.js';
-import { Fuse, strideOf } from '../support/mortal.js';
-import { startReplica } from '../support/replica.js';
+import { type Fuse, strideOf } from '../support/mortal.js';
+import { type Replica, startReplica } from '../support/replica.js';
 import { judgeAll, threshold } from '../support/thresholds.js';
 
 const TIME = '2026-11-10T11:00:00Z';
 const LEASE_MS = 31_000;
 
 let billing: TestBilling;
-let replica: Pick<TestBilling, 'get'>;
-const fuse = new Fuse();
+let replica: Replica;
+let fuse: Fuse;
 
 beforeAll(async () => {
   billing = await startBilling('2026-11-10T12:00:00Z');
-  replica = await startReplica(billing, fuse);
+  replica = await startReplica(billing);
+  ({ fuse } = replica);
 });
 
 afterAll(async () => {

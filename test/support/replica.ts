@@ -4,7 +4,15 @@ import { Clock } from '../../src/kernel/clock.js';
 import { Database } from '../../src/platform/database/database.js';
 import { type TestBilling } from './billing.js';
 import { silentLog, testConfig } from './config.js';
-import { type Fuse, MortalDatabase } from './mortal.js';
+import { Fuse, MortalDatabase } from './mortal.js';
+
+type Class<T> = abstract new (...parameters: never[]) => T;
+
+/** Another process on the database of the first, which dies when its fuse says so. */
+export interface Replica {
+  readonly fuse: Fuse;
+  get<T>(type: Class<T>): T;
+}
 
 /** Dies around the end of a snapshot at a cut-off, too. */
 class MortalReplicaDatabase extends MortalDatabase {
@@ -31,21 +39,25 @@ class MortalReplicaDatabase extends MortalDatabase {
   }
 }
 
-/** Another process on the same database, which dies when the fuse says so. Never closed: it opens nothing of its own. */
+/**
+ * The whole application once more, on the same database and clock, without HTTP and with no worker
+ * running. Never closed: it opens nothing of its own.
+ */
 export async function startReplica(
-  billing: TestBilling,
-  fuse: Fuse,
-): Promise<Pick<TestBilling, 'get'>> {
-  const { dataSource } = billing.db.database;
-  const config = testConfig({ METERLINE_ROLE: 'api' });
+  { db, clock }: TestBilling,
+  env: Record<string, string> = {},
+): Promise<Replica> {
+  const { dataSource } = db.database;
+  const fuse = new Fuse();
+  const config = testConfig({ METERLINE_ROLE: 'api', ...env });
   const module = await Test.createTestingModule({
-    imports: [AppModule.with({ config, log: silentLog, dataSource, databaseUrl: billing.db.url })],
+    imports: [AppModule.with({ config, log: silentLog, dataSource, databaseUrl: db.url })],
   })
     .overrideProvider(Clock)
-    .useValue(billing.clock)
+    .useValue(clock)
     .overrideProvider(Database)
     .useValue(new MortalReplicaDatabase(dataSource, fuse))
     .setLogger(silentLog)
     .compile();
-  return { get: (type) => module.get(type) };
+  return { fuse, get: (type) => module.get(type) };
 }

@@ -37,7 +37,7 @@ export class PeriodEntryService {
     private readonly webhooks: WebhooksService,
   ) {}
 
-  /** Writes the line items and, with the provider Stripe, an invoice and what sync has to do for it, or a look for the draft that is to carry them. */
+  /** Writes the line items and, unless nobody collects them, an invoice and what has to be told of it to whom, or a look for the draft that is to carry them. */
   async enter(
     { period, charges, adjustments, isApart = false }: Entry,
     cutOffBatch: bigint,
@@ -73,8 +73,9 @@ export class PeriodEntryService {
     if (billing.provider === 'none' || items.length === 0) {
       return items;
     }
-    const { finalize } = billing;
-    const invoice = { customerId, billingPeriodId: id, currency, finalize, now };
+    const finalize = billing.provider === 'stripe' && billing.finalize;
+    const { provider } = billing;
+    const invoice = { customerId, billingPeriodId: id, currency, finalize, provider, now };
     return await this.invoices.carry(invoice, items);
   }
 

@@ -51,14 +51,20 @@ export function billingOf(row: {
   readonly finalize: boolean;
   readonly stripe_subscription_id: string | null;
   readonly sends_meter_events: boolean;
+  readonly webhook_endpoint_id: string | null;
 }): Billing {
-  return row.provider === 'stripe'
-    ? {
+  switch (row.provider) {
+    case 'none':
+      return { provider: 'none', ...(row.sends_meter_events && { sendsMeterEvents: true }) };
+    case 'webhook':
+      return { provider: 'webhook', webhookEndpoint: row.webhook_endpoint_id ?? '' };
+    case 'stripe':
+      return {
         provider: 'stripe',
         finalize: row.finalize,
         ...(row.stripe_subscription_id !== null && {
           stripeSubscription: row.stripe_subscription_id,
         }),
-      }
-    : { provider: 'none', ...(row.sends_meter_events && { sendsMeterEvents: true }) };
+      };
+  }
 }

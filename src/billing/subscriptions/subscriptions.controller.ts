@@ -193,15 +193,20 @@ function toBilling(body: BillingDto): Billing {
   if (body.mode === 'meter_events') {
     return { provider: 'none', sendsMeterEvents: true };
   }
-  return body.provider === 'stripe'
-    ? {
+  switch (body.provider) {
+    case 'none':
+      return { provider: 'none' };
+    case 'webhook':
+      return { provider: 'webhook', webhookEndpoint: body.webhook_endpoint ?? '' };
+    case 'stripe':
+      return {
         provider: 'stripe',
         finalize: body.finalize ?? true,
         ...(body.stripe_subscription !== undefined && {
           stripeSubscription: body.stripe_subscription,
         }),
-      }
-    : { provider: 'none' };
+      };
+  }
 }
 
 function toWhenEnding(at: string): CancelAt['when'] {
@@ -265,6 +270,9 @@ function toBillingResponse(billing: Billing): BillingResponse {
     return billing.sendsMeterEvents === true
       ? { provider: 'stripe', mode: 'meter_events' }
       : { provider: 'none' };
+  }
+  if (billing.provider === 'webhook') {
+    return { provider: 'webhook', webhook_endpoint: billing.webhookEndpoint };
   }
   const { finalize, stripeSubscription } = billing;
   return stripeSubscription === undefined
