@@ -27,6 +27,11 @@ const MESSAGE_TYPES = {
   'source.rejecting': 'The share of records of a source that are refused has reached its limit.',
   'source.silent': 'Nothing was stored from a source for longer than it is expected to send.',
   'usage.check_failed': 'What meters had counted was not what the stored events come to.',
+  'webhook_endpoint.disabled':
+    'A webhook endpoint was disabled by its receiver, or since it did nothing but fail.',
+  'webhook_endpoint.failing':
+    'A webhook endpoint fails, and is disabled when it goes on like that.',
+  'webhook_endpoint.recovered': 'A webhook endpoint that was told to be failing works again.',
   'webhook.test': 'Somebody asked for a test of the endpoint.',
 } as const satisfies Record<string, string>;
 

@@ -2,20 +2,26 @@ import { type Config } from '../../src/platform/config.js';
 import { type Database } from '../../src/platform/database/database.js';
 import { AddressRules } from '../../src/platform/outbound/address-rules.js';
 import { OutboundHttp } from '../../src/platform/outbound/outbound-http.js';
+import { Sealer } from '../../src/platform/sealer.js';
 import { ClaimsStore } from '../../src/webhooks/deliveries/claims.store.js';
-import {
-  DeliveriesService,
-  type RecordedAttempt,
-} from '../../src/webhooks/deliveries/deliveries.service.js';
+import { DeliveriesService } from '../../src/webhooks/deliveries/deliveries.service.js';
 import { DeliveriesStore } from '../../src/webhooks/deliveries/deliveries.store.js';
 import { DeliveryClient } from '../../src/webhooks/deliveries/delivery.client.js';
+import { FollowUpService } from '../../src/webhooks/deliveries/follow-up.service.js';
+import {
+  type RecordedAttempt,
+  RecordingService,
+} from '../../src/webhooks/deliveries/recording.service.js';
 import { RetriesService } from '../../src/webhooks/deliveries/retries.service.js';
 import { EndpointsService } from '../../src/webhooks/endpoints/endpoints.service.js';
+import { HealthStore } from '../../src/webhooks/endpoints/health.store.js';
+import { SecretsService } from '../../src/webhooks/endpoints/secrets.service.js';
+import { SecretsStore } from '../../src/webhooks/endpoints/secrets.store.js';
 import { EndpointsStore } from '../../src/webhooks/endpoints/endpoints.store.js';
 import { MessagesStore } from '../../src/webhooks/messages.store.js';
 import { WebhooksReader } from '../../src/webhooks/webhooks.reader.js';
 import { WebhooksService } from '../../src/webhooks/webhooks.service.js';
-import { testConfig } from './config.js';
+import { silentLog, testConfig } from './config.js';
 import { type FakeClock } from './fake-clock.js';
 
 export interface Webhooks {
@@ -24,6 +30,8 @@ export interface Webhooks {
   readonly reader: WebhooksReader;
   readonly deliveries: DeliveriesService;
   readonly retries: RetriesService;
+  readonly secrets: SecretsService;
+  readonly messages: MessagesStore;
   /** Sweeps, claims what is due and delivers it, once. */
   deliverDue(): Promise<RecordedAttempt[]>;
   close(): Promise<void>;
@@ -42,11 +50,19 @@ export function createWebhooks(
   const endpointsStore = new EndpointsStore(database);
   const messagesStore = new MessagesStore(database);
   const deliveriesStore = new DeliveriesStore(database);
-  const client = new DeliveryClient(outbound, config);
-  const deliveries = new DeliveriesService(new ClaimsStore(database), client, database, clock);
+  const healthStore = new HealthStore(database);
+  const sealer = new Sealer(config);
+  const claims = new ClaimsStore(database);
+  const client = new DeliveryClient(outbound, sealer, config);
+  const webhooks = new WebhooksService(messagesStore, endpointsStore, database, clock);
+  const followUp = new FollowUpService(healthStore, webhooks);
+  const recording = new RecordingService(claims, followUp, database, clock, silentLog);
+  const deliveries = new DeliveriesService(claims, client, recording, database, clock, config);
   return {
-    endpoints: new EndpointsService(endpointsStore, outbound, database, clock),
-    webhooks: new WebhooksService(messagesStore, endpointsStore, database, clock),
+    endpoints: new EndpointsService(endpointsStore, healthStore, outbound, sealer, database, clock),
+    webhooks,
+    secrets: new SecretsService(new SecretsStore(database), sealer, database, clock),
+    messages: messagesStore,
     reader: new WebhooksReader(endpointsStore, messagesStore, deliveriesStore),
     deliveries,
     retries: new RetriesService(deliveriesStore, endpointsStore, database, clock),

@@ -132,6 +132,32 @@ describe('readOutboundUrl', () => {
     expect(readOutboundUrl(url, strict).fault?.code).toBe(code);
   });
 
+  it('refuses ports that are not named, usual ones too, before anybody is asked for the name', () => {
+    const some = new AddressRules(
+      ['10.0.0.0/8'],
+      [
+        [443, 443],
+        [8_000, 8_999],
+      ],
+    );
+    const codes = [
+      'https://a.example/',
+      'https://a.example:8443/',
+      'https://a.example:22/',
+      'https://a.example:9000/',
+      'http://10.1.1.1/',
+      'http://10.1.1.1:8000/',
+    ].map((url) => readOutboundUrl(url, some).fault?.code);
+    expect(codes).toEqual([
+      undefined,
+      undefined,
+      'forbidden_port',
+      'forbidden_port',
+      'forbidden_port',
+      undefined,
+    ]);
+  });
+
   it('takes https at public addresses and names', () => {
     for (const url of ['https://8.8.8.8/', 'https://hooks.acme.example:8443/in?a=1']) {
       expect(readOutboundUrl(url, strict).fault).toBeNull();

@@ -1,4 +1,4 @@
-/* Deliveries that a person wants to see tried again, after all attempts or a 410 have failed. */
+/* Deliveries that a person wants to see tried again, after they have failed, or not to be tried any more. */
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { conflict, notFound } from '../../kernel/errors.js';
@@ -32,6 +32,21 @@ export class RetriesService {
         throw conflict('not_failed', `The webhook delivery '${id}' is ${delivery.state}.`);
       }
       return { ...delivery, state: 'pending', nextAttemptAt: now, finishedAt: null };
+    });
+  }
+
+  /** Gives up a delivery that waits: what stands behind it, where order counts, may go on. */
+  async giveUp(id: string): Promise<WebhookDelivery> {
+    return await this.database.transaction(async () => {
+      const delivery = await this.store.find(id, 'for update');
+      if (delivery === null) {
+        throw notFound('webhook delivery', id);
+      }
+      const now = this.clock.now();
+      if (!(await this.store.giveUp(id, now))) {
+        throw conflict('not_pending', `The webhook delivery '${id}' is ${delivery.state}.`);
+      }
+      return { ...delivery, state: 'failed', nextAttemptAt: null, finishedAt: now };
     });
   }
 }
