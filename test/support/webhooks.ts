@@ -65,7 +65,7 @@ export function createWebhooks(
     messages: messagesStore,
     reader: new WebhooksReader(endpointsStore, messagesStore, deliveriesStore),
     deliveries,
-    retries: new RetriesService(deliveriesStore, endpointsStore, database, clock),
+    retries: new RetriesService(deliveriesStore, endpointsStore, healthStore, database, clock),
     deliverDue: async () => {
       await deliveries.sweep();
       const claimed = await deliveries.claim(50);

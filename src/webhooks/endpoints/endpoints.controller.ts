@@ -34,11 +34,7 @@ import {
   UpdateWebhookEndpointDto,
   WebhookEndpointResponse,
 } from './webhook-endpoint.dto.js';
-import {
-  type DeliveryOptions,
-  type EndpointChanges,
-  type OrderBlock,
-} from './webhook-endpoint.js';
+import { type DeliveryOptions, type EndpointChanges, type OrderBlock } from './webhook-endpoint.js';
 
 @Controller('api/v1/webhook-endpoints')
 export class EndpointsController {

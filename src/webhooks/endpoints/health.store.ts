@@ -84,6 +84,14 @@ export class HealthStore {
     );
   }
 
+  /** Lets an endpoint that is left alone be probed now; nothing when it is not. Primary key. */
+  async endHold(id: string, now: Date): Promise<void> {
+    await this.database.query(
+      `UPDATE webhook_endpoints SET held_until = $2 WHERE id = $1 AND held_until > $2`,
+      [id, now],
+    );
+  }
+
   /** Ends the use of an endpoint; false when it is not in use any more. */
   async disable(id: string, reason: DisabledReason, now: Date): Promise<boolean> {
     const rows = await this.database.query(
