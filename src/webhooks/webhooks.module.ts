@@ -5,6 +5,8 @@ import { DeliveriesService } from './deliveries/deliveries.service.js';
 import { DeliveriesStore } from './deliveries/deliveries.store.js';
 import { DeliveriesWorker } from './deliveries/deliveries.worker.js';
 import { DeliveryClient } from './deliveries/delivery.client.js';
+import { DeliveryFigures } from './deliveries/delivery-figures.js';
+import { FiguresStore } from './deliveries/figures.store.js';
 import { FollowUpService } from './deliveries/follow-up.service.js';
 import { RecordingService } from './deliveries/recording.service.js';
 import { RetriesService } from './deliveries/retries.service.js';
@@ -33,6 +35,8 @@ import { WebhooksService } from './webhooks.service.js';
     DeliveriesStore,
     ClaimsStore,
     DeliveryClient,
+    FiguresStore,
+    DeliveryFigures,
     FollowUpService,
     RecordingService,
     DeliveriesService,

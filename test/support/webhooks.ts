@@ -22,7 +22,7 @@ import { MessagesStore } from '../../src/webhooks/messages.store.js';
 import { WebhooksReader } from '../../src/webhooks/webhooks.reader.js';
 import { WebhooksService } from '../../src/webhooks/webhooks.service.js';
 import { silentLog, testConfig } from './config.js';
-import { type FakeClock } from './fake-clock.js';
+import { type Clock } from '../../src/kernel/clock.js';
 
 export interface Webhooks {
   readonly endpoints: EndpointsService;
@@ -40,7 +40,7 @@ export interface Webhooks {
 /** The webhooks feature on a database, allowed to reach 127.0.0.0/8. */
 export function createWebhooks(
   database: Database,
-  clock: FakeClock,
+  clock: Clock,
   config: Config = testConfig({
     WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8',
     WEBHOOK_TIMEOUT_MS: '1000',

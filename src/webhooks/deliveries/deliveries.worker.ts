@@ -10,6 +10,7 @@ import { Poller } from '../../platform/jobs/poller.js';
 import { Log } from '../../platform/log.js';
 import { MessagesStore } from '../messages.store.js';
 import { DeliveriesService } from './deliveries.service.js';
+import { DeliveryFigures } from './delivery-figures.js';
 import { type RecordedAttempt } from './recording.service.js';
 import { type OutgoingDelivery } from './webhook-delivery.js';
 
@@ -31,6 +32,7 @@ export class DeliveriesWorker extends Poller {
     private readonly workerOutage: Outage,
     private readonly log: Log,
     private readonly deliveries: DeliveriesService,
+    private readonly figures: DeliveryFigures,
     messages: MessagesStore,
   ) {
     super('webhook deliveries', config, workerOutage);
@@ -91,7 +93,9 @@ export class DeliveriesWorker extends Poller {
     }
   }
 
-  private report({ claim, result, state }: RecordedAttempt): void {
+  private report(recorded: RecordedAttempt): void {
+    const { claim, result, state } = recorded;
+    this.figures.count(recorded);
     this.log.event('delivery.attempted', {
       delivery_id: claim.id,
       endpoint_id: claim.endpointId,
