@@ -54,7 +54,9 @@ describe('senders of webhooks that are killed', () => {
       );
       return rows.length === 0;
     });
-    expect(await db.database.query(`SELECT FROM webhook_deliveries WHERE state = 'failed'`)).toEqual([]);
+    expect(
+      await db.database.query(`SELECT FROM webhook_deliveries WHERE state = 'failed'`),
+    ).toEqual([]);
     const bodies = new Map<string, Set<string>>();
     for (const { headers, body } of receiver.requests) {
       new Webhook(endpoint.secret).verify(body, headers as Record<string, string>);

@@ -164,7 +164,10 @@ describe('webhooks', () => {
       const rotated = await service.post(`${path}/rotate-secret`);
       expect(rotated).toMatchObject({
         status: 200,
-        body: { secret: expect.stringMatching(/^whsec_/), previous_secret_until: expect.any(String) },
+        body: {
+          secret: expect.stringMatching(/^whsec_/),
+          previous_secret_until: expect.any(String),
+        },
       });
       expect(await service.post(`${path}/rotate-secret`)).toMatchObject({
         status: 409,
@@ -172,7 +175,10 @@ describe('webhooks', () => {
       });
       expect(
         await service.post(`${path}/rotate-secret`, { overlap_seconds: 604_801 }),
-      ).toMatchObject({ status: 400, body: { errors: [{ field: 'overlap_seconds', code: 'max' }] } });
+      ).toMatchObject({
+        status: 400,
+        body: { errors: [{ field: 'overlap_seconds', code: 'max' }] },
+      });
       expect(await service.post(`${path}/rotate-secret`, { overlap_seconds: 0 })).toMatchObject({
         body: { previous_secret_until: null },
       });
