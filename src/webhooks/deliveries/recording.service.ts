@@ -63,10 +63,13 @@ export class RecordingService {
       return;
     }
     this.isWriting = true;
-    while (this.waiting.length > 0) {
-      await this.writeBatch(this.waiting.splice(0, MAX_BATCH));
+    try {
+      while (this.waiting.length > 0) {
+        await this.writeBatch(this.waiting.splice(0, MAX_BATCH));
+      }
+    } finally {
+      this.isWriting = false;
     }
-    this.isWriting = false;
   }
 
   private async writeBatch(batch: readonly Waiting[]): Promise<void> {

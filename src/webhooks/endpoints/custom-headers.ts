@@ -13,8 +13,18 @@ const VALUE = /^[\x21-\x7E](?:[\x20-\x7E]*[\x21-\x7E])?$/;
  * request, and what the signature stands on, in whatever dialect a receiver reads it.
  */
 const DENIED = new Set([
-  ...['connection', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
-  ...['host', 'content-length', 'content-type', 'content-encoding', 'expect', 'user-agent'],
+  'connection',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'host',
+  'content-length',
+  'content-type',
+  'content-encoding',
+  'expect',
+  'user-agent',
 ]);
 const DENIED_PREFIX = /^(?:proxy-|webhook-|svix-)/;
 

@@ -59,8 +59,15 @@ export class EndpointsService {
     const secret = newSecret();
     const id = newId('we');
     const endpoint: WebhookEndpoint = {
-      ...{ id, url, types, description, createdAt: this.clock.now() },
-      ...{ disabled: null, lastDisabledAt: null, health: HEALTHY, previousSecretUntil: null },
+      id,
+      url,
+      types,
+      description,
+      createdAt: this.clock.now(),
+      disabled: null,
+      lastDisabledAt: null,
+      health: HEALTHY,
+      previousSecretUntil: null,
       options: { ...DEFAULT_OPTIONS, ...options },
       sealedHeaders: this.sealHeaders(id, headers),
     };
