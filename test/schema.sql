@@ -1117,6 +1117,8 @@ CREATE TABLE webhook_attempts (
   error text,
   detail text,
   response text,
+  address text,
+  response_headers jsonb,
   CONSTRAINT webhook_attempts_delivery_fkey FOREIGN KEY (delivery_id) REFERENCES webhook_deliveries(id) ON DELETE CASCADE,
   CONSTRAINT webhook_attempts_end_check CHECK (((duration_ms IS NULL) = (outcome = 'unknown'::text))),
   CONSTRAINT webhook_attempts_number_unique UNIQUE (delivery_id, number),
@@ -1136,6 +1138,7 @@ CREATE TABLE webhook_deliveries (
   created_at timestamp with time zone NOT NULL,
   finished_at timestamp with time zone,
   replay_id text,
+  message_sequence bigint,
   CONSTRAINT webhook_deliveries_endpoint_fkey FOREIGN KEY (endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE RESTRICT,
   CONSTRAINT webhook_deliveries_lease_check CHECK (((lease_token IS NULL) = (leased_until IS NULL))),
   CONSTRAINT webhook_deliveries_message_fkey FOREIGN KEY (message_id) REFERENCES webhook_messages(id) ON DELETE RESTRICT,
@@ -1156,9 +1159,27 @@ CREATE TABLE webhook_endpoints (
   disabled_reason text,
   deleted_at timestamp with time zone,
   missed_from timestamp with time zone,
+  retry_waits_seconds integer[],
+  max_concurrency integer NOT NULL DEFAULT 5,
+  max_per_second integer,
+  is_ordered boolean NOT NULL DEFAULT false,
+  headers jsonb NOT NULL DEFAULT '{}'::jsonb,
+  previous_secret text,
+  previous_secret_until timestamp with time zone,
+  failing_since timestamp with time zone,
+  last_failed_at timestamp with time zone,
+  failure_count integer NOT NULL DEFAULT 0,
+  warned_percent integer NOT NULL DEFAULT 0,
+  held_until timestamp with time zone,
+  paced_until timestamp with time zone,
+  last_disabled_at timestamp with time zone,
+  CONSTRAINT webhook_endpoints_concurrency_check CHECK (((max_concurrency >= 1) AND (max_concurrency <= 100))),
   CONSTRAINT webhook_endpoints_disabled_check CHECK (((disabled_at IS NULL) = (disabled_reason IS NULL))),
+  CONSTRAINT webhook_endpoints_failing_check CHECK ((((failing_since IS NULL) = (failure_count = 0)) AND ((failing_since IS NULL) = (last_failed_at IS NULL)))),
   CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (id),
-  CONSTRAINT webhook_endpoints_reason_check CHECK ((disabled_reason = ANY (ARRAY['requested'::text, 'gone'::text])))
+  CONSTRAINT webhook_endpoints_previous_check CHECK (((previous_secret IS NULL) = (previous_secret_until IS NULL))),
+  CONSTRAINT webhook_endpoints_rate_check CHECK (((max_per_second >= 1) AND (max_per_second <= 1000))),
+  CONSTRAINT webhook_endpoints_reason_check CHECK ((disabled_reason = ANY (ARRAY['requested'::text, 'gone'::text, 'receiver'::text, 'failing'::text])))
 );
 
 CREATE TABLE webhook_messages (
@@ -1290,6 +1311,7 @@ CREATE INDEX webhook_attempts_started ON public.webhook_attempts USING btree (st
 CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (endpoint_id, next_attempt_at, id) WHERE (state = 'pending'::text);
 CREATE INDEX webhook_deliveries_endpoint ON public.webhook_deliveries USING btree (endpoint_id, id);
 CREATE INDEX webhook_deliveries_failed ON public.webhook_deliveries USING btree (id) WHERE (state = 'failed'::text);
+CREATE INDEX webhook_deliveries_in_order ON public.webhook_deliveries USING btree (endpoint_id, message_sequence NULLS FIRST, id) WHERE (state = 'pending'::text);
 CREATE INDEX webhook_deliveries_leased ON public.webhook_deliveries USING btree (endpoint_id, leased_until) WHERE (state = 'sending'::text);
 CREATE INDEX webhook_deliveries_replayed ON public.webhook_deliveries USING btree (replay_id) WHERE ((replay_id IS NOT NULL) AND (state = ANY (ARRAY['pending'::text, 'sending'::text])));
 CREATE INDEX webhook_messages_created ON public.webhook_messages USING btree (created_at);

@@ -2,7 +2,9 @@
  * The only reader of the environment. Everything is read and checked once, and all faults are
  * reported together, so that an operator mends a deployment in one go.
  */
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { type PortSpan } from './outbound/address-rules.js';
 import { StartError } from './start-error.js';
 
 /** Nest's token for the settings. */
@@ -56,13 +58,25 @@ export interface Config {
     /** Days that an invoice is past due before its customer is suspended. */
     readonly suspendAfterDays: number;
   };
-  readonly webhooks: {
-    readonly allowedCidrs: readonly string[];
-    readonly timeoutMs: number;
-    /** How long messages and their deliveries are kept, and how long attempts. */
-    readonly keepMessagesDays: number;
-    readonly keepAttemptsDays: number;
-  };
+  /** 32 bytes each: the first encrypts secrets, all of them decrypt; none: secrets are stored in the clear. */
+  readonly secretKeys: readonly Buffer[];
+  readonly webhooks: WebhookConfig;
+}
+
+export interface WebhookConfig {
+  readonly allowedCidrs: readonly string[];
+  readonly allowedPorts: readonly PortSpan[];
+  /** From the look-up of the name to the last byte of the answer. */
+  readonly timeoutMs: number;
+  /** How long messages and their deliveries are kept, and how long attempts. */
+  readonly keepMessagesDays: number;
+  readonly keepAttemptsDays: number;
+  /** Undefined: messages are sent straight to their receivers. */
+  readonly proxyUrl: URL | undefined;
+  /** PEM of authorities that are trusted besides those of Node. */
+  readonly ca: string | undefined;
+  /** PEM of what receivers are shown that ask for a certificate. */
+  readonly certificate: { readonly cert: string; readonly key: string } | undefined;
 }
 
 /** What a setting is called, what it is when not set, and what it does; README's table says the same. */
@@ -105,12 +119,19 @@ export const SETTINGS = {
   RECONCILE_HOUR: '3',
   // A month and its grace: until an invoice is paid or given up, mostly.
   RECONCILE_DAYS: '35',
+  METERLINE_SECRET_KEYS: undefined,
   WEBHOOK_ALLOWED_CIDRS: undefined,
+  // HTTP's own, and those that no privileged service listens on.
+  WEBHOOK_ALLOWED_PORTS: '80,443,1024-65535',
   WEBHOOK_TIMEOUT_MS: '10000',
   // A quarter, after which books are closed.
   WEBHOOK_KEEP_MESSAGES_DAYS: '90',
   // A month of answers is what somebody looks into who asks why one was not taken.
   WEBHOOK_KEEP_ATTEMPTS_DAYS: '30',
+  WEBHOOK_PROXY_URL: undefined,
+  WEBHOOK_CA_FILE: undefined,
+  WEBHOOK_CLIENT_CERT_FILE: undefined,
+  WEBHOOK_CLIENT_KEY_FILE: undefined,
 } as const satisfies Record<string, string | undefined>;
 
 type Setting = keyof typeof SETTINGS;
@@ -178,6 +199,22 @@ class Reader {
     return url;
   }
 
+  /** The text of the file that a setting names. */
+  file(name: Setting): string | undefined {
+    const path = this.text(name);
+    if (path === undefined) {
+      return undefined;
+    }
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      this.faults.push(
+        `${name}: ${path} cannot be read (${String((error as { code?: string }).code)})`,
+      );
+      return undefined;
+    }
+  }
+
   check(name: Setting, isRight: boolean, fault: string): void {
     if (!isRight) {
       this.faults.push(`${name}: ${fault}`);
@@ -199,10 +236,6 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     `must have at least ${MIN_ADMIN_KEY_LENGTH} characters`,
   );
   reader.url('DATABASE_URL', ['postgres:', 'postgresql:']);
-  const allowedCidrs = reader.list('WEBHOOK_ALLOWED_CIDRS');
-  for (const cidr of allowedCidrs) {
-    reader.check('WEBHOOK_ALLOWED_CIDRS', isCidr(cidr), `'${cidr}' is no CIDR such as 10.0.0.0/8`);
-  }
   const config: Config = {
     host: reader.required('HOST'),
     port: reader.whole('PORT', 0, 65_535),
@@ -220,12 +253,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     },
     stripe: readStripe(reader),
     standing: { suspendAfterDays: reader.whole('SUSPEND_AFTER_DAYS', 0, 36_500) },
-    webhooks: {
-      allowedCidrs,
-      timeoutMs: reader.whole('WEBHOOK_TIMEOUT_MS', 100, 30_000),
-      keepMessagesDays: reader.whole('WEBHOOK_KEEP_MESSAGES_DAYS', 1, 36_500),
-      keepAttemptsDays: reader.whole('WEBHOOK_KEEP_ATTEMPTS_DAYS', 1, 36_500),
-    },
+    secretKeys: readSecretKeys(reader),
+    webhooks: readWebhooks(reader),
   };
   reader.check(
     'MAX_BODIES_BYTES',
@@ -271,6 +300,54 @@ function readStripe(reader: Reader): Config['stripe'] {
       reader.required('RECONCILE_HOUR') === 'off' ? null : reader.whole('RECONCILE_HOUR', 0, 23),
     reconcileDays: reader.whole('RECONCILE_DAYS', 1, 400),
   };
+}
+
+/** Keys of AES-256. */
+const SECRET_KEY_BYTES = 32;
+
+function readSecretKeys(reader: Reader): Buffer[] {
+  const keys = reader
+    .list('METERLINE_SECRET_KEYS')
+    .map((text) => Buffer.from(text, /^[0-9a-f]{64}$/i.test(text) ? 'hex' : 'base64'));
+  reader.check(
+    'METERLINE_SECRET_KEYS',
+    keys.every((key) => key.length === SECRET_KEY_BYTES),
+    'each must be 32 bytes in base64 or hexadecimal, as `openssl rand -base64 32` makes them',
+  );
+  return keys;
+}
+
+function readWebhooks(reader: Reader): WebhookConfig {
+  const allowedCidrs = reader.list('WEBHOOK_ALLOWED_CIDRS');
+  for (const cidr of allowedCidrs) {
+    reader.check('WEBHOOK_ALLOWED_CIDRS', isCidr(cidr), `'${cidr}' is no CIDR such as 10.0.0.0/8`);
+  }
+  const cert = reader.file('WEBHOOK_CLIENT_CERT_FILE');
+  const key = reader.file('WEBHOOK_CLIENT_KEY_FILE');
+  reader.check(
+    'WEBHOOK_CLIENT_KEY_FILE',
+    (reader.text('WEBHOOK_CLIENT_CERT_FILE') === undefined) ===
+      (reader.text('WEBHOOK_CLIENT_KEY_FILE') === undefined),
+    'must be set together with WEBHOOK_CLIENT_CERT_FILE',
+  );
+  return {
+    allowedCidrs,
+    allowedPorts: reader.list('WEBHOOK_ALLOWED_PORTS').map((span) => readPorts(reader, span)),
+    timeoutMs: reader.whole('WEBHOOK_TIMEOUT_MS', 100, 30_000),
+    keepMessagesDays: reader.whole('WEBHOOK_KEEP_MESSAGES_DAYS', 1, 36_500),
+    keepAttemptsDays: reader.whole('WEBHOOK_KEEP_ATTEMPTS_DAYS', 1, 36_500),
+    proxyUrl: reader.url('WEBHOOK_PROXY_URL', ['http:', 'https:']),
+    ca: reader.file('WEBHOOK_CA_FILE'),
+    certificate: cert === undefined || key === undefined ? undefined : { cert, key },
+  };
+}
+
+function readPorts(reader: Reader, span: string): PortSpan {
+  const [first = '', last = first] = span.split('-');
+  const ports = [Number(first), Number(last)] as const;
+  const isSpan = /^\d+(?:-\d+)?$/.test(span) && ports[0] <= ports[1] && ports[1] <= 65_535;
+  reader.check('WEBHOOK_ALLOWED_PORTS', isSpan, `'${span}' is no port or span such as 8000-8999`);
+  return ports;
 }
 
 function isCidr(text: string): boolean {

@@ -12,6 +12,7 @@ import { Metrics } from './http/metrics.js';
 import { Log } from './log.js';
 import { AddressRules } from './outbound/address-rules.js';
 import { OutboundHttp } from './outbound/outbound-http.js';
+import { Sealer } from './sealer.js';
 import { SystemClock } from './system-clock.js';
 
 export interface PlatformOptions {
@@ -27,7 +28,9 @@ export interface PlatformOptions {
 export class PlatformModule {
   static with({ config, log, dataSource, databaseUrl }: PlatformOptions): DynamicModule {
     const database = new Database(dataSource);
-    const addressRules = new AddressRules(config.webhooks.allowedCidrs);
+    const { allowedCidrs, allowedPorts } = config.webhooks;
+    const rules = new AddressRules(allowedCidrs, allowedPorts);
+    const outbound = new OutboundHttp(rules, database, undefined, config.webhooks);
     return {
       module: PlatformModule,
       imports: [ScheduleModule.forRoot(), AccessModule],
@@ -37,12 +40,13 @@ export class PlatformModule {
         { provide: DATABASE_URL, useValue: databaseUrl },
         { provide: Log, useValue: log },
         { provide: Database, useValue: database },
-        { provide: OutboundHttp, useValue: new OutboundHttp(addressRules, database) },
+        { provide: OutboundHttp, useValue: outbound },
         { provide: Clock, useClass: SystemClock },
         Metrics,
         Outage,
+        Sealer,
       ],
-      exports: [CONFIG, DATABASE_URL, Log, Database, Clock, Metrics, Outage, OutboundHttp],
+      exports: [CONFIG, DATABASE_URL, Log, Database, Clock, Metrics, Outage, OutboundHttp, Sealer],
     };
   }
 }

@@ -6,6 +6,7 @@ import { Injectable } from '@nestjs/common';
 import { isId } from '../kernel/ids.js';
 import { Database } from '../platform/database/database.js';
 import { type Page, toPage } from '../platform/http/page.js';
+import { NEXT_SEQUENCE } from './message-order.sql.js';
 import { ANY_MESSAGE, type MessageFilter, type StateCounts } from './messages/message-filter.js';
 import { type MessageType, type WebhookMessage } from './webhook-message.js';
 
@@ -29,13 +30,18 @@ const COLUMNS =
 
 @Injectable()
 export class MessagesStore {
+  private readonly listeners: (() => void)[] = [];
+
   constructor(private readonly database: Database) {}
+
+  /** Calls the listener whenever deliveries were queued here and committed. */
+  onQueued(listener: () => void): void {
+    this.listeners.push(listener);
+  }
 
   /** The number of the next message. It stands inside the signed body, hence is drawn before the insert. */
   async nextSequence(): Promise<number> {
-    const rows = await this.database.query<{ sequence: string }>(
-      `SELECT nextval(pg_get_serial_sequence('webhook_messages', 'sequence')) AS sequence`,
-    );
+    const rows = await this.database.query<{ sequence: string }>(NEXT_SEQUENCE);
     return Number(rows[0]?.sequence);
   }
 
@@ -81,8 +87,10 @@ export class MessagesStore {
   ): Promise<void> {
     await this.database.query(
       `INSERT INTO webhook_deliveries
-         (id, message_id, endpoint_id, state, attempt_count, next_attempt_at, created_at)
-       SELECT queued.id, $1, queued.endpoint_id, 'pending', 0, $4, $4
+         (id, message_id, message_sequence, endpoint_id, state, attempt_count, next_attempt_at,
+          created_at)
+       SELECT queued.id, $1, (SELECT m.sequence FROM webhook_messages m WHERE m.id = $1),
+         queued.endpoint_id, 'pending', 0, $4, $4
        FROM unnest($2::text[], $3::text[]) AS queued (id, endpoint_id)`,
       [
         messageId,
@@ -91,6 +99,11 @@ export class MessagesStore {
         now,
       ],
     );
+    this.database.afterCommit(() => {
+      for (const listener of this.listeners) {
+        listener();
+      }
+    });
   }
 
   /** One message with how its deliveries stand; null when there is none (any more). Primary key. */

@@ -8,10 +8,15 @@ import {
   type WebhookDelivery,
 } from './deliveries/webhook-delivery.js';
 import { EndpointsStore } from './endpoints/endpoints.store.js';
-import { type WebhookEndpoint } from './endpoints/webhook-endpoint.js';
+import { type OrderBlock, type WebhookEndpoint } from './endpoints/webhook-endpoint.js';
 import { ANY_MESSAGE, type MessageFilter } from './messages/message-filter.js';
 import { MessagesStore } from './messages.store.js';
 import { type WebhookMessage } from './webhook-message.js';
+
+export interface ShownEndpoint extends WebhookEndpoint {
+  /** What keeps it from being sent more; null: nothing, or it is not sent to in order. */
+  readonly block: OrderBlock | null;
+}
 
 /** What may be asked about webhooks; secrets are never part of an answer. */
 @Injectable()
@@ -22,18 +27,29 @@ export class WebhooksReader {
     private readonly deliveries: DeliveriesStore,
   ) {}
 
-  /** One endpoint that was not deleted; throws not_found. */
-  async getEndpoint(id: string): Promise<WebhookEndpoint> {
+  /** One endpoint that was not deleted, and what keeps it from being sent more in order; throws not_found. */
+  async getEndpoint(id: string): Promise<ShownEndpoint> {
     const endpoint = await this.endpoints.find(id);
     if (endpoint === null) {
       throw notFound('webhook endpoint', id);
     }
-    return endpoint;
+    const [shown] = await this.withBlocks([endpoint]);
+    return shown ?? { ...endpoint, block: null };
   }
 
   /** Endpoints, newest first, without deleted ones. */
-  async listEndpoints(limit: number, before: string | null): Promise<Page<WebhookEndpoint>> {
-    return await this.endpoints.list(limit, before);
+  async listEndpoints(limit: number, before: string | null): Promise<Page<ShownEndpoint>> {
+    const page = await this.endpoints.list(limit, before);
+    return { ...page, items: await this.withBlocks(page.items) };
+  }
+
+  private async withBlocks(endpoints: readonly WebhookEndpoint[]): Promise<ShownEndpoint[]> {
+    const ordered = endpoints.filter(({ options }) => options.isOrdered).map(({ id }) => id);
+    const blocks =
+      ordered.length === 0
+        ? new Map<string, OrderBlock>()
+        : await this.deliveries.findBlocks(ordered);
+    return endpoints.map((endpoint) => ({ ...endpoint, block: blocks.get(endpoint.id) ?? null }));
   }
 
   /** Messages, newest first. */

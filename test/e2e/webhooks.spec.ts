@@ -60,6 +60,13 @@ describe('webhooks', () => {
       ['url', { ...valid, url: 'https://[::1]/' }, 'forbidden_address'],
       ['url', { ...valid, url: 'https://[::ffff:10.0.0.1]/' }, 'forbidden_address'],
       ['url', { ...valid, url: 'http://8.8.8.8/' }, 'forbidden_address'],
+      ['url', { ...valid, url: 'https://127.0.0.1:25/' }, 'forbidden_port'],
+      ['headers', { ...valid, headers: { 'webhook-id': 'mine' } }, 'is_headers'],
+      ['headers', { ...valid, headers: ['x-a'] }, 'is_headers'],
+      ['max_concurrency', { ...valid, max_concurrency: 101 }, 'max'],
+      ['max_per_second', { ...valid, max_per_second: 0 }, 'min'],
+      ['retry_schedule_seconds', { ...valid, retry_schedule_seconds: [0] }, 'min'],
+      ['ordered', { ...valid, ordered: 'yes' }, 'is_boolean'],
       ['url', { ...valid, url: `https://127.0.0.1/${'x'.repeat(2_048)}` }, 'is_text'],
       ['types', { ...valid, types: 'invoice.paid' }, 'is_array'],
       ['types', { ...valid, types: null }, 'is_array'],
@@ -93,6 +100,16 @@ describe('webhooks', () => {
         disabled_at: null,
         disabled_reason: null,
         missed_from: null,
+        retry_schedule_seconds: null,
+        max_concurrency: 5,
+        max_per_second: null,
+        ordered: false,
+        blocked_by: null,
+        header_names: [],
+        previous_secret_until: null,
+        failing_since: null,
+        failures: 0,
+        held_until: null,
         created_at: expect.any(String),
         secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=$/),
       });
@@ -136,6 +153,39 @@ describe('webhooks', () => {
         types: [],
         description: '',
       });
+      const wishes = {
+        retry_schedule_seconds: [5, 60],
+        max_concurrency: 2,
+        max_per_second: 10,
+        ordered: true,
+      };
+      const headers = { 'X-Token': 'of-the-gateway' };
+      const wished = await patch({ ...wishes, headers });
+      expect(wished).toMatchObject({ ...wishes, header_names: ['x-token'] });
+      expect(JSON.stringify(wished)).not.toContain('of-the-gateway');
+      const usual = { retry_schedule_seconds: null, max_per_second: null };
+      expect(await patch({ ...usual, headers: {} })).toMatchObject({ ...usual, header_names: [] });
+      const rotated = await service.post(`${path}/rotate-secret`);
+      expect(rotated).toMatchObject({
+        status: 200,
+        body: {
+          secret: expect.stringMatching(/^whsec_/),
+          previous_secret_until: expect.any(String),
+        },
+      });
+      expect(await service.post(`${path}/rotate-secret`)).toMatchObject({
+        status: 409,
+        body: { code: 'rotation_under_way' },
+      });
+      expect(
+        await service.post(`${path}/rotate-secret`, { overlap_seconds: 604_801 }),
+      ).toMatchObject({
+        status: 400,
+        body: { errors: [{ field: 'overlap_seconds', code: 'max' }] },
+      });
+      expect(await service.post(`${path}/rotate-secret`, { overlap_seconds: 0 })).toMatchObject({
+        body: { previous_secret_until: null },
+      });
       expect(await patch({ disabled: true })).toMatchObject({
         disabled_at: expect.any(String),
         disabled_reason: 'requested',
@@ -164,6 +214,8 @@ describe('webhooks', () => {
     ['POST', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}/replays`],
     ['GET', `${REPLAYS}/${UNKNOWN_REPLAY}`],
     ['POST', `${REPLAYS}/${UNKNOWN_REPLAY}/cancel`],
+    ['POST', `${DELIVERIES}/${UNKNOWN_DELIVERY}/give-up`],
+    ['POST', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}/rotate-secret`],
   ])('%s %s is not found', async (method, path) => {
     const body = method === 'GET' || method === 'DELETE' ? undefined : {};
     const answer = await service.request(method, path, { body });
@@ -189,6 +241,8 @@ describe('webhooks', () => {
     ['GET', REPLAYS, 'read'],
     ['GET', `${REPLAYS}/${UNKNOWN_REPLAY}`, 'read'],
     ['POST', `${REPLAYS}/${UNKNOWN_REPLAY}/cancel`, 'configure'],
+    ['POST', `${DELIVERIES}/${UNKNOWN_DELIVERY}/give-up`, 'configure'],
+    ['POST', `${ENDPOINTS}/${UNKNOWN_ENDPOINT}/rotate-secret`, 'configure'],
   ])('%s %s asks for the scope %s', async (method, path, scope) => {
     const send = async (key: string | null): Promise<unknown> =>
       await service.request(method, path, {
@@ -366,7 +420,12 @@ describe('webhooks', () => {
     });
     const attempts = await service.get(`${DELIVERIES}/${queued.body.delivery}/attempts`);
     expect(attempts.body).toMatchObject({
-      data: [{ number: 1, outcome: 'succeeded', status: 201, error: null, response: 'thanks' }],
+      data: [
+        {
+          ...{ number: 1, outcome: 'succeeded', status: 201, error: null, response: 'thanks' },
+          address: '127.0.0.1',
+        },
+      ],
       next_cursor: null,
     });
     const messages = await service.get(`${MESSAGES}?limit=1`);

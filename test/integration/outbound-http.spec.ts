@@ -75,7 +75,8 @@ describe('OutboundHttp', () => {
     expect(await post(client(LOCAL), target.url)).toEqual({
       kind: 'answered',
       status: 201,
-      retryAfter: null,
+      address: '127.0.0.1',
+      headers: expect.objectContaining({ 'transfer-encoding': 'chunked' }),
       start: 'thanks',
       cutBy: null,
     });

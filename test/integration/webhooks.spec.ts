@@ -5,16 +5,20 @@
  */
 import { Webhook } from 'standardwebhooks';
 import { type DeliveryState } from '../../src/webhooks/deliveries/webhook-delivery.js';
-import { LEASE_MS, MAX_PER_ENDPOINT } from '../../src/webhooks/deliveries/deliveries.service.js';
+import { leaseMsOf } from '../../src/webhooks/deliveries/deliveries.service.js';
 import { MAX_ATTEMPTS } from '../../src/webhooks/deliveries/settlement.js';
 import { CATALOGUE } from '../../src/webhooks/catalogue/catalogue.js';
+import { DEFAULT_MAX_CONCURRENCY } from '../../src/webhooks/endpoints/webhook-endpoint.js';
 import { exampleContent, type MessageType } from '../../src/webhooks/webhook-message.js';
 import { type PublishedMessage } from '../../src/webhooks/webhooks.service.js';
+import { testConfig } from '../support/config.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { type Receiver, startReceiver } from '../support/webhook-receiver.js';
 import { createWebhooks, type Webhooks } from '../support/webhooks.js';
 
+/** As long as the calls of `createWebhooks` may take. */
+const LEASE_MS = leaseMsOf(testConfig({ WEBHOOK_TIMEOUT_MS: '1000' }));
 const ANY = { endpointId: undefined, messageId: undefined, state: undefined };
 
 describe('webhooks', () => {
@@ -251,7 +255,7 @@ describe('webhooks', () => {
       expect(new Set(claimed.map((one) => one.id)).size).toBe(claimed.length);
       const { items } = await app.reader.listEndpoints(10, null);
       const counts = items.map(({ id }) => claimed.filter((one) => one.endpointId === id).length);
-      expect(counts).toEqual(Array.from({ length: endpoints }, () => MAX_PER_ENDPOINT));
+      expect(counts).toEqual(Array.from({ length: endpoints }, () => DEFAULT_MAX_CONCURRENCY));
     });
 
     it('serves every endpoint, though one has a long queue of older deliveries', async () => {
@@ -348,7 +352,7 @@ describe('webhooks', () => {
       const id = (await publish()).deliveryIds[0]!;
       await expect(app.retries.retry(id)).rejects.toMatchObject({ code: 'not_failed' });
       for (let count = 0; count < MAX_ATTEMPTS; count += 1) {
-        clock.advance(2 * 86_400_000);
+        clock.set((await delivery(id)).nextAttemptAt!);
         await app.deliverDue();
       }
       expect((await delivery(id)).state).toBe('failed');

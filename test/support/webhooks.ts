@@ -2,15 +2,21 @@ import { type Config } from '../../src/platform/config.js';
 import { type Database } from '../../src/platform/database/database.js';
 import { AddressRules } from '../../src/platform/outbound/address-rules.js';
 import { OutboundHttp } from '../../src/platform/outbound/outbound-http.js';
+import { Sealer } from '../../src/platform/sealer.js';
 import { ClaimsStore } from '../../src/webhooks/deliveries/claims.store.js';
-import {
-  DeliveriesService,
-  type RecordedAttempt,
-} from '../../src/webhooks/deliveries/deliveries.service.js';
+import { DeliveriesService } from '../../src/webhooks/deliveries/deliveries.service.js';
 import { DeliveriesStore } from '../../src/webhooks/deliveries/deliveries.store.js';
 import { DeliveryClient } from '../../src/webhooks/deliveries/delivery.client.js';
+import { FollowUpService } from '../../src/webhooks/deliveries/follow-up.service.js';
+import {
+  type RecordedAttempt,
+  RecordingService,
+} from '../../src/webhooks/deliveries/recording.service.js';
 import { RetriesService } from '../../src/webhooks/deliveries/retries.service.js';
 import { EndpointsService } from '../../src/webhooks/endpoints/endpoints.service.js';
+import { HealthStore } from '../../src/webhooks/endpoints/health.store.js';
+import { SecretsService } from '../../src/webhooks/endpoints/secrets.service.js';
+import { SecretsStore } from '../../src/webhooks/endpoints/secrets.store.js';
 import { EndpointsStore } from '../../src/webhooks/endpoints/endpoints.store.js';
 import { FeedService } from '../../src/webhooks/messages/feed.service.js';
 import { PositionsStore } from '../../src/webhooks/messages/positions.store.js';
@@ -23,8 +29,8 @@ import { RetentionService } from '../../src/webhooks/retention/retention.service
 import { RetentionStore } from '../../src/webhooks/retention/retention.store.js';
 import { WebhooksReader } from '../../src/webhooks/webhooks.reader.js';
 import { WebhooksService } from '../../src/webhooks/webhooks.service.js';
-import { testConfig } from './config.js';
-import { type FakeClock } from './fake-clock.js';
+import { silentLog, testConfig } from './config.js';
+import { type Clock } from '../../src/kernel/clock.js';
 
 export interface Webhooks {
   readonly endpoints: EndpointsService;
@@ -36,6 +42,8 @@ export interface Webhooks {
   readonly replays: ReplaysService;
   readonly missed: MissedService;
   readonly retention: RetentionService;
+  readonly secrets: SecretsService;
+  readonly messages: MessagesStore;
   /** Sweeps, claims what is due and delivers it, once. */
   deliverDue(): Promise<RecordedAttempt[]>;
   close(): Promise<void>;
@@ -44,7 +52,7 @@ export interface Webhooks {
 /** The webhooks feature on a database, allowed to reach 127.0.0.0/8. */
 export function createWebhooks(
   database: Database,
-  clock: FakeClock,
+  clock: Clock,
   config: Config = testConfig({
     WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8',
     WEBHOOK_TIMEOUT_MS: '1000',
@@ -54,17 +62,25 @@ export function createWebhooks(
   const endpointsStore = new EndpointsStore(database);
   const messagesStore = new MessagesStore(database);
   const deliveriesStore = new DeliveriesStore(database);
-  const client = new DeliveryClient(outbound, config);
-  const deliveries = new DeliveriesService(new ClaimsStore(database), client, database, clock);
+  const healthStore = new HealthStore(database);
+  const sealer = new Sealer(config);
+  const claims = new ClaimsStore(database);
+  const client = new DeliveryClient(outbound, sealer, config);
+  const webhooks = new WebhooksService(messagesStore, endpointsStore, database, clock);
+  const followUp = new FollowUpService(healthStore, webhooks);
+  const recording = new RecordingService(claims, followUp, database, clock, silentLog);
+  const deliveries = new DeliveriesService(claims, client, recording, database, clock, config);
   const positions = new PositionsStore(database);
   const missedStore = new MissedStore(database);
   const reader = new WebhooksReader(endpointsStore, messagesStore, deliveriesStore);
   return {
-    endpoints: new EndpointsService(endpointsStore, outbound, database, clock),
-    webhooks: new WebhooksService(messagesStore, endpointsStore, database, clock),
+    endpoints: new EndpointsService(endpointsStore, healthStore, outbound, sealer, database, clock),
+    webhooks,
+    secrets: new SecretsService(new SecretsStore(database), sealer, database, clock),
+    messages: messagesStore,
     reader,
     deliveries,
-    retries: new RetriesService(deliveriesStore, endpointsStore, database, clock),
+    retries: new RetriesService(deliveriesStore, endpointsStore, healthStore, database, clock),
     feed: new FeedService(messagesStore, positions),
     replays: new ReplaysService(
       new ReplaysStore(database),

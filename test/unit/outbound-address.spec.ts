@@ -112,6 +112,19 @@ describe('readOutboundUrl', () => {
     'https://[::ffff:127.0.0.1]/',
     'https://[0:0:0:0:0:ffff:7f00:1]/',
     'https://[::5efe:7f00:1]/',
+    'https://[::]/',
+    'https://[::7f00:1]/',
+    'https://[::ffff:0:7f00:1]/',
+    'https://[64:ff9b::7f00:1]/',
+    'https://[2002:7f00:1::]/',
+    'https://[2001:0:4136:e378:8000:63bf:3fff:fdd2]/',
+    'https://[fe80::1]/',
+    'https://[fd00:ec2::254]/',
+    'https://[ff02::1]/',
+    'https://①②⑦.⓪.⓪.①/',
+    'https://127%2e0%2e0%2e1/',
+    'https://0x7F.0.0.0x1/',
+    'https://017700000001/',
     'https://0/',
     'https://169.254.169.254/latest/meta-data',
   ])('forbids the address in %s', (url) => {
@@ -130,6 +143,32 @@ describe('readOutboundUrl', () => {
     ['https://user@hooks.acme.example/', 'has_userinfo'],
   ])('refuses %p as %s', (url, code) => {
     expect(readOutboundUrl(url, strict).fault?.code).toBe(code);
+  });
+
+  it('refuses ports that are not named, usual ones too, before anybody is asked for the name', () => {
+    const some = new AddressRules(
+      ['10.0.0.0/8'],
+      [
+        [443, 443],
+        [8_000, 8_999],
+      ],
+    );
+    const codes = [
+      'https://a.example/',
+      'https://a.example:8443/',
+      'https://a.example:22/',
+      'https://a.example:9000/',
+      'http://10.1.1.1/',
+      'http://10.1.1.1:8000/',
+    ].map((url) => readOutboundUrl(url, some).fault?.code);
+    expect(codes).toEqual([
+      undefined,
+      undefined,
+      'forbidden_port',
+      'forbidden_port',
+      'forbidden_port',
+      undefined,
+    ]);
   });
 
   it('takes https at public addresses and names', () => {

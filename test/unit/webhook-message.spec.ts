@@ -45,7 +45,7 @@ describe('sign', () => {
       timestampSeconds: 1_614_265_330,
       body: '{"test": 2432232314}',
     };
-    expect(sign('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', content)).toBe(
+    expect(sign(['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'], content)).toBe(
       'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
     );
   });
@@ -59,7 +59,7 @@ describe('sign', () => {
           new Date(timestampSeconds * 1_000),
           body,
         );
-        expect(sign(secret, { id: 'msg_1', timestampSeconds, body })).toBe(expected);
+        expect(sign([secret], { id: 'msg_1', timestampSeconds, body })).toBe(expected);
       }),
     );
   });

@@ -1,6 +1,6 @@
 /* Hears, in the transaction that records it, that an endpoint has taken the message of a line item. */
 import { Injectable } from '@nestjs/common';
-import { type Answer, DeliveriesService } from '../../webhooks/deliveries/deliveries.service.js';
+import { type Answer, RecordingService } from '../../webhooks/deliveries/recording.service.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
 import { readExternalId } from './external-line.js';
 import { ExternalLinesStore } from './external-lines.store.js';
@@ -9,12 +9,12 @@ import { ProgressService } from './progress.service.js';
 @Injectable()
 export class AcknowledgingService {
   constructor(
-    deliveries: DeliveriesService,
+    recording: RecordingService,
     private readonly store: ExternalLinesStore,
     private readonly invoices: InvoicesService,
     private readonly progress: ProgressService,
   ) {
-    deliveries.onAnswered(async (answer) => {
+    recording.onAnswered(async (answer) => {
       await this.acknowledge(answer);
     });
   }

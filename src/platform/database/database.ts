@@ -24,6 +24,8 @@ export class Database {
    * off until the next begins: Node 20 and 22 pay for it with every promise of the process.
    */
   private underWay = 0;
+  /** What is to be done when a transaction under way has committed. */
+  private readonly afterwards = new WeakMap<EntityManager, (() => void)[]>();
   /** Settles when the snapshot behind a lock that is being taken has been taken. */
   private turn: Promise<unknown> = Promise.resolve();
 
@@ -58,10 +60,35 @@ export class Database {
     if (this.current.getStore() !== undefined) {
       return await run();
     }
-    return await this.retrying(
+    const { result, afterwards } = await this.retrying(
       async () =>
-        await this.dataSource.transaction(async (manager) => await this.within(manager, run)),
+        await this.dataSource.transaction(async (manager) => {
+          const inner = await this.within(manager, run);
+          return { result: inner, afterwards: this.afterwards.get(manager) ?? [] };
+        }),
     );
+    for (const listener of afterwards) {
+      listener();
+    }
+    return result;
+  }
+
+  /**
+   * Does something once the transaction under way has committed, and not at all if it does not; at once
+   * when there is none. For signals: what must happen has to be a row of the transaction. Must not throw.
+   */
+  afterCommit(run: () => void): void {
+    const manager = this.current.getStore();
+    if (manager === undefined) {
+      run();
+      return;
+    }
+    const waiting = this.afterwards.get(manager);
+    if (waiting === undefined) {
+      this.afterwards.set(manager, [run]);
+    } else {
+      waiting.push(run);
+    }
   }
 
   /**

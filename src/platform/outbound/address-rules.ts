@@ -15,11 +15,20 @@ export type AddressKind = 'public' | 'allowed' | 'forbidden';
  */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
 
+/** The first and the last port of a span. */
+export type PortSpan = readonly [number, number];
+
 export class AddressRules {
   private readonly allowed: readonly [Address, number][];
 
-  /** @param allowedCidrs networks that are not public but may be reached; checked by the configuration */
-  constructor(allowedCidrs: readonly string[]) {
+  /**
+   * @param allowedCidrs networks that are not public but may be reached; checked by the configuration
+   * @param ports first and last of the spans that may be called, wherever they are; none: all
+   */
+  constructor(
+    allowedCidrs: readonly string[],
+    private readonly ports: readonly PortSpan[] = [],
+  ) {
     this.allowed = allowedCidrs.map((cidr) => ipaddr.parseCIDR(cidr));
   }
 
@@ -42,6 +51,13 @@ export class AddressRules {
     }
     const isGlobal = address instanceof ipaddr.IPv4 || address.match(GLOBAL_UNICAST);
     return isGlobal && address.range() === 'unicast' ? 'public' : 'forbidden';
+  }
+
+  /** Whether a service that listens there may be called: what talks TLS by mistake is no receiver of webhooks. */
+  permitsPort(port: number): boolean {
+    return (
+      this.ports.length === 0 || this.ports.some(([first, last]) => port >= first && port <= last)
+    );
   }
 
   /** Whether a call may go there: encrypted to public addresses, any way to networks that were named. */

@@ -16,6 +16,13 @@ export type Resolve = (
   callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
 ) => void;
 
+/** What is trusted besides the usual, and what is shown to who asks. */
+export interface Tls {
+  readonly ca?: string[];
+  readonly cert?: string;
+  readonly key?: string;
+}
+
 /** Longest wait for a socket; the caller's deadline is usually shorter. */
 const CONNECT_TIMEOUT_MS = 30_000;
 
@@ -48,13 +55,40 @@ function noAddress(hostname: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${hostname} has no address`), { code: 'ENOTFOUND' });
 }
 
+/**
+ * Look-ups of the same name under way are made once, and everybody gets the answer. node:dns's `lookup`
+ * holds one of the four threads that also read files: without this, one endpoint whose name server does
+ * not answer would take them all, and no other endpoint's name would be found.
+ */
+export function sharedResolve(resolve: Resolve): Resolve {
+  const waiting = new Map<string, Parameters<Resolve>[2][]>();
+  return (hostname, options, callback) => {
+    const key = `${hostname} ${options.family ?? 0}`;
+    const others = waiting.get(key);
+    if (others !== undefined) {
+      others.push(callback);
+      return;
+    }
+    const callbacks = [callback];
+    waiting.set(key, callbacks);
+    resolve(hostname, options, (error, addresses) => {
+      waiting.delete(key);
+      for (const each of callbacks) {
+        each(error, addresses);
+      }
+    });
+  };
+}
+
 /** The connector of undici for one protocol, with a look-up that vets. */
 export function vettedConnector(
   rules: AddressRules,
   protocol: string,
   resolve: Resolve,
+  tls: Tls,
 ): buildConnector.connector {
   return buildConnector({
+    ...tls,
     lookup: vettedLookup(rules, protocol, resolve),
     timeout: CONNECT_TIMEOUT_MS,
   });

@@ -5,12 +5,20 @@
 import { lookup } from 'node:dns';
 import { isIP } from 'node:net';
 import { type OnApplicationShutdown } from '@nestjs/common';
-import { Agent, type Dispatcher, request } from 'undici';
+import { type Dispatcher, request } from 'undici';
 import { type Database } from '../database/database.js';
 import { type AddressRules } from './address-rules.js';
-import { guardedConnector, type Resolve, vettedConnector } from './guarded-connector.js';
-import { type OutboundFault, outboundFaultOf } from './outbound-fault.js';
-import { FORBIDDEN_ADDRESS, hostOf, readOutboundUrl, type UrlFault } from './outbound-url.js';
+import { AddressWatch, type WatchedCall } from './address-watch.js';
+import { createEgress, type EgressOptions } from './egress.js';
+import { type Resolve, sharedResolve } from './guarded-connector.js';
+import { addressIn, type OutboundFault, outboundFaultOf } from './outbound-fault.js';
+import {
+  FORBIDDEN_ADDRESS,
+  hostOf,
+  readOutboundUrl,
+  type UrlFault,
+  type UrlVerdict,
+} from './outbound-url.js';
 
 /** Longer answers are cut off: nothing in them is needed. */
 const MAX_RESPONSE_BYTES = 65_536;
@@ -18,8 +26,7 @@ const MAX_RESPONSE_BYTES = 65_536;
 export const KEPT_RESPONSE_BYTES = 4_096;
 /** A check of input waits no longer for a name; the call itself checks again. */
 const RESOLVE_TIMEOUT_MS = 3_000;
-/** Idle sockets are closed sooner than most receivers do it, so that few calls meet a closed one. */
-const KEEP_ALIVE_MS = 4_000;
+const STRAIGHT: EgressOptions = { proxyUrl: undefined, ca: undefined, certificate: undefined };
 
 export interface OutboundRequest {
   readonly url: string;
@@ -33,40 +40,53 @@ export type OutboundResult =
   | {
       readonly kind: 'answered';
       readonly status: number;
-      readonly retryAfter: string | null;
+      /** Names in lower case; several headers of one name are one text, with commas. */
+      readonly headers: Readonly<Record<string, string>>;
+      /** Of the machine that was talked to: the receiver, or the egress proxy. */
+      readonly address: string | null;
       /** The first 4 KB; bytes that are no UTF-8 show as U+FFFD. */
       readonly start: string;
       /** Null when the whole answer came; the status is known all the same. */
       readonly cutBy: OutboundFault | null;
     }
-  | { readonly kind: 'failed'; readonly fault: OutboundFault; readonly detail: string };
+  | {
+      readonly kind: 'failed';
+      readonly fault: OutboundFault;
+      readonly detail: string;
+      /** Null when it did not come as far as an address. */
+      readonly address: string | null;
+    };
 
 export class OutboundHttp implements OnApplicationShutdown {
-  private readonly agent: Agent;
+  private readonly egress: Dispatcher;
+  private readonly resolve: Resolve;
+  private readonly watch = new AddressWatch();
+  private readonly isProxied: boolean;
 
-  /** @param resolve how names are looked up; tests give names of their own */
+  /**
+   * @param resolve how names are looked up; tests give names of their own
+   * @param options with a proxy, names are its business: the guard sees to literal addresses only
+   */
   constructor(
     private readonly rules: AddressRules,
     private readonly database: Database,
-    private readonly resolve: Resolve = lookup,
+    resolve: Resolve = lookup,
+    options: EgressOptions = STRAIGHT,
   ) {
-    const http = guardedConnector(rules, vettedConnector(rules, 'http:', resolve));
-    const https = guardedConnector(rules, vettedConnector(rules, 'https:', resolve));
-    this.agent = new Agent({
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_MS,
-      connect: (options, callback) => {
-        (options.protocol === 'https:' ? https : http)(options, callback);
-      },
-    });
+    this.isProxied = options.proxyUrl !== undefined;
+    this.resolve = sharedResolve(resolve);
+    this.egress = createEgress(rules, this.resolve, options);
   }
 
   /**
    * What forbids the URL, null when nothing does. A name that does not resolve now may do so later
    * and is no fault; one that leads to a forbidden address is.
+   *
+   * @throws when a transaction is under way, since a name server may take its time
    */
   async findFault(text: string): Promise<UrlFault | null> {
-    const { url, fault } = readOutboundUrl(text, this.rules);
+    this.database.assertNoTransaction();
+    const { url, fault } = this.readUrl(text);
     if (fault !== null) {
       return fault;
     }
@@ -83,28 +103,44 @@ export class OutboundHttp implements OnApplicationShutdown {
    */
   async post({ url: text, headers, body, timeoutMs }: OutboundRequest): Promise<OutboundResult> {
     this.database.assertNoTransaction();
-    const { url, fault } = readOutboundUrl(text, this.rules);
+    const { url, fault } = this.readUrl(text);
     if (fault !== null) {
-      return { kind: 'failed', fault: 'blocked', detail: `The URL ${fault.detail}` };
+      const detail = `The URL ${fault.detail}`;
+      return { kind: 'failed', fault: 'blocked', detail, address: null };
     }
     const signal = AbortSignal.timeout(timeoutMs);
+    const call: WatchedCall = { address: null };
     try {
-      const response = await request(url, {
-        method: 'POST',
-        headers,
-        body,
-        signal,
-        dispatcher: this.agent,
-      });
-      return { kind: 'answered', ...describe(response), ...(await readStart(response.body)) };
+      const response = await this.watch.start(
+        call,
+        async () =>
+          await request(url, { method: 'POST', headers, body, signal, dispatcher: this.egress }),
+      );
+      const { address } = call;
+      return {
+        kind: 'answered',
+        address,
+        ...describe(response),
+        ...(await readStart(response.body)),
+      };
     } catch (error) {
-      return { kind: 'failed', fault: outboundFaultOf(error), detail: String(error) };
+      const address = call.address ?? addressIn(error);
+      return { kind: 'failed', fault: outboundFaultOf(error), detail: String(error), address };
     }
   }
 
   /** Closes idle sockets; calls under way were waited for before. */
   async onApplicationShutdown(): Promise<void> {
-    await this.agent.destroy();
+    this.watch.close();
+    await this.egress.destroy();
+  }
+
+  /** Plain http is for networks that were named; where a name leads, only the proxy knows. */
+  private readUrl(text: string): UrlVerdict {
+    const verdict = readOutboundUrl(text, this.rules);
+    const { url } = verdict;
+    const isUnknown = url?.protocol === 'http:' && isIP(hostOf(url)) === 0;
+    return this.isProxied && isUnknown ? { url: null, fault: FORBIDDEN_ADDRESS } : verdict;
   }
 
   /** All addresses of a host; none when it does not resolve in time. */
@@ -122,15 +158,15 @@ export class OutboundHttp implements OnApplicationShutdown {
   }
 }
 
-function describe(response: Dispatcher.ResponseData): {
+function describe({ statusCode, headers }: Dispatcher.ResponseData): {
   status: number;
-  retryAfter: string | null;
+  headers: Record<string, string>;
 } {
-  const retryAfter = response.headers['retry-after'];
-  return {
-    status: response.statusCode,
-    retryAfter: typeof retryAfter === 'string' ? retryAfter : null,
-  };
+  const texts = Object.entries(headers).map(([name, value = '']) => [
+    name,
+    Array.isArray(value) ? value.join(', ') : value,
+  ]);
+  return { status: statusCode, headers: Object.fromEntries(texts) as Record<string, string> };
 }
 
 /** Reads until the end, the limit or the deadline. undici's own limit would throw the beginning away too. */

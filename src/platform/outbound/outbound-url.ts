@@ -3,7 +3,8 @@ import { isIP } from 'node:net';
 import { type AddressRules } from './address-rules.js';
 
 export interface UrlFault {
-  readonly code: 'invalid_url' | 'forbidden_scheme' | 'has_userinfo' | 'forbidden_address';
+  readonly code:
+    'invalid_url' | 'forbidden_scheme' | 'has_userinfo' | 'forbidden_port' | 'forbidden_address';
   /** One sentence for people. */
   readonly detail: string;
 }
@@ -16,13 +17,16 @@ export const FORBIDDEN_ADDRESS: UrlFault = {
   detail: 'leads to an address that is not public, or without https to one that is',
 };
 
+const HTTP_PORT = 80;
+const HTTPS_PORT = 443;
+
 /** The host of a URL as an address or name: without the brackets of IPv6. */
 export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '');
 }
 
 /**
- * The URL, or what forbids it: no http(s), userinfo, or an address that may not be reached. The
+ * The URL, or what forbids it: no http(s), userinfo, a port or an address that may not be reached. The
  * parser (WHATWG URL) has turned every notation of an address (`2130706433`, `0x7f.1`, `0177.0.0.1`)
  * into the usual one before it is looked at.
  */
@@ -37,6 +41,10 @@ export function readOutboundUrl(text: string, rules: AddressRules): UrlVerdict {
   }
   if (url.username !== '' || url.password !== '') {
     return refuse('has_userinfo', 'must not hold a user or password');
+  }
+  const port = Number(url.port || (isPlain ? HTTP_PORT : HTTPS_PORT));
+  if (!rules.permitsPort(port)) {
+    return refuse('forbidden_port', `must not use the port ${port}`);
   }
   const host = hostOf(url);
   if (isIP(host) !== 0 && !rules.permits(host, url.protocol)) {

@@ -1,13 +1,60 @@
 /*
- * Takes due deliveries of endpoints that the transaction has locked, so many of each that no more
- * than its cap are under way. It is a statement of its own after the one that locks: a statement
- * that does both picks from a snapshot older than the lock, and was measured to take 980 to 1,602
- * deliveries twice per run and to exceed the cap. The guard on the state stays all the same.
- * With a plain `ORDER BY next_attempt_at`, one dead endpoint starves all others.
+ * How due deliveries are claimed: one statement locks endpoints, a second one takes deliveries of
+ * those, so many of each that no more than its cap are under way. A statement that does both picks from
+ * a snapshot older than the lock, and was measured to take 980 to 1,602 deliveries twice per run and to
+ * exceed the cap. The guard on the state stays all the same. With a plain `ORDER BY next_attempt_at`,
+ * one dead endpoint starves all others.
  */
 
-/** Endpoint ids, now, cap per endpoint, cap of all, lease token, end of the lease. */
-export type ClaimParameters = readonly [string[], Date, number, number, string, Date];
+/** Places of an endpoint: one while it is asked by probes or in order, else its cap; less what is under way. */
+const FREE_PLACES = `
+  CASE WHEN e.is_ordered OR e.held_until IS NOT NULL THEN 1 ELSE e.max_concurrency END - (
+    SELECT count(*)
+    FROM webhook_deliveries sending
+    WHERE sending.endpoint_id = e.id AND sending.state = 'sending')`;
+
+/** What may start now within max_per_second: a second's worth, less what was started ahead of its time; else no limit. */
+const paceLeft = (now: string): string => `
+  CASE WHEN e.max_per_second IS NULL THEN 1000
+    ELSE floor((1 - greatest(extract(epoch FROM e.paced_until - ${now}), 0)) * e.max_per_second)::bigint
+  END`;
+
+/**
+ * Endpoints that could be sent something now. Now, how many; only those that are failing (true), only
+ * the others (false), or all (null).
+ * The scalar subqueries read one row of a partial index each, however many deliveries wait: an EXISTS
+ * may be planned as a join that reads them all.
+ */
+export const LOCK_DUE_ENDPOINTS = `
+  SELECT e.id, e.is_ordered, e.max_per_second IS NOT NULL AS is_paced
+  FROM webhook_endpoints e
+  WHERE e.disabled_at IS NULL
+    AND e.deleted_at IS NULL
+    AND (e.held_until IS NULL OR e.held_until <= $1)
+    AND ($3::boolean IS NULL OR $3 = (e.failing_since IS NOT NULL))
+    AND (
+      CASE WHEN e.is_ordered
+      THEN (
+        SELECT d.next_attempt_at
+        FROM webhook_deliveries d
+        WHERE d.endpoint_id = e.id AND d.state = 'pending'
+        ORDER BY d.message_sequence NULLS FIRST, d.id
+        LIMIT 1)
+      ELSE (
+        SELECT d.next_attempt_at
+        FROM webhook_deliveries d
+        WHERE d.endpoint_id = e.id AND d.state = 'pending'
+        ORDER BY d.next_attempt_at, d.id
+        LIMIT 1)
+      END) <= $1
+    AND (${FREE_PLACES}) > 0
+    AND (${paceLeft('$1')}) > 0
+  ORDER BY random()
+  LIMIT $2
+  FOR NO KEY UPDATE OF e SKIP LOCKED`;
+
+/** Endpoint ids, now, cap of all, lease token, end of the lease, the sequence up to which order is settled. */
+export type ClaimParameters = readonly [string[], Date, number, string, Date, string | null];
 
 export interface ClaimRow {
   readonly id: string;
@@ -18,31 +65,49 @@ export interface ClaimRow {
   readonly body: string;
   readonly url: string;
   readonly secret: string;
+  readonly previous_secret: string | null;
+  readonly headers: Record<string, string>;
+  readonly retry_waits_seconds: number[] | null;
+  readonly is_failing: boolean;
 }
 
 export const CLAIM_DELIVERIES = `
   WITH picked AS (
     SELECT due.id
-    FROM webhook_endpoints e
+    FROM (
+      SELECT e.id, e.is_ordered, greatest(least(${FREE_PLACES}, ${paceLeft('$2')}), 0) AS places
+      FROM webhook_endpoints e
+      WHERE e.id = ANY ($1)
+    ) e
     CROSS JOIN LATERAL (
       SELECT first.id, row_number() OVER (ORDER BY first.next_attempt_at, first.id) AS turn
       FROM (
         SELECT d.id, d.next_attempt_at
         FROM webhook_deliveries d
-        WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_attempt_at <= $2
+        WHERE NOT e.is_ordered
+          AND d.endpoint_id = e.id AND d.state = 'pending' AND d.next_attempt_at <= $2
         ORDER BY d.next_attempt_at, d.id
-        LIMIT greatest($3 - (
-          SELECT count(*)
-          FROM webhook_deliveries sending
-          WHERE sending.endpoint_id = e.id AND sending.state = 'sending'), 0)
+        LIMIT e.places
       ) first
+      UNION ALL
+      SELECT head.id, 1
+      FROM (
+        SELECT d.id, d.next_attempt_at, d.message_sequence
+        FROM webhook_deliveries d
+        WHERE e.is_ordered AND d.endpoint_id = e.id AND d.state = 'pending'
+        ORDER BY d.message_sequence NULLS FIRST, d.id
+        LIMIT e.places
+      ) head
+      WHERE head.next_attempt_at <= $2
+        AND ($6::bigint IS NULL OR head.message_sequence IS NULL OR head.message_sequence <= $6)
     ) due
-    WHERE e.id = ANY ($1)
     ORDER BY due.turn
-    LIMIT $4)
+    LIMIT $3)
   UPDATE webhook_deliveries d
   SET state = 'sending', next_attempt_at = NULL, attempt_count = d.attempt_count + 1,
-      lease_token = $5, leased_until = $6
+      lease_token = $4, leased_until = $5
   FROM picked, webhook_messages m, webhook_endpoints e
   WHERE d.id = picked.id AND d.state = 'pending' AND m.id = d.message_id AND e.id = d.endpoint_id
-  RETURNING d.id, d.lease_token, d.endpoint_id, d.message_id, d.attempt_count, m.body, e.url, e.secret`;
+  RETURNING d.id, d.lease_token, d.endpoint_id, d.message_id, d.attempt_count, m.body, e.url, e.secret,
+    CASE WHEN e.previous_secret_until > $2 THEN e.previous_secret END AS previous_secret,
+    e.headers, e.retry_waits_seconds, e.failing_since IS NOT NULL AS is_failing`;

@@ -5,7 +5,13 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../../kernel/ids.js';
 import { Database } from '../../platform/database/database.js';
-import { CLAIM_DELIVERIES, type ClaimParameters, type ClaimRow } from './claim-deliveries.sql.js';
+import {
+  CLAIM_DELIVERIES,
+  type ClaimParameters,
+  type ClaimRow,
+  LOCK_DUE_ENDPOINTS,
+} from './claim-deliveries.sql.js';
+import { SETTLED_SEQUENCE } from '../message-order.sql.js';
 import { type Settlement } from './settlement.js';
 import {
   type AttemptResult,
@@ -16,18 +22,30 @@ import {
 export interface ClaimLimits {
   /** Deliveries taken at once. */
   readonly total: number;
-  /** Deliveries under way to one endpoint, by all workers together. */
-  readonly perEndpoint: number;
   readonly leaseToken: string;
   readonly leasedUntil: Date;
+}
+
+export interface LockedEndpoint {
+  readonly id: string;
+  readonly is_ordered: boolean;
+  readonly is_paced: boolean;
+}
+
+/** What became of a claim, to be written under its lease. */
+export interface Release {
+  readonly claim: ClaimedDelivery;
+  readonly settlement: Settlement;
 }
 
 interface LeaseRow {
   readonly id: string;
   readonly lease_token: string;
+  readonly message_id: string;
   readonly endpoint_id: string;
   readonly attempt_count: number;
   readonly leased_until: Date;
+  readonly retry_waits_seconds: number[] | null;
 }
 
 @Injectable()
@@ -35,59 +53,79 @@ export class ClaimsStore {
   constructor(private readonly database: Database) {}
 
   /**
-   * Locks endpoints in force that have something due and are below their cap, in random order. The
-   * first of the two statements of a claim; both must be in one READ COMMITTED transaction. Partial
-   * index webhook_deliveries_due; skips what others hold. NO KEY: the foreign key of a delivery
-   * being published must neither wait for claims nor hide its endpoint from them.
+   * Locks endpoints in force that could be sent something now, in random order. The first of the
+   * statements of a claim; all must be in one READ COMMITTED transaction. Partial indexes
+   * webhook_deliveries_due, _in_order and _leased; skips what others hold. NO KEY: the foreign key of a
+   * delivery being published must neither wait for claims nor hide its endpoint from them.
+   *
+   * @param failing only endpoints whose last attempt failed (true), only the others (false), or all (null)
    */
-  async lockDueEndpoints(now: Date, perEndpoint: number, limit: number): Promise<string[]> {
-    const rows = await this.database.query<{ id: string }>(
-      `SELECT e.id
-       FROM webhook_endpoints e
-       WHERE e.disabled_at IS NULL
-         AND e.deleted_at IS NULL
-         AND EXISTS (
-           SELECT 1
-           FROM webhook_deliveries d
-           WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_attempt_at <= $1)
-         AND $2 > (
-           SELECT count(*)
-           FROM webhook_deliveries sending
-           WHERE sending.endpoint_id = e.id AND sending.state = 'sending')
-       ORDER BY random()
-       LIMIT $3
-       FOR NO KEY UPDATE OF e SKIP LOCKED`,
-      [now, perEndpoint, limit],
-    );
-    return rows.map((row) => row.id);
+  async lockDueEndpoints(
+    now: Date,
+    limit: number,
+    failing: boolean | null,
+  ): Promise<LockedEndpoint[]> {
+    return await this.database.query<LockedEndpoint>(LOCK_DUE_ENDPOINTS, [now, limit, failing]);
   }
 
-  /** Takes due deliveries of locked endpoints. Partial index webhook_deliveries_due; at most `total` rows. */
+  /**
+   * Takes due deliveries of locked endpoints. Partial indexes webhook_deliveries_due and _in_order; at
+   * most `total` rows.
+   *
+   * @param settledTo where order counts: the sequence up to which no message can appear any more
+   */
   async claim(
     endpointIds: string[],
     now: Date,
-    { total, perEndpoint, leaseToken, leasedUntil }: ClaimLimits,
+    { total, leaseToken, leasedUntil }: ClaimLimits,
+    settledTo: string | null,
   ): Promise<OutgoingDelivery[]> {
     const parameters: ClaimParameters = [
       endpointIds,
       now,
-      perEndpoint,
       total,
       leaseToken,
       leasedUntil,
+      settledTo,
     ];
     const rows = await this.database.query<ClaimRow>(CLAIM_DELIVERIES, parameters);
     return rows.map((row) => ({
       id: row.id,
       leaseToken: row.lease_token,
+      leasedUntil,
       endpointId: row.endpoint_id,
       messageId: row.message_id,
       attemptNumber: row.attempt_count,
       startedAt: now,
+      retryWaitsSeconds: row.retry_waits_seconds,
       body: row.body,
       url: row.url,
-      secret: row.secret,
+      sealedSecrets:
+        row.previous_secret === null ? [row.secret] : [row.secret, row.previous_secret],
+      sealedHeaders: row.headers,
+      isFailing: row.is_failing,
     }));
+  }
+
+  /**
+   * The sequence up to which no message can appear any more, null when nobody is publishing. To be asked
+   * before the deliveries are looked at: whoever has committed in between is seen there.
+   */
+  async settledSequence(): Promise<string | null> {
+    const rows = await this.database.query<{ settled_to: string | null }>(SETTLED_SEQUENCE);
+    return rows[0]?.settled_to ?? null;
+  }
+
+  /** Takes down what was started of endpoints that have a rate. Primary key, locked before. */
+  async pace(endpointIds: readonly string[], counts: readonly number[], now: Date): Promise<void> {
+    await this.database.query(
+      `UPDATE webhook_endpoints e
+       SET paced_until = greatest(e.paced_until, $3)
+         + started.count * interval '1 second' / e.max_per_second
+       FROM unnest($1::text[], $2::integer[]) AS started (id, count)
+       WHERE e.id = started.id AND e.max_per_second IS NOT NULL`,
+      [endpointIds, counts, now],
+    );
   }
 
   /**
@@ -98,72 +136,85 @@ export class ClaimsStore {
    */
   async findExpired(now: Date, leaseMs: number, limit: number): Promise<ClaimedDelivery[]> {
     const rows = await this.database.query<LeaseRow>(
-      `SELECT id, lease_token, endpoint_id, attempt_count, leased_until
-       FROM webhook_deliveries
-       WHERE state = 'sending' AND leased_until <= $1
+      `SELECT d.id, d.lease_token, d.message_id, d.endpoint_id, d.attempt_count, d.leased_until,
+         e.retry_waits_seconds
+       FROM webhook_deliveries d
+       JOIN webhook_endpoints e ON e.id = d.endpoint_id
+       WHERE d.state = 'sending' AND d.leased_until <= $1
+       ORDER BY d.id
        LIMIT $2`,
       [now, limit],
     );
     return rows.map((row) => ({
       id: row.id,
       leaseToken: row.lease_token,
+      leasedUntil: row.leased_until,
+      messageId: row.message_id,
       endpointId: row.endpoint_id,
       attemptNumber: row.attempt_count,
       startedAt: new Date(row.leased_until.getTime() - leaseMs),
+      retryWaitsSeconds: row.retry_waits_seconds,
     }));
   }
 
   /**
-   * Ends the lease and moves the delivery on. Primary key; one row.
+   * Ends leases and moves deliveries on. Primary key; as many rows as there are releases.
    *
-   * @returns false when the lease is not this one's any more: then nothing may be recorded
+   * @returns the ids of those whose lease was still this one's; of the others nothing may be recorded
    */
-  async release(claim: ClaimedDelivery, settlement: Settlement): Promise<boolean> {
-    const isPending = settlement.state === 'pending';
-    const rows = await this.database.query(
-      `UPDATE webhook_deliveries
-       SET state = $3, next_attempt_at = $4, finished_at = $5, lease_token = NULL, leased_until = NULL
-       WHERE id = $1 AND lease_token = $2 AND state = 'sending'
-       RETURNING 1`,
+  async release(releases: readonly Release[]): Promise<Set<string>> {
+    const settled = releases.map(({ settlement }) => settlement);
+    const rows = await this.database.query<{ id: string }>(
+      `UPDATE webhook_deliveries d
+       SET state = settled.state, next_attempt_at = settled.next_attempt_at,
+         finished_at = settled.finished_at, lease_token = NULL, leased_until = NULL
+       FROM unnest($1::text[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+         AS settled (id, lease_token, state, next_attempt_at, finished_at)
+       WHERE d.id = settled.id AND d.lease_token = settled.lease_token AND d.state = 'sending'
+       RETURNING d.id`,
       [
-        claim.id,
-        claim.leaseToken,
-        settlement.state,
-        isPending ? settlement.nextAttemptAt : null,
-        isPending ? null : settlement.finishedAt,
+        releases.map(({ claim }) => claim.id),
+        releases.map(({ claim }) => claim.leaseToken),
+        settled.map(({ state }) => state),
+        settled.map((one) => (one.state === 'pending' ? one.nextAttemptAt : null)),
+        settled.map((one) => (one.state === 'pending' ? null : one.finishedAt)),
       ],
     );
-    return rows.length > 0;
+    return new Set(rows.map(({ id }) => id));
   }
 
-  /** Adds the row of an attempt; the delivery must have been released in the same transaction. */
-  async insertAttempt(claim: ClaimedDelivery, result: AttemptResult): Promise<void> {
+  /** Adds the rows of attempts whose deliveries were released in the same transaction. */
+  async insertAttempts(
+    attempts: readonly { readonly claim: ClaimedDelivery; readonly result: AttemptResult }[],
+  ): Promise<void> {
+    const results = attempts.map(({ result }) => result);
     await this.database.query(
       `INSERT INTO webhook_attempts
-         (id, delivery_id, number, started_at, duration_ms, outcome, status, error, detail, response)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+         (id, delivery_id, number, started_at, duration_ms, outcome, status, error, detail, address,
+          response_headers, response)
+       SELECT made.id, made.delivery_id, made.number, made.started_at, made.duration_ms, made.outcome,
+         made.status, made.error, made.detail, made.address, made.response_headers::jsonb,
+         made.response
+       FROM unnest($1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::integer[], $6::text[],
+           $7::integer[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+         AS made (id, delivery_id, number, started_at, duration_ms, outcome, status, error, detail,
+           address, response_headers, response)`,
       [
-        newId('att'),
-        claim.id,
-        claim.attemptNumber,
-        claim.startedAt,
-        result.durationMs,
-        result.outcome,
-        result.status,
-        result.error,
-        result.detail,
-        result.response,
+        attempts.map(() => newId('att')),
+        attempts.map(({ claim }) => claim.id),
+        attempts.map(({ claim }) => claim.attemptNumber),
+        attempts.map(({ claim }) => claim.startedAt),
+        results.map(({ durationMs }) => durationMs),
+        results.map(({ outcome }) => outcome),
+        results.map(({ status }) => status),
+        results.map(({ error }) => error),
+        results.map(({ detail }) => detail),
+        results.map(({ address }) => address),
+        results.map(({ responseHeaders }) =>
+          responseHeaders === null ? null : JSON.stringify(responseHeaders),
+        ),
+        results.map(({ response }) => response),
       ],
-    );
-  }
-
-  /** Ends the use of an endpoint that answered so; nothing when it is disabled already. */
-  async disableGone(id: string, now: Date): Promise<void> {
-    await this.database.query(
-      `UPDATE webhook_endpoints
-       SET disabled_at = $2, disabled_reason = 'gone'
-       WHERE id = $1 AND disabled_at IS NULL`,
-      [id, now],
     );
   }
 

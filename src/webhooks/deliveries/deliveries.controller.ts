@@ -61,6 +61,17 @@ export class DeliveriesController {
   async retry(@Param('id') id: string): Promise<WebhookDeliveryResponse> {
     return toResponse(await this.retries.retry(id));
   }
+
+  /** Give up a delivery that waits to be tried again. Where order counts, the next one follows. */
+  @Post(':id/give-up')
+  @HttpCode(200)
+  @RequireScope('configure')
+  @ApiConflictResponse({
+    description: 'The delivery is being sent, or has finished (`not_pending`).',
+  })
+  async giveUp(@Param('id') id: string): Promise<WebhookDeliveryResponse> {
+    return toResponse(await this.retries.giveUp(id));
+  }
 }
 
 function toFilter({ endpoint, message, state, replay }: ListDeliveriesQuery): DeliveryFilter {
@@ -92,6 +103,8 @@ function toAttempt(attempt: WebhookAttempt): WebhookAttemptResponse {
     status: attempt.status,
     error: attempt.error,
     detail: attempt.detail,
+    address: attempt.address,
+    response_headers: attempt.responseHeaders,
     response: attempt.response,
   };
 }

@@ -4,121 +4,110 @@
  * is sent again: at least once, under one webhook-id.
  */
 import { randomUUID } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
+import { CONFIG, type Config } from '../../platform/config.js';
 import { Database } from '../../platform/database/database.js';
-import { ClaimsStore } from './claims.store.js';
+import { SealError } from '../../platform/sealer.js';
+import { ClaimsStore, type LockedEndpoint } from './claims.store.js';
 import { DeliveryClient } from './delivery.client.js';
-import { judge, type JudgedAttempt, LOST_ATTEMPT, settle, type Settlement } from './settlement.js';
-import {
-  type AttemptResult,
-  type ClaimedDelivery,
-  type OutgoingDelivery,
-} from './webhook-delivery.js';
+import { type RecordedAttempt, RecordingService } from './recording.service.js';
+import { judge, type JudgedAttempt, LOST_ATTEMPT, sealedAttempt } from './settlement.js';
+import { type OutgoingDelivery } from './webhook-delivery.js';
 
-/** Of one endpoint under way at once, by all replicas: a slow receiver cannot take all places. */
-export const MAX_PER_ENDPOINT = 5;
-/** Twice the longest deadline that a call can be given, so that a lease never ends under a live call. */
-export const LEASE_MS = 60_000;
+/** Added to twice the deadline of a call, so that a lease never ends under a live call, or before it is recorded. */
+const LEASE_MARGIN_MS = 5_000;
 /** Expired leases, and pending deliveries of deleted endpoints, handled in one pass. */
 const SWEEP_BATCH = 500;
 
-export interface RecordedAttempt {
-  readonly claim: ClaimedDelivery;
-  readonly result: AttemptResult;
-  /** What the delivery is now; `lease_lost`: it was somebody else's by then, and nothing was written. */
-  readonly state: Settlement['state'] | 'lease_lost';
-}
-
-/** What an endpoint answered to a message that it has taken. */
-export interface Answer {
-  readonly messageId: string;
-  readonly endpointId: string;
-  /** The first 4 KB of the body; null when there was none. */
-  readonly body: string | null;
+/** How long a claim holds its delivery. */
+export function leaseMsOf({ webhooks }: Pick<Config, 'webhooks'>): number {
+  return 2 * webhooks.timeoutMs + LEASE_MARGIN_MS;
 }
 
 @Injectable()
 export class DeliveriesService {
-  private readonly listeners: ((answer: Answer) => Promise<void>)[] = [];
-
   constructor(
     private readonly claims: ClaimsStore,
     private readonly client: DeliveryClient,
+    private readonly recording: RecordingService,
     private readonly database: Database,
     private readonly clock: Clock,
+    @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Calls back in the transaction that records a delivery as succeeded. */
-  onAnswered(listener: (answer: Answer) => Promise<void>): void {
-    this.listeners.push(listener);
-  }
-
-  /** Takes at most `limit` due deliveries, fairly over endpoints; they are this caller's for a minute. */
-  async claim(limit: number): Promise<OutgoingDelivery[]> {
+  /**
+   * Takes at most `limit` due deliveries, fairly over endpoints; they are this caller's until the lease ends.
+   *
+   * @param which only of endpoints whose last attempt failed, only of the others, or of any
+   */
+  async claim(
+    limit: number,
+    which: 'any' | 'healthy' | 'failing' = 'any',
+  ): Promise<OutgoingDelivery[]> {
     const now = this.clock.now();
+    const failing = which === 'any' ? null : which === 'failing';
     return await this.database.transaction(async () => {
-      const endpointIds = await this.claims.lockDueEndpoints(now, MAX_PER_ENDPOINT, limit);
-      if (endpointIds.length === 0) {
+      const endpoints = await this.claims.lockDueEndpoints(now, limit, failing);
+      if (endpoints.length === 0) {
         return [];
       }
-      return await this.claims.claim(endpointIds, now, {
+      const isOrdered = endpoints.some((endpoint) => endpoint.is_ordered);
+      const settledTo = isOrdered ? await this.claims.settledSequence() : null;
+      const limits = {
         total: limit,
-        perEndpoint: MAX_PER_ENDPOINT,
         leaseToken: randomUUID(),
-        leasedUntil: new Date(now.getTime() + LEASE_MS),
-      });
+        leasedUntil: new Date(now.getTime() + leaseMsOf(this.config)),
+      };
+      const ids = endpoints.map(({ id }) => id);
+      const claimed = await this.claims.claim(ids, now, limits, settledTo);
+      await this.pace(endpoints, claimed, now);
+      return claimed;
     });
   }
 
   /** Makes the attempt that was claimed, and records what became of it. */
   async deliver(delivery: OutgoingDelivery): Promise<RecordedAttempt> {
     const startedAt = this.clock.now();
-    const answer = await this.client.send(delivery, startedAt);
-    const endedAt = this.clock.now();
-    const durationMs = Math.max(endedAt.getTime() - startedAt.getTime(), 0);
-    const judged = judge(answer, durationMs, endedAt);
-    return await this.record({ ...delivery, startedAt }, judged, async () => {
-      const { messageId, endpointId } = delivery;
-      for (const listener of this.listeners) {
-        await listener({ messageId, endpointId, body: judged.result.response });
-      }
-    });
+    const judged = await this.attempt(delivery, startedAt);
+    return await this.recording.record({ claim: { ...delivery, startedAt }, judged });
   }
 
   /** Records as lost what workers held too long, and gives up what deleted endpoints left. */
   async sweep(): Promise<RecordedAttempt[]> {
     const now = this.clock.now();
     await this.claims.giveUpDeleted(now, SWEEP_BATCH);
-    const lost: RecordedAttempt[] = [];
-    for (const claim of await this.claims.findExpired(now, LEASE_MS, SWEEP_BATCH)) {
-      lost.push(await this.record(claim, LOST_ATTEMPT));
-    }
-    return lost;
+    const expired = await this.claims.findExpired(now, leaseMsOf(this.config), SWEEP_BATCH);
+    return await Promise.all(
+      expired.map(async (claim) => await this.recording.record({ claim, judged: LOST_ATTEMPT })),
+    );
   }
 
-  /** Attempt, delivery and endpoint change together or, when the lease is lost, not at all. */
-  private async record(
-    claim: ClaimedDelivery,
-    judged: JudgedAttempt,
-    whenSucceeded: () => Promise<void> = async () => {},
-  ): Promise<RecordedAttempt> {
-    const now = this.clock.now();
-    const { result } = judged;
-    const settlement = settle(judged, claim.attemptNumber, now, Math.random());
-    const isRecorded = await this.database.transaction(async () => {
-      if (!(await this.claims.release(claim, settlement))) {
-        return false;
+  private async attempt(delivery: OutgoingDelivery, startedAt: Date): Promise<JudgedAttempt> {
+    try {
+      const { answer, secrets } = await this.client.send(delivery, startedAt);
+      const endedAt = this.clock.now();
+      const durationMs = Math.max(endedAt.getTime() - startedAt.getTime(), 0);
+      return judge(answer, durationMs, endedAt, secrets);
+    } catch (error) {
+      if (error instanceof SealError) {
+        return sealedAttempt(error.message);
       }
-      await this.claims.insertAttempt(claim, result);
-      if (settlement.state === 'succeeded') {
-        await whenSucceeded();
-      }
-      if (judged.isGone) {
-        await this.claims.disableGone(claim.endpointId, now);
-      }
-      return true;
-    });
-    return { claim, result, state: isRecorded ? settlement.state : 'lease_lost' };
+      throw error;
+    }
+  }
+
+  private async pace(
+    endpoints: readonly LockedEndpoint[],
+    claimed: readonly OutgoingDelivery[],
+    now: Date,
+  ): Promise<void> {
+    const paced = endpoints.filter(({ is_paced: isPaced }) => isPaced).map(({ id }) => id);
+    if (paced.length > 0) {
+      const counts = paced.map(
+        (id) => claimed.filter(({ endpointId }) => endpointId === id).length,
+      );
+      await this.claims.pace(paced, counts, now);
+    }
   }
 }

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { isId } from '../../kernel/ids.js';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
+import { type OrderBlock } from '../endpoints/webhook-endpoint.js';
 import { type MessageType } from '../webhook-message.js';
 import {
   type AttemptError,
@@ -34,7 +35,17 @@ interface AttemptRow {
   readonly status: number | null;
   readonly error: AttemptError | null;
   readonly detail: string | null;
+  readonly address: string | null;
+  readonly response_headers: Record<string, string> | null;
   readonly response: string | null;
+}
+
+interface BlockRow {
+  readonly endpoint_id: string;
+  readonly id: string;
+  readonly attempt_count: number;
+  readonly next_attempt_at: Date;
+  readonly created_at: Date;
 }
 
 const SELECT_DELIVERY = `
@@ -89,7 +100,8 @@ export class DeliveriesStore {
     after: string | null,
   ): Promise<Page<WebhookAttempt>> {
     const rows = await this.database.query<AttemptRow>(
-      `SELECT id, number, started_at, duration_ms, outcome, status, error, detail, response
+      `SELECT id, number, started_at, duration_ms, outcome, status, error, detail, address,
+         response_headers, response
        FROM webhook_attempts
        WHERE delivery_id = $2 AND ($3::text IS NULL OR id > $3)
        ORDER BY id
@@ -97,6 +109,48 @@ export class DeliveriesStore {
       [limit, deliveryId, after],
     );
     return toPage(rows, limit, (row) => [row.id], attemptFromRow);
+  }
+
+  /**
+   * What holds up endpoints that are sent to in order: the first that waits for each, if it was tried
+   * before. Partial index webhook_deliveries_in_order; one row for each endpoint at most.
+   */
+  async findBlocks(endpointIds: readonly string[]): Promise<Map<string, OrderBlock>> {
+    const rows = await this.database.query<BlockRow>(
+      `SELECT e.id AS endpoint_id, head.id, head.attempt_count, head.next_attempt_at, head.created_at
+       FROM unnest($1::text[]) AS e (id)
+       CROSS JOIN LATERAL (
+         SELECT d.id, d.attempt_count, d.next_attempt_at, d.created_at
+         FROM webhook_deliveries d
+         WHERE d.endpoint_id = e.id AND d.state = 'pending'
+         ORDER BY d.message_sequence NULLS FIRST, d.id
+         LIMIT 1) head
+       WHERE head.attempt_count > 0`,
+      [endpointIds],
+    );
+    return new Map(
+      rows.map((row) => [
+        row.endpoint_id,
+        {
+          deliveryId: row.id,
+          attemptCount: row.attempt_count,
+          nextAttemptAt: row.next_attempt_at,
+          createdAt: row.created_at,
+        },
+      ]),
+    );
+  }
+
+  /** Gives up what waits to be sent; false when it is under way or has finished. One row. */
+  async giveUp(id: string, now: Date): Promise<boolean> {
+    const rows = await this.database.query(
+      `UPDATE webhook_deliveries
+       SET state = 'failed', next_attempt_at = NULL, finished_at = $2
+       WHERE id = $1 AND state = 'pending'
+       RETURNING 1`,
+      [id, now],
+    );
+    return rows.length > 0;
   }
 
   /** Makes a failed delivery due now; false when it is not failed (any more). One row. */
@@ -137,6 +191,8 @@ function attemptFromRow(row: AttemptRow): WebhookAttempt {
     status: row.status,
     error: row.error,
     detail: row.detail,
+    address: row.address,
+    responseHeaders: row.response_headers,
     response: row.response,
   };
 }

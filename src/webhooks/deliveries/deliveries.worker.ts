@@ -8,28 +8,42 @@ import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
 import { Log } from '../../platform/log.js';
-import { DeliveriesService, type RecordedAttempt } from './deliveries.service.js';
+import { MessagesStore } from '../messages.store.js';
+import { DeliveriesService } from './deliveries.service.js';
+import { DeliveryFigures } from './delivery-figures.js';
+import { type RecordedAttempt } from './recording.service.js';
 import { type OutgoingDelivery } from './webhook-delivery.js';
 
+/** For retries that fall due, and what other processes queued; what this one queued is looked for at once. */
 const TICK_MS = 1_000;
-/** Calls under way in one process; ten endpoints at their cap. */
-const MAX_IN_FLIGHT = 50;
+/** Calls under way in one process; forty endpoints at their usual cap. */
+const MAX_IN_FLIGHT = 200;
+/** Of those, to endpoints whose last attempt failed: however many hang, half of the places are for the others. */
+const MAX_FAILING_IN_FLIGHT = MAX_IN_FLIGHT / 2;
 
 @Injectable()
 export class DeliveriesWorker extends Poller {
   private readonly inFlight = new Set<Promise<void>>();
+  private failingInFlight = 0;
+  private isSweepDue = true;
 
   constructor(
     @Inject(CONFIG) config: Config,
     private readonly workerOutage: Outage,
     private readonly log: Log,
     private readonly deliveries: DeliveriesService,
+    private readonly figures: DeliveryFigures,
+    messages: MessagesStore,
   ) {
     super('webhook deliveries', config, workerOutage);
+    messages.onQueued(() => {
+      this.look();
+    });
   }
 
   @Interval(TICK_MS)
   tick(): void {
+    this.isSweepDue = true;
     this.look();
   }
 
@@ -40,11 +54,20 @@ export class DeliveriesWorker extends Poller {
   }
 
   protected override async runOnce(): Promise<number> {
-    for (const lost of await this.deliveries.sweep()) {
-      this.report(lost);
+    if (this.isSweepDue) {
+      this.isSweepDue = false;
+      for (const lost of await this.deliveries.sweep()) {
+        this.report(lost);
+      }
     }
-    const free = MAX_IN_FLIGHT - this.inFlight.size;
-    const claimed = free > 0 ? await this.deliveries.claim(free) : [];
+    const healthy = await this.startDue(MAX_IN_FLIGHT, 'healthy');
+    return healthy + (await this.startDue(MAX_FAILING_IN_FLIGHT - this.failingInFlight, 'failing'));
+  }
+
+  /** Starts what is due, as far as there are places; answers how much that was. */
+  private async startDue(places: number, which: 'healthy' | 'failing'): Promise<number> {
+    const free = Math.min(places, MAX_IN_FLIGHT - this.inFlight.size);
+    const claimed = free > 0 ? await this.deliveries.claim(free, which) : [];
     for (const delivery of claimed) {
       this.start(delivery);
     }
@@ -52,8 +75,10 @@ export class DeliveriesWorker extends Poller {
   }
 
   private start(delivery: OutgoingDelivery): void {
+    this.failingInFlight += delivery.isFailing ? 1 : 0;
     const call = this.attempt(delivery).finally(() => {
       this.inFlight.delete(call);
+      this.failingInFlight -= delivery.isFailing ? 1 : 0;
       this.look();
     });
     this.inFlight.add(call);
@@ -68,7 +93,9 @@ export class DeliveriesWorker extends Poller {
     }
   }
 
-  private report({ claim, result, state }: RecordedAttempt): void {
+  private report(recorded: RecordedAttempt): void {
+    const { claim, result, state } = recorded;
+    this.figures.count(recorded);
     this.log.event('delivery.attempted', {
       delivery_id: claim.id,
       endpoint_id: claim.endpointId,

@@ -3,18 +3,19 @@
  * chance as values. Success is 2xx only; redirects are failures (Standard Webhooks 1.0.0, "Delivery").
  */
 import { type OutboundResult } from '../../platform/outbound/outbound-http.js';
-import { type AttemptResult } from './webhook-delivery.js';
+import { redactHeaders, redactText } from './redaction.js';
+import { type AttemptResult, type ClaimedDelivery } from './webhook-delivery.js';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 
 /**
- * The wait before each attempt, the first included: some three days in all, so that a receiver that
- * is down over a weekend loses nothing. Standard Webhooks suggests it but for the minute.
+ * The wait before the second attempt and each after it, unless an endpoint has waits of its own: some
+ * three days in all, so that a receiver that is down over a weekend loses nothing. Standard Webhooks
+ * suggests it but for the minute.
  */
-export const SCHEDULE_MS: readonly number[] = [
-  0,
+export const USUAL_WAITS_MS: readonly number[] = [
   5 * SECOND_MS,
   MINUTE_MS,
   5 * MINUTE_MS,
@@ -27,8 +28,12 @@ export const SCHEDULE_MS: readonly number[] = [
   24 * HOUR_MS,
 ];
 
-/** After as many a delivery has failed; a person may then ask for one more at a time. */
-export const MAX_ATTEMPTS = SCHEDULE_MS.length;
+/** After as many a delivery has failed, usually; a person may then ask for one more at a time. */
+export const MAX_ATTEMPTS = USUAL_WAITS_MS.length + 1;
+
+/** An endpoint may have as many waits of its own, of a day at most. */
+export const MAX_WAITS = 30;
+export const MAX_WAIT_SECONDS = 86_400;
 
 /** A receiver may ask for a longer wait than the schedule's, but not for more than this. */
 const MAX_RETRY_AFTER_MS = 24 * HOUR_MS;
@@ -38,13 +43,25 @@ const JITTER = 0.2;
 
 /** "Gone": the receiver wants nothing more, ever. */
 const STATUS_GONE = 410;
+/** How a receiver says so in other answers, or that it does not want this message again; Svix reads the same. */
+const DIRECTIVE_HEADER = 'webhook-delivery';
 
 export interface JudgedAttempt {
   readonly result: AttemptResult;
   /** Null when the receiver did not ask for a wait. */
   readonly retryAfterMs: number | null;
-  /** The receiver wants nothing more: this delivery fails and the endpoint is disabled. */
-  readonly isGone: boolean;
+  /** A failure after which this delivery is not tried again. */
+  readonly isFinal: boolean;
+  /** Why the endpoint is disabled: the receiver wants nothing more. Null: it is not. */
+  readonly disables: 'gone' | 'receiver' | null;
+  /** Whether it says anything of the endpoint: not when our own side failed. */
+  readonly isTelling: boolean;
+}
+
+/** A claim and what was made of it. */
+export interface Attempted {
+  readonly claim: ClaimedDelivery;
+  readonly judged: JudgedAttempt;
 }
 
 export type Settlement =
@@ -59,26 +76,53 @@ export const LOST_ATTEMPT: JudgedAttempt = {
     status: null,
     error: 'lease_expired',
     detail: 'The worker was lost before it could record what became of the attempt.',
+    address: null,
+    responseHeaders: null,
     response: null,
   },
   retryAfterMs: null,
-  isGone: false,
+  isFinal: false,
+  disables: null,
+  isTelling: false,
 };
+
+/** An attempt that was not made, since no key opens what the endpoint's requests are signed with. */
+export function sealedAttempt(detail: string): JudgedAttempt {
+  const result = {
+    ...LOST_ATTEMPT.result,
+    outcome: 'failed',
+    durationMs: 0,
+    error: 'sealed',
+  } as const;
+  return { ...LOST_ATTEMPT, result: { ...result, detail } };
+}
 
 /**
  * What an attempt was. The status decides: an answer with 2xx whose body was too long, or broke
  * off, is a success, because the receiver has taken the message.
  *
  * @param now for a Retry-After that is a date
+ * @param secrets of ours that the receiver may repeat in its answer, and nobody is to read there
  */
-export function judge(answer: OutboundResult, durationMs: number, now: Date): JudgedAttempt {
+export function judge(
+  answer: OutboundResult,
+  durationMs: number,
+  now: Date,
+  secrets: readonly string[],
+): JudgedAttempt {
+  const { address } = answer;
   if (answer.kind === 'failed') {
     const { fault: error, detail } = answer;
-    const result = { durationMs, status: null, error, detail: storable(detail), response: null };
-    return { result: { outcome: 'failed', ...result }, retryAfterMs: null, isGone: false };
+    const text = storable(redactText(detail, secrets));
+    const rest = { status: null, error, detail: text, address, responseHeaders: null };
+    const result = { outcome: 'failed', durationMs, response: null, ...rest } as const;
+    const isTelling = error !== 'proxy';
+    return { result, retryAfterMs: null, isFinal: false, disables: null, isTelling };
   }
-  const { status, cutBy } = answer;
+  const { status, cutBy, headers } = answer;
   const isSuccess = status >= 200 && status < 300;
+  const directive = headers[DIRECTIVE_HEADER]?.trim().toLowerCase();
+  const disables = status === STATUS_GONE ? 'gone' : directiveDisables(directive);
   return {
     result: {
       outcome: isSuccess ? 'succeeded' : 'failed',
@@ -86,11 +130,26 @@ export function judge(answer: OutboundResult, durationMs: number, now: Date): Ju
       status,
       error: isSuccess ? cutBy : 'http',
       detail: cutBy === null ? null : `The answer was cut off: ${cutBy}.`,
-      response: storable(answer.start),
+      address,
+      responseHeaders: mapValues(redactHeaders(headers, secrets), storable),
+      response: storable(redactText(answer.start, secrets)),
     },
-    retryAfterMs: isSuccess ? null : readRetryAfter(answer.retryAfter, now),
-    isGone: status === STATUS_GONE,
+    retryAfterMs: isSuccess ? null : readRetryAfter(headers['retry-after'] ?? null, now),
+    isFinal: disables !== null || directive === 'abort-message',
+    disables,
+    isTelling: true,
   };
+}
+
+function directiveDisables(directive: string | undefined): 'receiver' | null {
+  return directive === 'disable' ? 'receiver' : null;
+}
+
+function mapValues(
+  texts: Readonly<Record<string, string>>,
+  map: (text: string) => string,
+): Record<string, string> {
+  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [map(name), map(text)]));
 }
 
 /** PostgreSQL holds no NUL in text. */
@@ -118,20 +177,21 @@ export function readRetryAfter(header: string | null, now: Date): number | null 
  * What becomes of the delivery after this attempt. A lost attempt is repeated at once; a failed one
  * by the schedule, and never before the receiver wants it.
  *
- * @param attemptNumber of the attempt that was made, from 1
+ * @param claim the number of the attempt that was made, from 1, and the waits of its endpoint
  * @param random from 0 to 1
  */
 export function settle(
-  { result, retryAfterMs, isGone }: JudgedAttempt,
-  attemptNumber: number,
+  { result, retryAfterMs, isFinal }: JudgedAttempt,
+  claim: Pick<ClaimedDelivery, 'attemptNumber' | 'retryWaitsSeconds'>,
   now: Date,
   random: number,
 ): Settlement {
   if (result.outcome === 'succeeded') {
     return { state: 'succeeded', finishedAt: now };
   }
-  const wait = SCHEDULE_MS[attemptNumber];
-  if (wait === undefined || isGone) {
+  const waits = claim.retryWaitsSeconds?.map((seconds) => seconds * SECOND_MS) ?? USUAL_WAITS_MS;
+  const wait = waits[claim.attemptNumber - 1];
+  if (wait === undefined || isFinal) {
     return { state: 'failed', finishedAt: now };
   }
   if (result.outcome === 'unknown') {

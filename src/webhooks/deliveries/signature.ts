@@ -20,13 +20,19 @@ export function newSecret(): string {
 }
 
 /**
- * The value of `webhook-signature`: `v1,` and the HMAC-SHA256 of `{id}.{timestamp}.{body}` in base64
- * (Standard Webhooks 1.0.0, "Signature scheme").
+ * The value of `webhook-signature`: for each secret `v1,` and the HMAC-SHA256 of `{id}.{timestamp}.{body}`
+ * in base64, with a space between (Standard Webhooks 1.0.0, "Signature scheme" and "Secret rotation").
  *
- * @param secret as `newSecret` made it
+ * @param secrets as `newSecret` made them, the one in force first; receivers need to know one of them
  */
-export function sign(secret: string, { id, timestampSeconds, body }: SignedContent): string {
-  const key = Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64');
-  const hmac = createHmac('sha256', key).update(`${id}.${timestampSeconds}.${body}`);
-  return `v1,${hmac.digest('base64')}`;
+export function sign(
+  secrets: readonly string[],
+  { id, timestampSeconds, body }: SignedContent,
+): string {
+  const signatures = secrets.map((secret) => {
+    const key = Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64');
+    const hmac = createHmac('sha256', key).update(`${id}.${timestampSeconds}.${body}`);
+    return `v1,${hmac.digest('base64')}`;
+  });
+  return signatures.join(' ');
 }

@@ -52,9 +52,16 @@ export class WebhookAttemptResponse {
   outcome: string;
   /** HTTP status; null when no answer came. */
   status: number | null;
-  /** Class of the error, such as `dns`, `timeout`, `blocked` or `http`. */
+  /**
+   * Class of the error: `dns`, `connect`, `tls`, `timeout`, `reset`, `protocol`, `too_large`, `blocked`, `proxy`,
+   * `http` (answered, but not with 2xx), `lease_expired` or `sealed`.
+   */
   error: string | null;
   detail: string | null;
-  /** The first 4 KB of the answer. */
+  /** That was talked to: the receiver, or the egress proxy; null when it did not come as far. */
+  address: string | null;
+  /** Headers of the answer, without secrets; null when none came. */
+  response_headers: Record<string, string> | null;
+  /** The first 4 KB of the answer, without secrets of ours. */
   response: string | null;
 }

@@ -3,7 +3,7 @@ import { type OutboundFault } from '../../platform/outbound/outbound-fault.js';
 import { type MessageType } from '../webhook-message.js';
 
 /**
- * From each state to which. `pending` → `failed`: its endpoint was deleted; `sending` → `pending`:
+ * From each state to which. `pending` → `failed`: its endpoint was deleted, or a person gave it up; `sending` → `pending`:
  * the attempt failed or its worker died; `failed` → `pending`: a person asked for it.
  */
 export const DELIVERY_TRANSITIONS = {
@@ -37,21 +37,32 @@ export interface WebhookDelivery {
 export interface ClaimedDelivery {
   readonly id: string;
   readonly leaseToken: string;
+  readonly leasedUntil: Date;
+  readonly messageId: string;
   readonly endpointId: string;
   /** This attempt's, from 1. */
   readonly attemptNumber: number;
   readonly startedAt: Date;
+  /** Waits of its endpoint before the second attempt and those after it; null: the usual ones. */
+  readonly retryWaitsSeconds: readonly number[] | null;
 }
 
 export interface OutgoingDelivery extends ClaimedDelivery {
-  readonly messageId: string;
   readonly body: string;
   readonly url: string;
-  readonly secret: string;
+  /** As they are stored, the one in force first; the one before it while both are signed with. */
+  readonly sealedSecrets: readonly string[];
+  /** Headers of the endpoint's own, their values as they are stored. */
+  readonly sealedHeaders: Readonly<Record<string, string>>;
+  /** Whether its endpoint's last attempt failed. */
+  readonly isFailing: boolean;
 }
 
-/** `http`: answered, but not with 2xx; `lease_expired`: nobody knows, its worker was lost. */
-export type AttemptError = OutboundFault | 'http' | 'lease_expired';
+/**
+ * `http`: answered, but not with 2xx; `lease_expired`: nobody knows, its worker was lost; `sealed`: not
+ * sent, since the key is missing under which the endpoint's secret is stored.
+ */
+export type AttemptError = OutboundFault | 'http' | 'lease_expired' | 'sealed';
 
 /** What is recorded of one try. */
 export interface AttemptResult {
@@ -63,6 +74,10 @@ export interface AttemptResult {
   /** Null after a whole answer with 2xx. */
   readonly error: AttemptError | null;
   readonly detail: string | null;
+  /** That was talked to; null when it did not come as far. */
+  readonly address: string | null;
+  /** Of the answer, redacted; null when none came. */
+  readonly responseHeaders: Readonly<Record<string, string>> | null;
   /** The first 4 KB of the answer; null when none came. */
   readonly response: string | null;
 }

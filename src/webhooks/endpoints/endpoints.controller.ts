@@ -1,4 +1,15 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  Patch,
+  Post,
+  Query,
+  UseGuards,
+} from '@nestjs/common';
 import { ApiBody, ApiConflictResponse } from '@nestjs/swagger';
 import { RequireScope } from '../../platform/access/scope.js';
 import {
@@ -8,18 +19,23 @@ import {
   readCursor,
   toPageResponse,
 } from '../../platform/http/page.js';
-import { WebhooksReader } from '../webhooks.reader.js';
+import { type UrlFault } from '../../platform/outbound/outbound-url.js';
+import { type ShownEndpoint, WebhooksReader } from '../webhooks.reader.js';
 import { type PublishedMessage, WebhooksService } from '../webhooks.service.js';
 import { EndpointsService } from './endpoints.service.js';
+import { UrlFaultGuard, UrlFaultOfBody } from './url-fault.guard.js';
 import {
   CreatedWebhookEndpointResponse,
   CreateWebhookEndpointDto,
+  type OrderBlockResponse,
   QueuedTestResponse,
+  RotatedSecretResponse,
+  RotateSecretDto,
   TestWebhookEndpointDto,
   UpdateWebhookEndpointDto,
   WebhookEndpointResponse,
 } from './webhook-endpoint.dto.js';
-import { type EndpointChanges, type WebhookEndpoint } from './webhook-endpoint.js';
+import { type DeliveryOptions, type EndpointChanges, type OrderBlock } from './webhook-endpoint.js';
 
 @Controller('api/v1/webhook-endpoints')
 export class EndpointsController {
@@ -32,13 +48,18 @@ export class EndpointsController {
   /** Create an endpoint. The answer holds its secret, this once. */
   @Post()
   @RequireScope('configure')
+  @UseGuards(UrlFaultGuard)
   @ApiConflictResponse({
     description: 'There are too many endpoints already (`too_many_endpoints`).',
   })
-  async create(@Body() body: CreateWebhookEndpointDto): Promise<CreatedWebhookEndpointResponse> {
-    const { url, types = [], description = '' } = body;
-    const { endpoint, secret } = await this.endpoints.create({ url, types, description });
-    return { ...toResponse(endpoint), secret };
+  async create(
+    @Body() body: CreateWebhookEndpointDto,
+    @UrlFaultOfBody() urlFault: UrlFault | null,
+  ): Promise<CreatedWebhookEndpointResponse> {
+    const { url, types = [], description = '', headers = {} } = body;
+    const input = { url, types, description, headers, options: toOptions(body) };
+    const { endpoint, secret } = await this.endpoints.create(input, urlFault);
+    return { ...toResponse({ ...endpoint, block: null }), secret };
   }
 
   /** List endpoints, newest first. */
@@ -64,7 +85,27 @@ export class EndpointsController {
     @Param('id') id: string,
     @Body() body: UpdateWebhookEndpointDto,
   ): Promise<WebhookEndpointResponse> {
-    return toResponse(await this.endpoints.update(id, toChanges(body)));
+    await this.endpoints.update(id, toChanges(body));
+    return toResponse(await this.reader.getEndpoint(id));
+  }
+
+  /** Replace the secret. The answer holds the new one, this once. */
+  @Post(':id/rotate-secret')
+  @HttpCode(200)
+  @RequireScope('configure')
+  @ApiConflictResponse({
+    description:
+      'The secret before the last one is still in force (`rotation_under_way`); without an overlap both are ended.',
+  })
+  async rotateSecret(
+    @Param('id') id: string,
+    @Body() body: RotateSecretDto,
+  ): Promise<RotatedSecretResponse> {
+    const { secret, previousUntil } = await this.endpoints.rotateSecret(
+      id,
+      body.overlap_seconds ?? 0,
+    );
+    return { secret, previous_secret_until: previousUntil?.toISOString() ?? null };
   }
 
   /** Delete an endpoint. What is pending for it is given up. */
@@ -95,10 +136,26 @@ function toChanges(body: UpdateWebhookEndpointDto): EndpointChanges {
     ...(body.types !== undefined && { types: body.types }),
     ...(body.description !== undefined && { description: body.description }),
     ...(body.disabled !== undefined && { isDisabled: body.disabled }),
+    ...(body.headers !== undefined && { headers: body.headers }),
+    options: toOptions(body),
   };
 }
 
-function toResponse(endpoint: WebhookEndpoint): WebhookEndpointResponse {
+function toOptions(
+  body: CreateWebhookEndpointDto | UpdateWebhookEndpointDto,
+): Partial<DeliveryOptions> {
+  return {
+    ...(body.retry_schedule_seconds !== undefined && {
+      retryWaitsSeconds: body.retry_schedule_seconds,
+    }),
+    ...(body.max_concurrency !== undefined && { maxConcurrency: body.max_concurrency }),
+    ...(body.max_per_second !== undefined && { maxPerSecond: body.max_per_second }),
+    ...(body.ordered !== undefined && { isOrdered: body.ordered }),
+  };
+}
+
+function toResponse(endpoint: ShownEndpoint): WebhookEndpointResponse {
+  const { options, health } = endpoint;
   return {
     id: endpoint.id,
     url: endpoint.url,
@@ -107,7 +164,27 @@ function toResponse(endpoint: WebhookEndpoint): WebhookEndpointResponse {
     disabled_at: endpoint.disabled?.at.toISOString() ?? null,
     disabled_reason: endpoint.disabled?.reason ?? null,
     missed_from: endpoint.missedFrom?.toISOString() ?? null,
+    retry_schedule_seconds:
+      options.retryWaitsSeconds === null ? null : [...options.retryWaitsSeconds],
+    max_concurrency: options.maxConcurrency,
+    max_per_second: options.maxPerSecond,
+    ordered: options.isOrdered,
+    blocked_by: endpoint.block === null ? null : toBlock(endpoint.block),
+    header_names: Object.keys(endpoint.sealedHeaders).toSorted(),
+    previous_secret_until: endpoint.previousSecretUntil?.toISOString() ?? null,
+    failing_since: health.failing?.since.toISOString() ?? null,
+    failures: health.failing?.count ?? 0,
+    held_until: health.heldUntil?.toISOString() ?? null,
     created_at: endpoint.createdAt.toISOString(),
+  };
+}
+
+function toBlock(block: OrderBlock): OrderBlockResponse {
+  return {
+    delivery: block.deliveryId,
+    attempts: block.attemptCount,
+    next_attempt_at: block.nextAttemptAt.toISOString(),
+    since: block.createdAt.toISOString(),
   };
 }
 

@@ -1,13 +1,14 @@
-/* Owns webhook_endpoints. Deleted rows stay, because deliveries name them, but are not found any more. */
+/* Owns webhook_endpoints, but for how they fare. Deleted rows stay, because deliveries name them, but are not found any more. */
 import { Injectable } from '@nestjs/common';
 import { conflict } from '../../kernel/errors.js';
 import { isId } from '../../kernel/ids.js';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
 import { type MessageType } from '../webhook-message.js';
+import { healthFromRow, type HealthRow } from './health.store.js';
 import { type DisabledReason, type WebhookEndpoint } from './webhook-endpoint.js';
 
-interface EndpointRow {
+interface EndpointRow extends HealthRow {
   readonly id: string;
   readonly url: string;
   readonly types: MessageType[];
@@ -16,10 +17,17 @@ interface EndpointRow {
   readonly disabled_at: Date | null;
   readonly disabled_reason: DisabledReason | null;
   readonly missed_from: Date | null;
+  readonly retry_waits_seconds: number[] | null;
+  readonly max_concurrency: number;
+  readonly max_per_second: number | null;
+  readonly is_ordered: boolean;
+  readonly headers: Record<string, string>;
+  readonly previous_secret_until: Date | null;
 }
 
-const COLUMNS =
-  'id, url, types, description, created_at, disabled_at, disabled_reason, missed_from';
+const COLUMNS = `id, url, types, description, created_at, disabled_at, disabled_reason, missed_from,
+  retry_waits_seconds, max_concurrency, max_per_second, is_ordered, headers, previous_secret_until,
+  failing_since, last_failed_at, failure_count, warned_percent, held_until`;
 
 /** Each message is fanned out to all endpoints in one statement, which this bounds. */
 const MAX_ENDPOINTS = 1_000;
@@ -29,19 +37,23 @@ export class EndpointsStore {
   constructor(private readonly database: Database) {}
 
   /** Adds an endpoint; a conflict when there are as many as there may be. */
-  async insert(endpoint: WebhookEndpoint, secret: string): Promise<void> {
+  async insert(endpoint: WebhookEndpoint, sealedSecret: string): Promise<void> {
     const rows = await this.database.query(
-      `INSERT INTO webhook_endpoints (id, url, types, description, secret, created_at)
-       SELECT $1, $2, $3::text[], $4, $5, $6::timestamptz
-       WHERE (SELECT count(*) FROM webhook_endpoints WHERE deleted_at IS NULL) < $7
+      `INSERT INTO webhook_endpoints
+         (id, url, types, description, secret, created_at, retry_waits_seconds, max_concurrency,
+          max_per_second, is_ordered, headers)
+       SELECT $1, $2, $3::text[], $4, $5, $6::timestamptz, $7::integer[], $8::integer, $9::integer,
+         $10::boolean, $11::jsonb
+       WHERE (SELECT count(*) FROM webhook_endpoints WHERE deleted_at IS NULL) < $12
        RETURNING 1`,
       [
         endpoint.id,
         endpoint.url,
         endpoint.types,
         endpoint.description,
-        secret,
+        sealedSecret,
         endpoint.createdAt,
+        ...optionsOf(endpoint),
         MAX_ENDPOINTS,
       ],
     );
@@ -50,12 +62,13 @@ export class EndpointsStore {
     }
   }
 
-  /** What may change of an endpoint. */
+  /** What may change of an endpoint, but for how it fares. */
   async update(endpoint: WebhookEndpoint): Promise<void> {
     await this.database.query(
       `UPDATE webhook_endpoints
        SET url = $2, types = $3, description = $4, disabled_at = $5, disabled_reason = $6,
-         missed_from = $7
+         missed_from = $7, retry_waits_seconds = $8, max_concurrency = $9, max_per_second = $10,
+         is_ordered = $11, headers = $12
        WHERE id = $1`,
       [
         endpoint.id,
@@ -65,7 +78,22 @@ export class EndpointsStore {
         endpoint.disabled?.at ?? null,
         endpoint.disabled?.reason ?? null,
         endpoint.missedFrom,
+        ...optionsOf(endpoint),
       ],
+    );
+  }
+
+  /**
+   * Puts a secret in the place of the one in force, which stays until `previousUntil`; null: it, and one
+   * that stayed from before, end now.
+   */
+  async rotateSecret(id: string, sealedSecret: string, previousUntil: Date | null): Promise<void> {
+    await this.database.query(
+      `UPDATE webhook_endpoints
+       SET previous_secret = CASE WHEN $3::timestamptz IS NOT NULL THEN secret END,
+         previous_secret_until = $3, secret = $2
+       WHERE id = $1`,
+      [id, sealedSecret, previousUntil],
     );
   }
 
@@ -122,6 +150,16 @@ export class EndpointsStore {
   }
 }
 
+function optionsOf({ options, sealedHeaders }: WebhookEndpoint): unknown[] {
+  return [
+    options.retryWaitsSeconds,
+    options.maxConcurrency,
+    options.maxPerSecond,
+    options.isOrdered,
+    JSON.stringify(sealedHeaders),
+  ];
+}
+
 function fromRow(row: EndpointRow): WebhookEndpoint {
   return {
     id: row.id,
@@ -134,5 +172,14 @@ function fromRow(row: EndpointRow): WebhookEndpoint {
         ? null
         : { at: row.disabled_at, reason: row.disabled_reason },
     missedFrom: row.missed_from,
+    options: {
+      retryWaitsSeconds: row.retry_waits_seconds,
+      maxConcurrency: row.max_concurrency,
+      maxPerSecond: row.max_per_second,
+      isOrdered: row.is_ordered,
+    },
+    sealedHeaders: row.headers,
+    health: healthFromRow(row),
+    previousSecretUntil: row.previous_secret_until,
   };
 }

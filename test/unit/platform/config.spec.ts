@@ -43,6 +43,8 @@ describe('readConfig', () => {
       STRIPE_WEBHOOK_SECRETS: 'whsec_a, whsec_b,',
       STRIPE_API_BASE: 'http://127.0.0.1:12111',
       WEBHOOK_ALLOWED_CIDRS: '10.0.0.0/8,::1/128',
+      WEBHOOK_ALLOWED_PORTS: '443, 8000-8999',
+      METERLINE_SECRET_KEYS: `${'ab'.repeat(32)},${Buffer.alloc(32, 1).toString('base64')}`,
     });
     expect(config).toMatchObject({
       host: '0.0.0.0',
@@ -50,7 +52,14 @@ describe('readConfig', () => {
       databaseUrl: 'postgres://u:p@db/meterline',
       role: 'worker',
       stripe: { webhookSecrets: ['whsec_a', 'whsec_b'] },
-      webhooks: { allowedCidrs: ['10.0.0.0/8', '::1/128'] },
+      webhooks: {
+        allowedCidrs: ['10.0.0.0/8', '::1/128'],
+        allowedPorts: [
+          [443, 443],
+          [8_000, 8_999],
+        ],
+      },
+      secretKeys: [Buffer.alloc(32, 0xab), Buffer.alloc(32, 1)],
     });
     expect(config.stripe.apiBase?.href).toBe('http://127.0.0.1:12111/');
     expect(Object.isFrozen(config)).toBe(true);
@@ -67,18 +76,30 @@ describe('readConfig', () => {
       INGEST_MAX_WAIT_MS: '-1',
       STRIPE_API_BASE: 'stripe',
       WEBHOOK_ALLOWED_CIDRS: '10.0.0.0/33,nowhere',
+      METERLINE_SECRET_KEYS: 'geheim',
+      WEBHOOK_ALLOWED_PORTS: '443,90-80,65536',
+      WEBHOOK_PROXY_URL: 'socks5://u:geheim@proxy',
+      WEBHOOK_CA_FILE: '/nowhere/ca.pem',
+      WEBHOOK_CLIENT_KEY_FILE: '/nowhere/key.pem',
     });
     expect(faults.map((fault) => fault.split(':')[0])).toEqual([
       'METERLINE_ADMIN_KEY',
       'DATABASE_URL',
-      'WEBHOOK_ALLOWED_CIDRS',
-      'WEBHOOK_ALLOWED_CIDRS',
       'PORT',
       'METERLINE_ROLE',
       'LOG_LEVEL',
       'INGEST_MAX_AGE_SECONDS',
       'INGEST_MAX_WAIT_MS',
       'STRIPE_API_BASE',
+      'METERLINE_SECRET_KEYS',
+      'WEBHOOK_ALLOWED_CIDRS',
+      'WEBHOOK_ALLOWED_CIDRS',
+      'WEBHOOK_CLIENT_KEY_FILE',
+      'WEBHOOK_CLIENT_KEY_FILE',
+      'WEBHOOK_ALLOWED_PORTS',
+      'WEBHOOK_ALLOWED_PORTS',
+      'WEBHOOK_PROXY_URL',
+      'WEBHOOK_CA_FILE',
     ]);
     expect(faults.join('\n')).not.toContain('geheim');
   });
