@@ -20,6 +20,7 @@ import { memory } from './sections/memory.js';
 import { reads } from './sections/reads.js';
 import { requests } from './sections/requests.js';
 import { type Section } from './sections/section.js';
+import { thresholds } from './sections/thresholds.js';
 import { connections, duplicates, formats, meters, sizes, subjects } from './sections/shapes.js';
 
 const SECTIONS: readonly Section[] = [
@@ -35,6 +36,7 @@ const SECTIONS: readonly Section[] = [
   sizes,
   large,
   reads,
+  thresholds,
   // The last one, since it tells which of all services has used most memory.
   memory,
 ];

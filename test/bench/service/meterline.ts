@@ -19,6 +19,8 @@ export interface MeterlineOptions {
   readonly isStoring: boolean;
   /** Where it writes a CPU profile when it ends. */
   readonly profileDir: string | null;
+  /** Settings besides those that it needs. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Received usage events by what became of them, since the start. */
@@ -41,7 +43,7 @@ export class Meterline {
     const { url, process: child } = await startProgram(
       'Meterline',
       [...NODE_FLAGS, ...profile, options.isStoring ? MAIN : STORELESS],
-      { DATABASE_URL: databaseUrl, PORT: '0', METERLINE_ADMIN_KEY: KEY },
+      { DATABASE_URL: databaseUrl, PORT: '0', METERLINE_ADMIN_KEY: KEY, ...options.env },
       (line) => (line['event'] === 'service.started' ? line['url'] : null),
     );
     const api = new Api(url, KEY);
