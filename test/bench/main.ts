@@ -21,6 +21,7 @@ import { reads } from './sections/reads.js';
 import { requests } from './sections/requests.js';
 import { type Section } from './sections/section.js';
 import { webhooks } from './sections/webhooks.js';
+import { thresholds } from './sections/thresholds.js';
 import { connections, duplicates, formats, meters, sizes, subjects } from './sections/shapes.js';
 
 const SECTIONS: readonly Section[] = [
@@ -37,6 +38,7 @@ const SECTIONS: readonly Section[] = [
   large,
   reads,
   webhooks,
+  thresholds,
   // The last one, since it tells which of all services has used most memory.
   memory,
 ];

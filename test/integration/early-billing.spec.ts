@@ -196,15 +196,10 @@ describe('a bill before the end of a period', () => {
     billing.clock.set('2026-12-01T02:00:00Z');
     await billing.closeAllDue();
     const rest = (await itemsOf(twin)).slice(1);
-    expect(rest.map(({ kind, amount }) => [kind, amount]).toSorted()).toEqual(
-      [
-        ['adjustment', '300'],
-        ['flat', '200'],
-        ['flat', '200'],
-        ['flat', '500'],
-        ['minimum', '7800'],
-      ].toSorted(),
+    expect(new Set(rest.map(({ kind, amount }) => `${String(kind)} ${String(amount)}`))).toEqual(
+      new Set(['adjustment 300', 'flat 200', 'flat 500', 'minimum 7800']),
     );
+    expect(rest).toHaveLength(5);
     expect(new Set([first, ...rest].map((item) => item?.['invoice_id'])).size).toBe(2);
     billing.clock.set('2026-11-10T12:00:00Z');
   });

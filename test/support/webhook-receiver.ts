@@ -12,6 +12,8 @@ interface ReceivedRequest {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  /** When it had come, as of `performance.now()`. */
+  readonly at: number;
 }
 
 interface ReceiverAnswer {
@@ -46,7 +48,8 @@ export async function startReceiver({
   const waiting: { count: number; resolve: () => void }[] = [];
   const take = async (incoming: IncomingMessage): Promise<ReceiverAnswer | ReceiverFault> => {
     const { method = '', url = '', headers } = incoming;
-    const request = { method, path: url, headers, body: await text(incoming) };
+    const body = await text(incoming);
+    const request = { method, path: url, headers, body, at: performance.now() };
     requests.push(request);
     for (const waiter of waiting.filter(({ count }) => count <= requests.length)) {
       waiter.resolve();

@@ -1,6 +1,9 @@
 /* Which lines of a period may be billed before its end: pure. */
 import { type RatedLine } from './rating.service.js';
 
+const isOpenEnded = ({ measured }: RatedLine): boolean =>
+  measured?.meter.aggregation.kind === 'time_weighted_sum';
+
 /**
  * Usage, and what the maximum of the invoice takes off it. Fees and the minimum are of the whole period and
  * wait for its end. So does a level over time, which goes on growing without any event: it could not be
@@ -8,8 +11,6 @@ import { type RatedLine } from './rating.service.js';
  * that is reached nothing is billed early.
  */
 export function earlyLines(lines: readonly RatedLine[]): RatedLine[] {
-  const isOpenEnded = (line: RatedLine): boolean =>
-    line.measured?.meter.aggregation.kind === 'time_weighted_sum';
   const limits = lines.filter(
     ({ charge, amountMinor }) => charge.kind === 'maximum' && amountMinor !== 0n,
   );

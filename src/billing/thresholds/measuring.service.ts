@@ -229,7 +229,7 @@ export class MeasuringService {
   private measureAsOf(batch: bigint, now: Date): Measure {
     return async (usages, customerId, { window, except }) => {
       const whose = { kind: 'customer', customerId } as const;
-      const questions = usages.map((usage) => ({ ...question(usage, window, except, now), whose }));
+      const questions = usages.map((usage) => ({ ...usageIn(usage, window, except, now), whose }));
       const answers = await this.asOf(questions, batch);
       return answers.map((rows) => rows[0]?.quantity ?? NOTHING);
     };
@@ -249,11 +249,11 @@ function questionOf(
   const groupBy = measure.kind === 'meter_quantity' ? measure.groupBy : [];
   const [period] = periods;
   return scope.period === null || period === undefined
-    ? { ...question(usage, lifetimeAt(now), [], now), groupBy }
-    : { ...question(usage, period.window, period.subscription.pauses, now), groupBy };
+    ? { ...usageIn(usage, lifetimeAt(now), [], now), groupBy }
+    : { ...usageIn(usage, period.window, period.subscription.pauses, now), groupBy };
 }
 
-function question(
+function usageIn(
   { meter, groupFilter = {}, groupExclusions = [] }: MeteredUsage & { readonly meter: Meter },
   window: Interval,
   except: readonly OpenInterval[],

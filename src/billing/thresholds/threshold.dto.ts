@@ -1,5 +1,4 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
 import {
   ArrayMaxSize,
   ArrayMinSize,
@@ -8,6 +7,7 @@ import {
   IsBoolean,
   IsIn,
   IsOptional,
+  IsString,
 } from 'class-validator';
 import { PageQuery } from '../../platform/http/page.js';
 import {
@@ -70,7 +70,7 @@ export class CreateThresholdDto {
   /** Groups of the meter: each combination of their values is counted by itself. */
   @IsOptional()
   // Decorators are checked from the last to the first.
-  @IsStorableText(MAX_NAME_LENGTH)
+  @IsString({ each: true })
   @ArrayUnique()
   @ArrayMaxSize(MAX_GROUPS)
   @IsArray()
@@ -135,13 +135,9 @@ export class ThresholdsQuery extends PageQuery {
   plan?: string;
 
   /** Whether archived ones are listed, too. */
-  @ApiProperty({ type: Boolean, required: false })
   @IsOptional()
-  @Transform(({ value }: { value: unknown }) =>
-    value === 'true' ? true : value === 'false' ? false : value,
-  )
-  @IsBoolean()
-  archived?: boolean;
+  @IsIn(['true', 'false'])
+  archived?: 'true' | 'false';
 }
 
 export class CrossingsQuery extends PageQuery {

@@ -11,6 +11,7 @@ import {
   toPageResponse,
 } from '../../platform/http/page.js';
 import { AskingService } from './asking.service.js';
+import { CrossingsReader, type NamedCrossing } from './crossings.reader.js';
 import {
   AllCrossingsQuery,
   CreateThresholdDto,
@@ -20,12 +21,7 @@ import {
   ThresholdsQuery,
 } from './threshold.dto.js';
 import { currencyOf } from './threshold.js';
-import {
-  type AskedPage,
-  type NamedCrossing,
-  type NamedThreshold,
-  ThresholdsReader,
-} from './thresholds.reader.js';
+import { type AskedPage, type NamedThreshold, ThresholdsReader } from './thresholds.reader.js';
 import { ThresholdsService } from './thresholds.service.js';
 
 @Controller('api/v1')
@@ -34,6 +30,7 @@ export class ThresholdsController {
     private readonly service: ThresholdsService,
     private readonly asking: AskingService,
     private readonly reader: ThresholdsReader,
+    private readonly crossings: CrossingsReader,
   ) {}
 
   /** Create a threshold. It never changes; archive it and create another. */
@@ -67,8 +64,8 @@ export class ThresholdsController {
   @RequireScope('read')
   @ApiPage(ThresholdResponse)
   async list(@Query() query: ThresholdsQuery): Promise<PageResponse<ThresholdResponse>> {
-    const { customer = null, plan = null, archived = false } = query;
-    const asked = { customer, plan, withArchived: archived };
+    const { customer = null, plan = null, archived } = query;
+    const asked = { customer, plan, withArchived: archived === 'true' };
     return toPageResponse(await this.reader.list(asked, pageOf(query)), toResponse);
   }
 
@@ -95,7 +92,7 @@ export class ThresholdsController {
     @Param('id') id: string,
     @Query() query: CrossingsQuery,
   ): Promise<PageResponse<CrossingResponse>> {
-    return await this.crossings(id, query);
+    return await this.pageOfCrossings(id, query);
   }
 
   /** List the levels of all thresholds that were reached, newest first. */
@@ -105,7 +102,7 @@ export class ThresholdsController {
   async listAllCrossings(
     @Query() query: AllCrossingsQuery,
   ): Promise<PageResponse<CrossingResponse>> {
-    return await this.crossings(query.threshold ?? null, query);
+    return await this.pageOfCrossings(query.threshold ?? null, query);
   }
 
   /** Let the level of a retracted crossing fire once more; at once, if it is reached. */
@@ -116,15 +113,15 @@ export class ThresholdsController {
   @ApiConflictResponse({ description: 'It was not retracted (`not_retracted`).' })
   async rearm(@Param('id') id: string): Promise<CrossingResponse> {
     await this.service.rearm(id);
-    return toCrossingResponse(await this.reader.getCrossing(id));
+    return toCrossingResponse(await this.crossings.get(id));
   }
 
-  private async crossings(
+  private async pageOfCrossings(
     threshold: string | null,
     query: CrossingsQuery,
   ): Promise<PageResponse<CrossingResponse>> {
     const { customer = null, state = null } = query;
-    const page = await this.reader.listCrossings(threshold, customer, { state }, pageOf(query));
+    const page = await this.crossings.list(threshold, customer, { state }, pageOf(query));
     return toPageResponse(page, toCrossingResponse);
   }
 }

@@ -9,6 +9,7 @@ import { PeriodsModule } from '../periods/periods.module.js';
 import { StandingModule } from '../standing/standing.module.js';
 import { AskingService } from './asking.service.js';
 import { CrossingFinder } from './crossing-finder.service.js';
+import { CrossingsReader } from './crossings.reader.js';
 import { CrossingsStore } from './crossings.store.js';
 import { DuesStore } from './dues.store.js';
 import { FiringService } from './firing.service.js';
@@ -43,6 +44,7 @@ import { ThresholdsWorker } from './thresholds.worker.js';
     AskingService,
     ThresholdsService,
     ThresholdsReader,
+    CrossingsReader,
     NoticingService,
     TargetsService,
     MeasuringService,

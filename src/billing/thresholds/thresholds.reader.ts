@@ -1,4 +1,4 @@
-/* Questions about thresholds and what they fired, answered with what their ids stand for. Reads only. */
+/* Questions about thresholds, answered with what their ids stand for. Reads only. */
 import { Injectable } from '@nestjs/common';
 import { type Customer } from '../../customers/customer.js';
 import { CustomersReader } from '../../customers/customers.reader.js';
@@ -8,8 +8,7 @@ import { MetersReader } from '../../meters/meters.reader.js';
 import { type Page } from '../../platform/http/page.js';
 import { type Plan } from '../../pricing/plan.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
-import { type CrossingFilter, CrossingsStore } from './crossings.store.js';
-import { type Crossing, type Threshold } from './threshold.js';
+import { type Threshold } from './threshold.js';
 import { ThresholdsStore } from './thresholds.store.js';
 
 export interface NamedThreshold {
@@ -18,12 +17,6 @@ export interface NamedThreshold {
   readonly customer: Customer | null;
   readonly plan: Plan | null;
   readonly meter: Meter | null;
-}
-
-export interface NamedCrossing {
-  readonly crossing: Crossing;
-  readonly threshold: Threshold;
-  readonly customer: Customer;
 }
 
 /** Customers and plans by id or key; null: any. */
@@ -42,7 +35,6 @@ export interface AskedPage {
 export class ThresholdsReader {
   constructor(
     private readonly store: ThresholdsStore,
-    private readonly crossings: CrossingsStore,
     private readonly customers: CustomersReader,
     private readonly plans: PlansReader,
     private readonly meters: MetersReader,
@@ -67,30 +59,6 @@ export class ThresholdsReader {
     };
     const { items, nextCursor } = await this.store.list(filter, page.limit, page.before);
     return { items: await this.named(items), nextCursor };
-  }
-
-  /** One crossing; throws not_found. */
-  async getCrossing(id: string): Promise<NamedCrossing> {
-    const crossing = await this.crossings.find(id);
-    const [named] = crossing === null ? [] : await this.namedCrossings([crossing]);
-    if (named === undefined) {
-      throw notFound('threshold crossing', id);
-    }
-    return named;
-  }
-
-  /** Crossings, newest first; throws not_found when there is no such threshold, and invalid when there is no such customer. */
-  async listCrossings(
-    threshold: string | null,
-    customer: string | null,
-    filter: Pick<CrossingFilter, 'state'>,
-    page: AskedPage,
-  ): Promise<Page<NamedCrossing>> {
-    const of = threshold === null ? null : (await this.get(threshold)).threshold;
-    const customerId = await this.customerId(customer);
-    const asked = { ...filter, thresholdId: of?.id ?? null, customerId };
-    const { items, nextCursor } = await this.crossings.list(asked, page.limit, page.before);
-    return { items: await this.namedCrossings(items), nextCursor };
   }
 
   private async customerId(idOrKey: string | null): Promise<string | null> {
@@ -121,20 +89,6 @@ export class ThresholdsReader {
       plan: plans.get(planOf(threshold) ?? '') ?? null,
       meter: meters.get(meterOf(threshold) ?? '') ?? null,
     }));
-  }
-
-  private async namedCrossings(crossings: readonly Crossing[]): Promise<NamedCrossing[]> {
-    const found = await this.store.findMany([
-      ...new Set(crossings.map(({ thresholdId }) => thresholdId)),
-    ]);
-    const customers = await this.customers.byIds(crossings.map(({ customerId }) => customerId));
-    return crossings.flatMap((crossing) => {
-      const threshold = found.find(({ id }) => id === crossing.thresholdId);
-      const customer = customers.get(crossing.customerId);
-      return threshold === undefined || customer === undefined
-        ? []
-        : [{ crossing, threshold, customer }];
-    });
   }
 }
 
