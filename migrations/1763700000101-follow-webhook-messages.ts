@@ -3,8 +3,8 @@ import { type MigrationInterface, type QueryRunner } from 'typeorm';
 /**
  * Messages in the order in which they became visible, so that a reader can follow them; replays; what
  * retention has deleted. The version before runs on it: what it publishes is numbered with the rest.
- * The new indexes are made under a lock that lets nobody publish or record an attempt, some seconds
- * for a million messages; the constraint of deliveries is made anew in the same time.
+ * The new indexes, and the constraint of deliveries, are made under a lock that lets nobody publish or
+ * record an attempt: as long as reading all messages, deliveries and attempts takes.
  */
 export class FollowWebhookMessages1763700000101 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {

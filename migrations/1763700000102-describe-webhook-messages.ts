@@ -2,7 +2,7 @@ import { type MigrationInterface, type QueryRunner } from 'typeorm';
 
 /**
  * Says of messages that are there whom they are about, and which were tests of which endpoint. Reads
- * every message once, some ten seconds for a million; nobody waits for it.
+ * every message and writes most of them once; who publishes meanwhile does not wait for it.
  */
 export class DescribeWebhookMessages1763700000102 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {

@@ -289,18 +289,18 @@ describe('replays', () => {
         return messageId;
       });
       await started;
-      let isEnabled = false;
+      const seen = { isEnabled: false, waits: 0 };
       const enabling = app.endpoints.update(id, { isDisabled: false }).then(() => {
-        isEnabled = true;
+        seen.isEnabled = true;
       });
-      for (let waits = 0; waits === 0;) {
+      while (seen.waits === 0 && !seen.isEnabled) {
         const rows = await db.database.query(
           `SELECT 1 FROM pg_stat_activity
            WHERE datname = current_database() AND wait_event_type = 'Lock'`,
         );
-        waits = rows.length;
+        seen.waits = rows.length;
       }
-      expect(isEnabled).toBe(false);
+      expect(seen.isEnabled).toBe(false);
       finish();
       const missed = await publishing;
       await enabling;

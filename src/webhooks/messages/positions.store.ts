@@ -10,7 +10,7 @@ import { Database } from '../../platform/database/database.js';
 
 /** Any number that no other lock has. */
 const PLACING_LOCK = 7_263_101;
-/** Given in one transaction; some 0.1 s. */
+/** Given in one transaction, for which other readers wait: 0.6 s on a machine that is 15 times overloaded. */
 const BATCH = 5_000;
 
 @Injectable()

@@ -19,7 +19,7 @@ import { ReplaysStore } from './replays.store.js';
 const STEP_MS = 1_000;
 /** While nothing can be sent to its endpoint. */
 const DISABLED_MS = 30_000;
-/** Places looked at in one step, which bounds it when few of the messages are wanted; some 50 ms. */
+/** Places looked at in one step, which bounds it when few of the messages are wanted. */
 const EXAMINED_AT_ONCE = 10_000n;
 
 export interface NewReplay {

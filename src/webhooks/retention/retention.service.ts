@@ -6,7 +6,7 @@ import { Database } from '../../platform/database/database.js';
 import { PositionsStore } from '../messages/positions.store.js';
 import { RetentionStore } from './retention.store.js';
 
-/** Rows in one transaction; some 50 ms. */
+/** Rows in one transaction, which nobody waits for. */
 const BATCH = 1_000;
 const DAY_MS = 86_400_000;
 
