@@ -74,8 +74,9 @@ export class ReportUsageOnSchedule1763700000104 implements MigrationInterface {
         CONSTRAINT usage_report_totals_pkey PRIMARY KEY (usage_report_id, billing_period_id),
         CONSTRAINT usage_report_totals_report_fkey
           FOREIGN KEY (usage_report_id) REFERENCES usage_reports (id) ON DELETE RESTRICT,
+        -- A period can be taken back by a cancellation that lies before it.
         CONSTRAINT usage_report_totals_period_fkey
-          FOREIGN KEY (billing_period_id) REFERENCES billing_periods (id) ON DELETE RESTRICT,
+          FOREIGN KEY (billing_period_id) REFERENCES billing_periods (id) ON DELETE CASCADE,
         CONSTRAINT usage_report_totals_run_fkey
           FOREIGN KEY (run_id) REFERENCES usage_report_runs (id) ON DELETE RESTRICT
       )`);

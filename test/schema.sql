@@ -1057,7 +1057,7 @@ CREATE TABLE usage_report_totals (
   revision integer NOT NULL,
   lines jsonb NOT NULL,
   is_final boolean NOT NULL,
-  CONSTRAINT usage_report_totals_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
+  CONSTRAINT usage_report_totals_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE CASCADE,
   CONSTRAINT usage_report_totals_pkey PRIMARY KEY (usage_report_id, billing_period_id),
   CONSTRAINT usage_report_totals_report_fkey FOREIGN KEY (usage_report_id) REFERENCES usage_reports(id) ON DELETE RESTRICT,
   CONSTRAINT usage_report_totals_run_fkey FOREIGN KEY (run_id) REFERENCES usage_report_runs(id) ON DELETE RESTRICT
@@ -1304,6 +1304,7 @@ CREATE INDEX usage_events_sequence ON ONLY public.usage_events USING btree (sour
 CREATE INDEX usage_events_subject_time ON ONLY public.usage_events USING btree (subject, "time");
 CREATE INDEX usage_events_time ON ONLY public.usage_events USING brin ("time") WITH (autosummarize='on');
 CREATE INDEX usage_rebuilds_open ON public.usage_rebuilds USING btree (id) WHERE (finished_at IS NULL);
+CREATE INDEX usage_report_runs_report ON public.usage_report_runs USING btree (usage_report_id, id);
 CREATE INDEX usage_report_runs_unfinished ON public.usage_report_runs USING btree (usage_report_id, slot_at) WHERE (finished_at IS NULL);
 CREATE INDEX usage_reports_due ON public.usage_reports USING btree (next_slot_at) WHERE (next_slot_at IS NOT NULL);
 CREATE INDEX usage_rollups_meter_hour ON public.usage_rollups USING btree (meter, hour);

@@ -206,6 +206,26 @@ describe('usage reports', () => {
     ]);
   });
 
+  it('stands in the way of no cancellation that takes a period back', async () => {
+    const customer = await billing.customer();
+    const { id: subscriptionId } = await billing.subscribe(customer, plan, {
+      startsAt: new Date('2026-11-01T00:00:00Z'),
+      trialEndsAt: new Date('2026-11-10T12:00:00Z'),
+    });
+    const id = await report({ customer: customer.key });
+    billing.clock.set('2026-11-10T13:00:00Z');
+    await runAll();
+    expect(await told(id)).toHaveLength(1);
+    await billing
+      .get(SubscriptionsService)
+      .cancel(subscriptionId, { when: new Date('2026-11-05T00:00:00Z') });
+    billing.clock.set('2026-11-10T14:00:00Z');
+    await runAll();
+    expect(await told(id)).toHaveLength(1);
+    const { items } = await billing.get(UsageReportsService).listRuns(id, 10, null);
+    expect(items.map(({ messageCount }) => messageCount)).toEqual([0, 1]);
+  });
+
   it('tells the endpoint that it names, or all that want it, until it is archived', async () => {
     const customer = await subscribed('2026-11-01T00:00:00Z');
     const endpoints = billing.get(EndpointsService);

@@ -193,20 +193,17 @@ function toBilling(body: BillingDto): Billing {
   if (body.mode === 'meter_events') {
     return { provider: 'none', sendsMeterEvents: true };
   }
-  switch (body.provider) {
-    case 'none':
-      return { provider: 'none' };
-    case 'webhook':
-      return { provider: 'webhook', webhookEndpoint: body.webhook_endpoint ?? '' };
-    case 'stripe':
-      return {
-        provider: 'stripe',
-        finalize: body.finalize ?? true,
-        ...(body.stripe_subscription !== undefined && {
-          stripeSubscription: body.stripe_subscription,
-        }),
-      };
+  const { provider, webhook_endpoint: webhookEndpoint = '' } = body;
+  if (provider !== 'stripe') {
+    return provider === 'none' ? { provider } : { provider, webhookEndpoint };
   }
+  return {
+    provider: 'stripe',
+    finalize: body.finalize ?? true,
+    ...(body.stripe_subscription !== undefined && {
+      stripeSubscription: body.stripe_subscription,
+    }),
+  };
 }
 
 function toWhenEnding(at: string): CancelAt['when'] {
