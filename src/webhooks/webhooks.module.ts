@@ -29,6 +29,6 @@ import { WebhooksService } from './webhooks.service.js';
     WebhooksService,
     WebhooksReader,
   ],
-  exports: [WebhooksService, WebhooksReader],
+  exports: [WebhooksService, WebhooksReader, DeliveriesService],
 })
 export class WebhooksModule {}

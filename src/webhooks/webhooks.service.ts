@@ -38,6 +38,17 @@ export class WebhooksService {
     return await this.queue(content, await this.endpoints.findSubscribed(content.type));
   }
 
+  /**
+   * Queues a message for one endpoint, whatever types it asked for. For one that is disabled it waits;
+   * for one that was deleted the delivery fails.
+   *
+   * @throws when no transaction is under way
+   */
+  async publishTo(endpointId: string, content: MessageContent): Promise<PublishedMessage> {
+    this.database.assertTransaction();
+    return await this.queue(content, [endpointId]);
+  }
+
   /** Queues a `webhook.test` for one endpoint, whatever types it asked for. */
   async sendTest(endpointId: string): Promise<PublishedMessage> {
     return await this.database.transaction(async () => {

@@ -30,14 +30,29 @@ export interface RecordedAttempt {
   readonly state: Settlement['state'] | 'lease_lost';
 }
 
+/** What an endpoint answered to a message that it has taken. */
+export interface Answer {
+  readonly messageId: string;
+  readonly endpointId: string;
+  /** The first 4 KB of the body; null when there was none. */
+  readonly body: string | null;
+}
+
 @Injectable()
 export class DeliveriesService {
+  private readonly listeners: ((answer: Answer) => Promise<void>)[] = [];
+
   constructor(
     private readonly claims: ClaimsStore,
     private readonly client: DeliveryClient,
     private readonly database: Database,
     private readonly clock: Clock,
   ) {}
+
+  /** Calls back in the transaction that records a delivery as succeeded. */
+  onAnswered(listener: (answer: Answer) => Promise<void>): void {
+    this.listeners.push(listener);
+  }
 
   /** Takes at most `limit` due deliveries, fairly over endpoints; they are this caller's for a minute. */
   async claim(limit: number): Promise<OutgoingDelivery[]> {
@@ -62,7 +77,13 @@ export class DeliveriesService {
     const answer = await this.client.send(delivery, startedAt);
     const endedAt = this.clock.now();
     const durationMs = Math.max(endedAt.getTime() - startedAt.getTime(), 0);
-    return await this.record({ ...delivery, startedAt }, judge(answer, durationMs, endedAt));
+    const judged = judge(answer, durationMs, endedAt);
+    return await this.record({ ...delivery, startedAt }, judged, async () => {
+      const { messageId, endpointId } = delivery;
+      for (const listener of this.listeners) {
+        await listener({ messageId, endpointId, body: judged.result.response });
+      }
+    });
   }
 
   /** Records as lost what workers held too long, and gives up what deleted endpoints left. */
@@ -77,7 +98,11 @@ export class DeliveriesService {
   }
 
   /** Attempt, delivery and endpoint change together or, when the lease is lost, not at all. */
-  private async record(claim: ClaimedDelivery, judged: JudgedAttempt): Promise<RecordedAttempt> {
+  private async record(
+    claim: ClaimedDelivery,
+    judged: JudgedAttempt,
+    whenSucceeded: () => Promise<void> = async () => {},
+  ): Promise<RecordedAttempt> {
     const now = this.clock.now();
     const { result } = judged;
     const settlement = settle(judged, claim.attemptNumber, now, Math.random());
@@ -86,6 +111,9 @@ export class DeliveriesService {
         return false;
       }
       await this.claims.insertAttempt(claim, result);
+      if (settlement.state === 'succeeded') {
+        await whenSucceeded();
+      }
       if (judged.isGone) {
         await this.claims.disableGone(claim.endpointId, now);
       }
