@@ -135,6 +135,22 @@ CREATE TABLE draft_queues (
   CONSTRAINT draft_queues_pkey PRIMARY KEY (stripe_subscription_id)
 );
 
+CREATE TABLE external_line_items (
+  line_item_id text NOT NULL,
+  invoice_id text NOT NULL,
+  webhook_endpoint_id text NOT NULL,
+  message_id text NOT NULL,
+  queued_at timestamp with time zone NOT NULL,
+  acknowledged_at timestamp with time zone,
+  external_id text,
+  due_at timestamp with time zone,
+  CONSTRAINT external_line_items_endpoint_fkey FOREIGN KEY (webhook_endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE RESTRICT,
+  CONSTRAINT external_line_items_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices(id) ON DELETE RESTRICT,
+  CONSTRAINT external_line_items_line_item_fkey FOREIGN KEY (line_item_id) REFERENCES line_items(id) ON DELETE RESTRICT,
+  CONSTRAINT external_line_items_message_unique UNIQUE (message_id),
+  CONSTRAINT external_line_items_pkey PRIMARY KEY (line_item_id)
+);
+
 CREATE TABLE idempotency_keys (
   api_key_id text NOT NULL,
   idempotency_key text NOT NULL,
@@ -171,9 +187,11 @@ CREATE TABLE invoices (
   updated_at timestamp with time zone NOT NULL,
   stripe_subscription_id text,
   stripe_account_id text,
+  provider text NOT NULL DEFAULT 'stripe'::text,
   CONSTRAINT invoices_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
   CONSTRAINT invoices_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT invoices_pkey PRIMARY KEY (id),
+  CONSTRAINT invoices_provider_check CHECK (((provider = 'stripe'::text) OR ((provider = 'webhook'::text) AND (stripe_invoice_id IS NULL) AND (stripe_subscription_id IS NULL)))),
   CONSTRAINT invoices_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'draft'::text, 'open'::text, 'paid'::text, 'uncollectible'::text, 'void'::text, 'deleted'::text]))),
   CONSTRAINT invoices_stripe_unique UNIQUE (stripe_invoice_id)
 );
@@ -688,6 +706,7 @@ CREATE TABLE subscriptions (
   plan_since timestamp with time zone,
   last_bill text NOT NULL DEFAULT 'after_grace'::text,
   stripe_subscription_id text,
+  webhook_endpoint_id text,
   CONSTRAINT subscriptions_anchor_check CHECK ((((anchor = 'calendar'::text) AND (anchor_at IS NULL)) OR ((anchor = 'anniversary'::text) AND (anchor_at IS NOT NULL)))),
   CONSTRAINT subscriptions_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT subscriptions_last_bill_check CHECK ((last_bill = ANY (ARRAY['after_grace'::text, 'at_once'::text, 'period_end'::text]))),
@@ -695,10 +714,12 @@ CREATE TABLE subscriptions (
   CONSTRAINT subscriptions_pauses_check CHECK ((NOT lower_inf(pauses))),
   CONSTRAINT subscriptions_pkey PRIMARY KEY (id),
   CONSTRAINT subscriptions_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT,
-  CONSTRAINT subscriptions_provider_check CHECK ((provider = ANY (ARRAY['none'::text, 'stripe'::text]))),
+  CONSTRAINT subscriptions_provider_check CHECK ((provider = ANY (ARRAY['none'::text, 'stripe'::text, 'webhook'::text]))),
   CONSTRAINT subscriptions_span_check CHECK (((ends_at IS NULL) OR (ends_at >= starts_at))),
   CONSTRAINT subscriptions_stripe_subscription_check CHECK (((stripe_subscription_id IS NULL) OR (provider = 'stripe'::text))),
-  CONSTRAINT subscriptions_trial_check CHECK (((trial_ends_at IS NULL) OR (trial_ends_at > starts_at)))
+  CONSTRAINT subscriptions_trial_check CHECK (((trial_ends_at IS NULL) OR (trial_ends_at > starts_at))),
+  CONSTRAINT subscriptions_webhook_check CHECK (((provider = 'webhook'::text) = (webhook_endpoint_id IS NOT NULL))),
+  CONSTRAINT subscriptions_webhook_endpoint_fkey FOREIGN KEY (webhook_endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE RESTRICT
 );
 
 CREATE TABLE unpaid_invoices (
@@ -927,6 +948,8 @@ CREATE INDEX customer_standings_standing ON public.customer_standings USING btre
 CREATE INDEX customer_subject_changes_open ON public.customer_subject_changes USING btree (id) WHERE (taken_at IS NULL);
 CREATE INDEX customer_subjects_customer ON public.customer_subjects USING btree (customer_id);
 CREATE INDEX draft_queues_due ON public.draft_queues USING btree (next_look_at) WHERE (next_look_at IS NOT NULL);
+CREATE INDEX external_line_items_invoice ON public.external_line_items USING btree (invoice_id);
+CREATE INDEX external_line_items_waiting ON public.external_line_items USING btree (line_item_id) WHERE (acknowledged_at IS NULL);
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX ingest_batches_pending ON public.ingest_batches USING btree (id) WHERE (fold IS NULL);
 CREATE INDEX invoices_billing_period ON public.invoices USING btree (billing_period_id);

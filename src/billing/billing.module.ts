@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { DraftsModule } from './drafts/drafts.module.js';
+import { ExternalModule } from './external/external.module.js';
 import { ExplanationsModule } from './explanations/explanations.module.js';
 import { InvoicesModule } from './invoices/invoices.module.js';
 import { LedgerModule } from './ledger/ledger.module.js';
@@ -17,6 +18,7 @@ import { SyncModule } from './sync/sync.module.js';
     InvoicesModule,
     SyncModule,
     DraftsModule,
+    ExternalModule,
     ExplanationsModule,
     StandingModule,
     ReconciliationModule,

@@ -2,6 +2,8 @@
 
 /** Every type of message and what it tells; a new type is a row here. */
 const MESSAGE_TYPES = {
+  'billing.usage_reported':
+    'A line item was written that the platform behind the endpoint collects.',
   'billing_period.closed': 'A billing period was closed and its line items were written.',
   'billing_period.fees_charged':
     'A first billing period began, and line items were written of its fees in advance.',

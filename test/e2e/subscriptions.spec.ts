@@ -1,7 +1,10 @@
 import { eventually, type TestService } from '../support/service-process.js';
+import { expectRefusal } from '../support/refusals.js';
 import { startFresh } from '../support/service.js';
+import { startReceiver } from '../support/webhook-receiver.js';
 
 const DAY_MS = 86_400_000;
+const ENDPOINT = 'we_00000000000000000000000000';
 const valid = { customer: 'acme', plan: 'pro', starts_at: '2026-11-01T00:00:00+01:00' };
 const monthsAgo = (count: number): string =>
   new Date(Date.now() - count * 30.5 * DAY_MS).toISOString();
@@ -13,7 +16,7 @@ describe('subscriptions, billing periods and line items', () => {
     (await service.get('/api/v1/subscriptions')).body.data;
 
   beforeAll(async () => {
-    ({ service, close } = await startFresh());
+    ({ service, close } = await startFresh({ WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8' }));
     const flat = { key: 'base', kind: 'flat', amount: '49.00' };
     const plan = { name: 'Pro', interval: 'month', grace_seconds: 0, prices: [flat] };
     await service.post('/api/v1/plans', { ...plan, key: 'pro', currency: 'usd' });
@@ -69,6 +72,31 @@ describe('subscriptions, billing periods and line items', () => {
     [
       'billing.finalize',
       { ...valid, billing: { provider: 'none', finalize: true } },
+      'unknown_field',
+    ],
+    [
+      'billing.webhook_endpoint',
+      { ...valid, billing: { provider: 'webhook' } },
+      'is_webhook_endpoint',
+    ],
+    [
+      'billing.webhook_endpoint',
+      { ...valid, billing: { provider: 'none', webhook_endpoint: ENDPOINT } },
+      'is_webhook_endpoint',
+    ],
+    [
+      'billing.webhook_endpoint',
+      { ...valid, billing: { provider: 'webhook', webhook_endpoint: 'we_1' } },
+      'is_webhook_endpoint',
+    ],
+    [
+      'billing.webhook_endpoint',
+      { ...valid, billing: { provider: 'webhook', webhook_endpoint: ENDPOINT } },
+      'unknown_webhook_endpoint',
+    ],
+    [
+      'billing.finalize',
+      { ...valid, billing: { provider: 'webhook', webhook_endpoint: ENDPOINT, finalize: true } },
       'unknown_field',
     ],
     [
@@ -291,5 +319,70 @@ describe('subscriptions, billing periods and line items', () => {
       status: 409,
       body: { code: 'subscription_ended' },
     });
+  });
+
+  it('tells another billing platform of line items, and takes what it reports', async () => {
+    const platform = await startReceiver({
+      answer: () => ({ body: JSON.stringify({ external_id: 'charge-1' }) }),
+    });
+    try {
+      const endpoints = '/api/v1/webhook-endpoints';
+      const { id: endpoint } = (await service.post(endpoints, { url: platform.url })).body;
+      await service.post('/api/v1/customers', { key: 'own', name: 'Own', currency: 'usd' });
+      const billing = { provider: 'webhook', webhook_endpoint: endpoint };
+      const created = await service.post('/api/v1/subscriptions', {
+        customer: 'own',
+        plan: 'pro',
+        starts_at: monthsAgo(2),
+        ends_at: monthsAgo(1),
+        billing,
+      });
+      expect(created).toMatchObject({ status: 201, body: { billing } });
+      const list = '/api/v1/line-items?customer=own';
+      await eventually(async () => {
+        const { data } = (await service.get(`${list}&state=on_invoice`)).body;
+        return data.length > 0 && data.length === (await service.get(list)).body.data.length;
+      });
+      const [item] = (await service.get(list)).body.data;
+      expect(item).toMatchObject({ external_id: 'charge-1', state: 'on_invoice' });
+      const { body } = await service.get(
+        `/api/v1/webhook-deliveries?message=${item.webhook_message}`,
+      );
+      expect(body.data).toMatchObject([{ type: 'billing.usage_reported', state: 'succeeded' }]);
+      const path = `/api/v1/line-items/${item.id}`;
+      expect(await service.post(`${path}/retry`)).toMatchObject({
+        status: 409,
+        body: { code: 'not_failed' },
+      });
+      const paid = await service.post(`${path}/state`, {
+        state: 'paid',
+        external_id: 'charge-2',
+        due_at: '2026-12-24T00:00:00Z',
+        invoice_url: 'https://billing.acme.example/1',
+      });
+      expect(paid).toMatchObject({ status: 200, body: { state: 'paid', external_id: 'charge-2' } });
+      expect(await service.post(`${path}/state`, { state: 'void' })).toMatchObject({
+        status: 409,
+        body: { code: 'state_passed' },
+      });
+      for (const [field, report, code] of [
+        ['state', {}, 'is_in'],
+        ['state', { state: 'sent' }, 'is_in'],
+        ['external_id', { state: 'paid', external_id: 7 }, 'is_text'],
+        ['due_at', { state: 'paid', due_at: 'soon' }, 'is_instant'],
+        ['invoice_number', { state: 'paid', invoice_number: '' }, 'is_text'],
+        ['invoice_url', { state: 'paid', invoice_url: 'javascript:1' }, 'is_url'],
+        ['surprise', { state: 'paid', surprise: 1 }, 'unknown_field'],
+      ] as const) {
+        expectRefusal(await service.post(`${path}/state`, report), field, code);
+      }
+      const at = `/api/v1/subscriptions/${created.body.id}/webhook-endpoint`;
+      expectRefusal(await service.post(at, {}), 'webhook_endpoint', 'is_text');
+      const unknown = await service.post(at, { webhook_endpoint: ENDPOINT });
+      expectRefusal(unknown, 'webhook_endpoint', 'unknown_webhook_endpoint');
+      expect(await service.post(at, { webhook_endpoint: endpoint })).toMatchObject({ status: 200 });
+    } finally {
+      await platform.close();
+    }
   });
 });

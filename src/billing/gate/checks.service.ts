@@ -146,12 +146,12 @@ export class ChecksService {
         };
   }
 
-  /** What nobody sends to Stripe does not wait for it. */
+  /** What is not sent to Stripe does not wait for it. */
   private async checkStripe(
     { subscription }: BillingPeriod,
     { now }: ClosingMoment,
   ): Promise<HoldReason | null> {
-    const detail = subscription.billing.provider === 'none' ? null : await this.stripe.fault(now);
+    const detail = subscription.billing.provider === 'stripe' ? await this.stripe.fault(now) : null;
     return detail === null ? null : { code: 'stripe_reachable', count: null, detail, list: null };
   }
 }

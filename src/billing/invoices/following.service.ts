@@ -68,7 +68,7 @@ export class FollowingService {
       await this.store.update(after);
       if (sighting.kind === 'deleted') {
         await this.abandon(after);
-      } else if (sighting.items !== null) {
+      } else if (sighting.kind === 'present' && sighting.items !== null) {
         await this.settle(after, sighting.items);
       }
       for (const type of messagesOf(before.state, state)) {
@@ -135,7 +135,7 @@ function said(sighting: InvoiceSighting): Partial<Invoice> {
   }
   const { invoice } = sighting;
   return {
-    stripeInvoiceId: invoice.id,
+    ...(sighting.kind === 'present' && { stripeInvoiceId: sighting.invoice.id }),
     number: invoice.number,
     totalMinor: invoice.totalMinor,
     amountPaidMinor: invoice.amountPaidMinor,

@@ -26,11 +26,15 @@ export function canFollow(from: InvoiceState, to: InvoiceState): boolean {
   return from === to || (INVOICE_TRANSITIONS[from] as readonly InvoiceState[]).includes(to);
 }
 
+export type InvoiceProvider = 'stripe' | 'webhook';
+
 export interface Invoice {
   readonly id: string;
   readonly customerId: string;
   readonly billingPeriodId: string;
   readonly currency: string;
+  /** Who collects it: Stripe, or the platform behind a webhook endpoint. */
+  readonly provider: InvoiceProvider;
   /** Whether it is finalized here; else it stays a draft until a person finalizes it at Stripe. */
   readonly finalize: boolean;
   readonly state: InvoiceState;
@@ -57,7 +61,7 @@ export const INVOICE_METADATA = 'meterline_invoice';
 export const LINE_ITEM_METADATA = 'meterline_line_item';
 
 /** Stripe's invoice at one moment: gone, or there with what is on it. */
-export type InvoiceSighting =
+export type StripeSighting =
   | { readonly kind: 'deleted' }
   | {
       readonly kind: 'present';
@@ -65,6 +69,16 @@ export type InvoiceSighting =
       /** Null when not asked for: nothing is final while it is a draft. */
       readonly items: readonly StripeInvoiceItem[] | null;
     };
+
+/** An invoice as its provider has it: Stripe, or by what another platform reported of its line items. */
+export type InvoiceSighting =
+  StripeSighting | { readonly kind: 'reported'; readonly invoice: ReportedInvoice };
+
+/** An invoice as another billing platform has it: Stripe's words, and nothing that only Stripe has. */
+export type ReportedInvoice = Pick<
+  StripeInvoice,
+  'status' | 'totalMinor' | 'amountPaidMinor' | 'number' | 'hostedInvoiceUrl' | 'collection'
+>;
 
 export type InvoiceMessage = 'invoice.finalized' | 'invoice.paid' | 'invoice.voided';
 

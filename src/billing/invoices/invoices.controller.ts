@@ -38,6 +38,7 @@ function toResponse({ invoice, customer, lineItemIds }: NamedInvoice): InvoiceRe
     customer: customer?.key ?? invoice.customerId,
     billing_period: invoice.billingPeriodId,
     currency: invoice.currency,
+    provider: invoice.provider,
     mode: invoice.stripeSubscriptionId === null ? 'invoice' : 'subscription',
     stripe_subscription: invoice.stripeSubscriptionId,
     finalize: invoice.finalize,

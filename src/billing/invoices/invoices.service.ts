@@ -13,7 +13,7 @@ import { mapResult, type StripeFailure, type StripeResult } from '../../stripe/s
 import { type StripeSubscriptionInvoice } from '../../stripe/stripe-subscription.js';
 import { StripeService } from '../../stripe/stripe.service.js';
 import { SyncQueueService } from '../sync/sync-queue.service.js';
-import { type Invoice, type InvoiceSighting } from './invoice.js';
+import { type Invoice, type InvoiceProvider, type StripeSighting } from './invoice.js';
 import { type Carried, splitForInvoices } from './invoice-split.js';
 import { InvoicesStore } from './invoices.store.js';
 
@@ -31,6 +31,8 @@ export interface NewInvoice {
   readonly billingPeriodId: string;
   readonly currency: string;
   readonly finalize: boolean;
+  /** Stripe by default. */
+  readonly provider?: InvoiceProvider;
   readonly now: Date;
 }
 
@@ -49,6 +51,8 @@ const OTHER_ACCOUNT_RETRY_MS = 300_000;
 export class InvoicesService {
   /** Other accounts that the log knows of. */
   private readonly toldOf = new Set<string>();
+  private handOver: ((invoice: Invoice, lineItemIds: readonly string[]) => Promise<void>) | null =
+    null;
 
   constructor(
     private readonly store: InvoicesStore,
@@ -66,9 +70,10 @@ export class InvoicesService {
 
   /** A new invoice without anything on it yet; in the caller's transaction. Answers its id. */
   async open(input: NewInvoice): Promise<string> {
-    const { now, ...rest } = input;
+    const { now, provider = 'stripe', ...rest } = input;
     const invoice: Invoice = {
       ...rest,
+      provider,
       id: newId('inv'),
       state: 'pending',
       stripeCustomerId: null,
@@ -100,6 +105,7 @@ export class InvoicesService {
       ...rest,
       id: newId('inv'),
       currency: draft.currency,
+      provider: 'stripe',
       finalize: false,
       state: 'draft',
       stripeCustomerId: draft.customer,
@@ -153,10 +159,24 @@ export class InvoicesService {
 
   /**
    * Queues what Stripe has to be asked for: the draft, an item for each line item, and the
-   * finalization if the invoice is to be finalized. In the transaction that writes the line items.
+   * finalization if the invoice is to be finalized; what another platform collects is handed to who
+   * tells it. In the transaction that writes the line items.
    */
   async enqueue(invoiceId: string, lineItemIds: readonly string[]): Promise<void> {
-    await this.syncs.enqueue(await this.get(invoiceId), lineItemIds);
+    const invoice = await this.get(invoiceId);
+    if (invoice.provider === 'stripe') {
+      await this.syncs.enqueue(invoice, lineItemIds);
+      return;
+    }
+    if (this.handOver === null) {
+      throw new Error(`Nobody hands over the line items of ${invoiceId}`);
+    }
+    await this.handOver(invoice, lineItemIds);
+  }
+
+  /** Who is called, in the transaction, with the line items of invoices that another platform collects. */
+  onHandOver(handOver: NonNullable<InvoicesService['handOver']>): void {
+    this.handOver = handOver;
   }
 
   /** One invoice; throws not_found. */
@@ -238,14 +258,14 @@ export class InvoicesService {
   }
 
   /** What Stripe says of an invoice now. Outside any transaction. */
-  async sight(stripeInvoiceId: string): Promise<StripeResult<InvoiceSighting>> {
+  async sight(stripeInvoiceId: string): Promise<StripeResult<StripeSighting>> {
     const ours = await this.store.findByStripeId(stripeInvoiceId);
     const fault = ours === null ? null : await this.accountFault(ours);
     if (fault !== null) {
       return fault;
     }
     const found = await this.stripe.getInvoiceWithItems(stripeInvoiceId);
-    return mapResult(found, (seen): InvoiceSighting => {
+    return mapResult(found, (seen): StripeSighting => {
       if (seen === null) {
         return { kind: 'deleted' };
       }

@@ -2,7 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
-import { type Invoice, type InvoiceState } from './invoice.js';
+import { type Invoice, type InvoiceProvider, type InvoiceState } from './invoice.js';
 
 interface InvoiceRow {
   readonly id: string;
@@ -21,11 +21,12 @@ interface InvoiceRow {
   readonly created_at: Date;
   readonly updated_at: Date;
   readonly stripe_subscription_id: string | null;
+  readonly provider: InvoiceProvider;
 }
 
 const COLUMNS = `id, customer_id, billing_period_id, currency, finalize, state, stripe_customer_id,
   stripe_account_id, stripe_invoice_id, number, total_minor, amount_paid_minor, hosted_invoice_url, created_at, updated_at,
-  stripe_subscription_id`;
+  stripe_subscription_id, provider`;
 
 /** Which invoices a list shows; null: any. */
 export interface InvoiceFilter {
@@ -40,7 +41,7 @@ export class InvoicesStore {
   async insert(invoice: Invoice): Promise<void> {
     await this.database.query(
       `INSERT INTO invoices (${COLUMNS})
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
       [
         invoice.id,
         invoice.customerId,
@@ -52,6 +53,7 @@ export class InvoicesStore {
         invoice.createdAt,
         invoice.updatedAt,
         invoice.stripeSubscriptionId,
+        invoice.provider,
       ],
     );
   }
@@ -162,5 +164,6 @@ function fromRow(row: InvoiceRow): Invoice {
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     stripeSubscriptionId: row.stripe_subscription_id,
+    provider: row.provider,
   };
 }

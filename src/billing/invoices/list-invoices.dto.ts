@@ -22,12 +22,14 @@ export class InvoiceResponse {
   customer: string;
   billing_period: string;
   currency: string;
+  /** `stripe`, or `webhook` when another platform collects it and reports its line items. */
+  provider: string;
   /** `invoice`: made here. `subscription`: Stripe made it for `stripe_subscription`, and finalizes it. */
   mode: string;
   stripe_subscription: string | null;
   /** Whether it is finalized here; else a person does it at Stripe. */
   finalize: boolean;
-  /** What Stripe said last; `pending` until it has a draft. */
+  /** What Stripe said last; `pending` until it has a draft. With `webhook`: where its line items stand together. */
   state: string;
   number: string | null;
   total: string | null;

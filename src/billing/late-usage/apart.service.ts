@@ -56,9 +56,10 @@ export class ApartBillingService {
     if (billing.provider === 'none') {
       return items;
     }
-    const { finalize } = billing;
+    const finalize = billing.provider === 'stripe' && billing.finalize;
+    const { provider } = billing;
     const billingPeriodId = period.id;
-    const invoice = { customerId, billingPeriodId, currency, finalize, now };
+    const invoice = { customerId, billingPeriodId, currency, finalize, provider, now };
     return await this.invoices.carry(invoice, items);
   }
 

@@ -29,6 +29,9 @@ export interface LineItemRow {
   readonly billed_in_period_id: string | null;
   readonly ownership_number: string | null;
   readonly carried_over: string | null;
+  readonly message_id: string | null;
+  readonly acknowledged_at: Date | null;
+  readonly external_id: string | null;
 }
 
 /** With the names of LINE_ITEM_ROWS. */
@@ -36,8 +39,10 @@ export const LINE_ITEM_COLUMNS = `item.id, item.customer_id, item.subscription_i
   item.kind, item.quantity, item.amount_minor, item.currency, item.description, item.cut_off_batch,
   item.steps, item.state, item.failure, item.invoice_id, item.stripe_invoice_item_id, item.created_at,
   item.corrects_line_item_id, item.adjustment_number, item.billed_in_period_id, item.ownership_number,
-  invoice.stripe_invoice_id, item.carried_over`;
-export const LINE_ITEM_ROWS = `line_items AS item LEFT JOIN invoices AS invoice ON invoice.id = item.invoice_id`;
+  invoice.stripe_invoice_id, item.carried_over, external.message_id, external.acknowledged_at,
+  external.external_id`;
+export const LINE_ITEM_ROWS = `line_items AS item LEFT JOIN invoices AS invoice ON invoice.id = item.invoice_id
+  LEFT JOIN external_line_items AS external ON external.line_item_id = item.id`;
 
 /** As the names that an INSERT from JSON reads. */
 export function toRow(item: NewLineItem): object {
@@ -82,6 +87,14 @@ export function fromRow(row: LineItemRow): LineItem {
     stripeInvoiceId: row.stripe_invoice_id,
     ownershipNumber: row.ownership_number === null ? null : BigInt(row.ownership_number),
     carriedOver: row.carried_over,
+    external:
+      row.message_id === null
+        ? null
+        : {
+            messageId: row.message_id,
+            acknowledgedAt: row.acknowledged_at,
+            externalId: row.external_id,
+          },
   };
 }
 

@@ -59,6 +59,18 @@ export interface LineItem extends NewLineItem {
   readonly stripeInvoiceId: string | null;
   /** Why an invoice that should have carried it could not; null when none failed to. */
   readonly carriedOver: string | null;
+  /** Null unless another platform collects it. */
+  readonly external: ExternalLine | null;
+}
+
+/** How far a line item is on its way to the platform that collects it. */
+export interface ExternalLine {
+  /** Told by this message. */
+  readonly messageId: string;
+  /** Null until the platform has it. */
+  readonly acknowledgedAt: Date | null;
+  /** What the platform calls it; null until it has said so. */
+  readonly externalId: string | null;
 }
 
 /** Which line items a list shows; null: any. */

@@ -43,7 +43,8 @@ export class LineItemsController {
   }
 }
 
-function toResponse({ item, customer, price }: NamedLineItem): LineItemResponse {
+/** A line item as requests are answered with it. */
+export function toResponse({ item, customer, price }: NamedLineItem): LineItemResponse {
   return {
     id: item.id,
     customer: customer.key,
@@ -64,6 +65,9 @@ function toResponse({ item, customer, price }: NamedLineItem): LineItemResponse 
     invoice: item.invoiceId,
     stripe_invoice_item_id: item.stripeInvoiceItemId,
     stripe_invoice_id: item.stripeInvoiceId,
+    external_id: item.external?.externalId ?? null,
+    webhook_message: item.external?.messageId ?? null,
+    acknowledged_at: item.external?.acknowledgedAt?.toISOString() ?? null,
     created_at: item.createdAt.toISOString(),
   };
 }

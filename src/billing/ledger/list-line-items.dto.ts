@@ -56,5 +56,11 @@ export class LineItemResponse {
   invoice: string | null;
   stripe_invoice_item_id: string | null;
   stripe_invoice_id: string | null;
+  /** What the platform that collects it calls it; null until it has said so. */
+  external_id: string | null;
+  /** The message that told that platform of it; null with another provider. */
+  webhook_message: string | null;
+  /** When that platform had it; null while it waits for that. */
+  acknowledged_at: string | null;
   created_at: string;
 }

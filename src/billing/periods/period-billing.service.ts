@@ -31,8 +31,8 @@ export class PeriodBillingService {
 
   /**
    * Rates a period and enters its line items, with the fees in advance of the next one, and adjustments of
-   * those before it that something came too late for; with the provider Stripe, also an invoice and what
-   * sync has to do for it.
+   * those before it that something came too late for; unless nobody collects them, also an invoice and
+   * what has to be told of it to whom.
    *
    * @param cutOffBatch that of the ambient snapshot
    * @param next the period that was opened after it; null when the subscription ends with it

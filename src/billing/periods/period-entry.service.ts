@@ -36,7 +36,7 @@ export class PeriodEntryService {
     private readonly webhooks: WebhooksService,
   ) {}
 
-  /** Writes the line items and, with the provider Stripe, an invoice and what sync has to do for it, or a look for the draft that is to carry them. */
+  /** Writes the line items and, unless nobody collects them, an invoice and what has to be told of it to whom, or a look for the draft that is to carry them. */
   async enter(
     { period, charges, adjustments }: Entry,
     cutOffBatch: bigint,
@@ -67,15 +67,13 @@ export class PeriodEntryService {
     now: Date,
   ): Promise<readonly NewLineItem[]> {
     const { billing, customerId } = subscription;
-    if (
-      billing.provider === 'none' ||
-      billing.stripeSubscription !== undefined ||
-      items.length === 0
-    ) {
+    const isForDraft = billing.provider === 'stripe' && billing.stripeSubscription !== undefined;
+    if (billing.provider === 'none' || isForDraft || items.length === 0) {
       return items;
     }
-    const { finalize } = billing;
-    const invoice = { customerId, billingPeriodId: id, currency, finalize, now };
+    const finalize = billing.provider === 'stripe' && billing.finalize;
+    const { provider } = billing;
+    const invoice = { customerId, billingPeriodId: id, currency, finalize, provider, now };
     return await this.invoices.carry(invoice, items);
   }
 

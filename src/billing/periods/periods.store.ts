@@ -66,6 +66,7 @@ interface PeriodRow {
   readonly provider: Billing['provider'];
   readonly finalize: boolean;
   readonly stripe_subscription_id: string | null;
+  readonly webhook_endpoint_id: string | null;
 }
 
 const COLUMNS = `period.id, period.plan_version_id, period.starts_at, period.ends_at, period.closes_at,
@@ -73,7 +74,8 @@ const COLUMNS = `period.id, period.plan_version_id, period.starts_at, period.end
   subscription.customer_id, version.plan_id, version.currency, subscription.anchor, subscription.anchor_at,
   subscription.time_zone, subscription.last_bill, ${PAUSES}, ${PLAN_CHANGES},
   subscription.ends_at AS subscription_ends_at, subscription.created_at AS subscription_created_at,
-  subscription.provider, subscription.finalize, subscription.stripe_subscription_id`;
+  subscription.provider, subscription.finalize, subscription.stripe_subscription_id,
+  subscription.webhook_endpoint_id`;
 const FROM = `billing_periods AS period
   JOIN subscriptions AS subscription ON subscription.id = period.subscription_id
   JOIN plan_versions AS version ON version.id = period.plan_version_id`;

@@ -62,7 +62,7 @@ export class LedgerSideStore {
   ): Promise<string[]> {
     const rows = await this.database.query<{ id: string }>(
       `SELECT id FROM (
-         SELECT id FROM invoices WHERE created_at >= $2 AND created_at < $3
+         SELECT id FROM invoices WHERE created_at >= $2 AND created_at < $3 AND provider = 'stripe'
          UNION
          SELECT invoice_id FROM reconciliation_sightings
          WHERE reconciliation_id = $1 AND invoice_id IS NOT NULL) AS scope
@@ -77,7 +77,7 @@ export class LedgerSideStore {
   /** Whether anything was ever billed before a moment. Index invoices_created. */
   async hasBilledBefore(moment: Date): Promise<boolean> {
     const rows = await this.database.query<{ id: string }>(
-      `SELECT id FROM invoices WHERE created_at < $1 LIMIT 1`,
+      `SELECT id FROM invoices WHERE created_at < $1 AND provider = 'stripe' LIMIT 1`,
       [moment],
     );
     return rows.length > 0;

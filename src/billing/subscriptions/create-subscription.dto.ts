@@ -9,6 +9,7 @@ import {
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
+import { isId } from '../../kernel/ids.js';
 import { parseInstant } from '../../kernel/instant.js';
 import { PageQuery } from '../../platform/http/page.js';
 import { IsInstantText, IsStorableText, IsTimeZoneName } from '../../platform/http/validators.js';
@@ -49,6 +50,25 @@ const OfSubscriptionMode = (): PropertyDecorator =>
     }),
   );
 
+/** The provider `webhook` needs an endpoint, and no other takes one. */
+const OfWebhookProvider = (): PropertyDecorator =>
+  applyDecorators(
+    ValidateIf(
+      (billing: BillingDto, value) => value !== undefined || billing.provider === 'webhook',
+    ),
+    ValidateBy({
+      name: 'isWebhookEndpoint',
+      validator: {
+        validate: (value, args) =>
+          (args?.object as BillingDto | undefined)?.provider === 'webhook' &&
+          typeof value === 'string' &&
+          isId('we', value),
+        defaultMessage: () =>
+          'must be the id of a webhook endpoint (we_…), with the provider "webhook" only',
+      },
+    }),
+  );
+
 /** A calendar is not counted from a time that somebody names. */
 const AnniversaryOnly = (): PropertyDecorator =>
   applyDecorators(
@@ -64,9 +84,16 @@ const AnniversaryOnly = (): PropertyDecorator =>
   );
 
 export class BillingDto {
-  /** `none`: line items stay in the ledger, for somebody else to collect. */
-  @IsIn(['stripe', 'none'])
-  provider: 'stripe' | 'none';
+  /**
+   * `none`: line items stay in the ledger, for somebody else to collect. `webhook`: each is told to
+   * `webhook_endpoint`, and the platform behind it reports what becomes of it.
+   */
+  @IsIn(['stripe', 'webhook', 'none'])
+  provider: 'stripe' | 'webhook' | 'none';
+
+  /** With the provider `webhook`: the id of the webhook endpoint that is told of line items. */
+  @OfWebhookProvider()
+  webhook_endpoint?: string;
 
   /**
    * `invoice` (default): every period becomes an invoice of its own. `subscription`: what a period costs
@@ -188,6 +215,7 @@ export class SubscriptionsQuery extends PageQuery {
 
 export class BillingResponse {
   provider: string;
+  webhook_endpoint?: string;
   mode?: string;
   stripe_subscription?: string;
   finalize?: boolean;

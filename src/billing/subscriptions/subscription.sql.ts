@@ -50,14 +50,20 @@ export function billingOf(row: {
   readonly provider: Billing['provider'];
   readonly finalize: boolean;
   readonly stripe_subscription_id: string | null;
+  readonly webhook_endpoint_id: string | null;
 }): Billing {
-  return row.provider === 'stripe'
-    ? {
+  switch (row.provider) {
+    case 'none':
+      return { provider: 'none' };
+    case 'webhook':
+      return { provider: 'webhook', webhookEndpoint: row.webhook_endpoint_id ?? '' };
+    case 'stripe':
+      return {
         provider: 'stripe',
         finalize: row.finalize,
         ...(row.stripe_subscription_id !== null && {
           stripeSubscription: row.stripe_subscription_id,
         }),
-      }
-    : { provider: 'none' };
+      };
+  }
 }

@@ -1,9 +1,10 @@
 import { type OpenInterval } from '../../kernel/interval.js';
 import { type Anchor } from '../periods/cadence.js';
 
-/** Who collects what a subscription costs: nobody but our own ledger, or Stripe. */
+/** Who collects what a subscription costs: nobody but our own ledger, Stripe, or a platform behind a webhook endpoint. */
 export type Billing =
   | { readonly provider: 'none' }
+  | { readonly provider: 'webhook'; readonly webhookEndpoint: string }
   | {
       readonly provider: 'stripe';
       /** Whether invoices of our own are finalized, or left as drafts for a person. */

@@ -190,15 +190,17 @@ function toInput(body: CreateSubscriptionDto): NewSubscription {
 }
 
 function toBilling(body: BillingDto): Billing {
-  return body.provider === 'stripe'
-    ? {
-        provider: 'stripe',
-        finalize: body.finalize ?? true,
-        ...(body.stripe_subscription !== undefined && {
-          stripeSubscription: body.stripe_subscription,
-        }),
-      }
-    : { provider: 'none' };
+  const { provider, webhook_endpoint: webhookEndpoint = '' } = body;
+  if (provider !== 'stripe') {
+    return provider === 'none' ? { provider } : { provider, webhookEndpoint };
+  }
+  return {
+    provider: 'stripe',
+    finalize: body.finalize ?? true,
+    ...(body.stripe_subscription !== undefined && {
+      stripeSubscription: body.stripe_subscription,
+    }),
+  };
 }
 
 function toWhenEnding(at: string): CancelAt['when'] {
@@ -258,8 +260,11 @@ function toResponse({
 }
 
 function toBillingResponse(billing: Billing): BillingResponse {
-  if (billing.provider === 'none') {
-    return { provider: 'none' };
+  if (billing.provider !== 'stripe') {
+    const { provider } = billing;
+    return provider === 'none'
+      ? { provider }
+      : { provider, webhook_endpoint: billing.webhookEndpoint };
   }
   const { finalize, stripeSubscription } = billing;
   return stripeSubscription === undefined

@@ -4,6 +4,7 @@ import { PricingModule } from '../../pricing/pricing.module.js';
 import { StripeModule } from '../../stripe/stripe.module.js';
 import { DraftQueueModule } from '../drafts/draft-queue.module.js';
 import { PeriodsModule } from '../periods/periods.module.js';
+import { SubscriptionEndpointController } from './endpoint.controller.js';
 import { PlanChangesService } from './plan-changes.service.js';
 import { PlanChangesStore } from './plan-changes.store.js';
 import { StripeSubscriptionGuard } from './stripe-subscription.guard.js';
@@ -14,7 +15,7 @@ import { SubscriptionsStore } from './subscriptions.store.js';
 
 @Module({
   imports: [CustomersModule, PricingModule, StripeModule, PeriodsModule, DraftQueueModule],
-  controllers: [SubscriptionsController],
+  controllers: [SubscriptionsController, SubscriptionEndpointController],
   providers: [
     StripeSubscriptionGuard,
     SubscriptionsStore,

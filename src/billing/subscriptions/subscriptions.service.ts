@@ -170,6 +170,22 @@ export class SubscriptionsService {
     return await this.changePauses(id, (context) => resumedFrom(when, context));
   }
 
+  /**
+   * Lets another webhook endpoint be told of line items from now on. What the one before was told stays
+   * there; what has failed goes to the new one when it is sent again.
+   *
+   * @throws DomainError not_found; conflict `not_by_webhook`; invalid when there is no such endpoint
+   */
+  async tellElsewhere(id: string, webhookEndpoint: string): Promise<void> {
+    await this.changing(id, async (subscription) => {
+      if (subscription.billing.provider !== 'webhook') {
+        throw conflict('not_by_webhook', 'The subscription is not billed through a webhook.');
+      }
+      await this.store.recordEndpoint(id, webhookEndpoint);
+      return { ...subscription, billing: { provider: 'webhook', webhookEndpoint } };
+    });
+  }
+
   private async openQueue({ billing, customerId }: Subscription): Promise<void> {
     const id = billing.provider === 'stripe' ? billing.stripeSubscription : undefined;
     if (id !== undefined && !(await this.drafts.open(id, customerId))) {

@@ -3,7 +3,7 @@
  * the database itself keeps a customer from being on one plan twice at a time.
  */
 import { Injectable } from '@nestjs/common';
-import { conflict } from '../../kernel/errors.js';
+import { conflict, invalidField } from '../../kernel/errors.js';
 import { Database } from '../../platform/database/database.js';
 import { violates } from '../../platform/database/pg-errors.js';
 import { type Page, toPage } from '../../platform/http/page.js';
@@ -38,10 +38,11 @@ interface SubscriptionRow {
   readonly finalize: boolean;
   readonly created_at: Date;
   readonly stripe_subscription_id: string | null;
+  readonly webhook_endpoint_id: string | null;
 }
 
 const STORED = `id, customer_id, plan_id, starts_at, ends_at, anchor, anchor_at, trial_ends_at,
-  time_zone, provider, finalize, created_at, stripe_subscription_id`;
+  time_zone, provider, finalize, created_at, stripe_subscription_id, webhook_endpoint_id`;
 const COLUMNS = `${STORED}, last_bill, ${PAUSES}, ${PLAN_CHANGES}`;
 const FROM = 'subscriptions AS subscription';
 
@@ -49,13 +50,17 @@ const FROM = 'subscriptions AS subscription';
 export class SubscriptionsStore {
   constructor(private readonly database: Database) {}
 
-  /** Throws conflict when the customer is on the plan already at some time of it. */
+  /**
+   * Throws conflict when the customer is on the plan already at some time of it; invalid when the webhook
+   * endpoint that is to be told does not exist, or no longer.
+   */
   async insert(subscription: Subscription): Promise<void> {
     const { anchor, billing } = subscription;
     try {
       await this.database.query(
         `INSERT INTO subscriptions (${STORED})
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+           (SELECT id FROM webhook_endpoints WHERE id = $14 AND deleted_at IS NULL))`,
         [
           subscription.id,
           subscription.customerId,
@@ -70,10 +75,12 @@ export class SubscriptionsStore {
           billing.provider === 'stripe' && billing.finalize,
           subscription.createdAt,
           (billing.provider === 'stripe' ? billing.stripeSubscription : null) ?? null,
+          billing.provider === 'webhook' ? billing.webhookEndpoint : null,
         ],
       );
     } catch (error) {
       refuseOverlap(error);
+      refuseUnknownEndpoint(error, 'billing.webhook_endpoint');
       throw error;
     }
   }
@@ -130,6 +137,21 @@ export class SubscriptionsStore {
     }
   }
 
+  /** Lets another webhook endpoint be told of line items from now on; throws invalid when there is none. */
+  async recordEndpoint(id: string, webhookEndpoint: string): Promise<void> {
+    try {
+      await this.database.query(
+        `UPDATE subscriptions
+         SET webhook_endpoint_id = (SELECT id FROM webhook_endpoints WHERE id = $2 AND deleted_at IS NULL)
+         WHERE id = $1 AND provider = 'webhook'`,
+        [id, webhookEndpoint],
+      );
+    } catch (error) {
+      refuseUnknownEndpoint(error, 'webhook_endpoint');
+      throw error;
+    }
+  }
+
   /**
    * Sets of which spans nothing is billed. The row itself changes, so that a close that took its
    * snapshot before is run again and sees them.
@@ -152,6 +174,13 @@ function refuseOverlap(error: unknown): void {
       'subscription_overlaps',
       'The customer has a subscription to this plan already that is not over by then.',
     );
+  }
+}
+
+/** Throws invalid when that is what the database refused: no endpoint was found to store. */
+function refuseUnknownEndpoint(error: unknown, field: string): void {
+  if (violates(error, 'subscriptions_webhook_check')) {
+    throw invalidField(field, 'unknown_webhook_endpoint', 'there is no such webhook endpoint');
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
-import { conflict, notFound } from '../../kernel/errors.js';
+import { conflict, type DomainError } from '../../kernel/errors.js';
 import { Database } from '../../platform/database/database.js';
 import { UnplacedService } from '../drafts/unplaced.service.js';
 import { type Invoice, lineItemStateOn } from '../invoices/invoice.js';
@@ -44,14 +44,16 @@ export class RetryService {
       }
       const invoiceId = await this.store.findInvoiceOf(lineItemId);
       if (invoiceId === null) {
-        throw notFound('line item', lineItemId);
+        // Throws when there is none; one that nobody was asked to collect cannot have failed.
+        await this.lineItems.get(lineItemId);
+        throw notFailed();
       }
       const invoice = await this.invoices.lock(invoiceId);
       const failed = (await this.lineItems.ofInvoice(invoiceId))
         .filter((item) => item.state === 'failed')
         .map((item) => item.id);
       if (!failed.includes(lineItemId)) {
-        throw conflict('not_failed', 'Only a line item that has failed can be sent again.');
+        throw notFailed();
       }
       const syncs = await this.store.lockInvoice(invoiceId);
       const lost = failed.filter((id) => isLost(invoice, syncs, id));
@@ -118,6 +120,10 @@ export class RetryService {
     const standing = { lineItemIds: lineItemIds.filter((id) => taken.includes(id)) };
     await this.ledger.advance(standing, lineItemStateOn(invoice.state));
   }
+}
+
+function notFailed(): DomainError {
+  return conflict('not_failed', 'Only a line item that has failed can be sent again.');
 }
 
 /** Whether Stripe's invoice is proven not to carry it, now or later. */

@@ -4,6 +4,7 @@ import { StripeModule } from '../../stripe/stripe.module.js';
 import { LinksModule } from '../customer-links/links.module.js';
 import { DraftQueueModule } from '../drafts/draft-queue.module.js';
 import { DraftsModule } from '../drafts/drafts.module.js';
+import { ExternalModule } from '../external/external.module.js';
 import { InvoicesModule } from '../invoices/invoices.module.js';
 import { LedgerModule } from '../ledger/ledger.module.js';
 import { CallsService } from './calls.service.js';
@@ -31,6 +32,7 @@ import { SyncsStore } from './syncs.store.js';
     DraftQueueModule,
     DraftsModule,
     LinksModule,
+    ExternalModule,
   ],
   controllers: [RetryController],
   providers: [
