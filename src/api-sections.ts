@@ -73,6 +73,11 @@ export const API_SECTIONS: readonly ApiSection[] = [
     paths: ['/api/v1/webhook-endpoints', '/api/v1/webhook-messages', '/api/v1/webhook-deliveries'],
   },
   {
+    name: 'Usage reports',
+    description: 'What was used so far, told on a schedule.',
+    paths: ['/api/v1/usage-reports'],
+  },
+  {
     name: 'API keys',
     description: 'Who may do what.',
     paths: ['/api/v1/api-keys'],

@@ -849,6 +849,55 @@ CREATE TABLE usage_rebuilds (
   CONSTRAINT usage_rebuilds_span_check CHECK (((starts_at <= done_to) AND (done_to <= ends_at) AND (step_hours > 0)))
 );
 
+CREATE TABLE usage_report_runs (
+  id text NOT NULL,
+  usage_report_id text NOT NULL,
+  slot_at timestamp with time zone NOT NULL,
+  missed_from timestamp with time zone,
+  started_at timestamp with time zone NOT NULL,
+  last_period_id text,
+  message_count integer NOT NULL,
+  finished_at timestamp with time zone,
+  CONSTRAINT usage_report_runs_once UNIQUE (usage_report_id, slot_at),
+  CONSTRAINT usage_report_runs_pkey PRIMARY KEY (id),
+  CONSTRAINT usage_report_runs_report_fkey FOREIGN KEY (usage_report_id) REFERENCES usage_reports(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE usage_report_totals (
+  usage_report_id text NOT NULL,
+  billing_period_id text NOT NULL,
+  run_id text NOT NULL,
+  message_id text NOT NULL,
+  revision integer NOT NULL,
+  lines jsonb NOT NULL,
+  is_final boolean NOT NULL,
+  CONSTRAINT usage_report_totals_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE CASCADE,
+  CONSTRAINT usage_report_totals_pkey PRIMARY KEY (usage_report_id, billing_period_id),
+  CONSTRAINT usage_report_totals_report_fkey FOREIGN KEY (usage_report_id) REFERENCES usage_reports(id) ON DELETE RESTRICT,
+  CONSTRAINT usage_report_totals_run_fkey FOREIGN KEY (run_id) REFERENCES usage_report_runs(id) ON DELETE RESTRICT
+);
+
+CREATE TABLE usage_reports (
+  id text NOT NULL,
+  name text NOT NULL,
+  customer_id text,
+  plan_id text,
+  schedule text NOT NULL,
+  cron text NOT NULL,
+  time_zone text NOT NULL,
+  webhook_endpoint_id text,
+  created_at timestamp with time zone NOT NULL,
+  next_slot_at timestamp with time zone,
+  archived_at timestamp with time zone,
+  CONSTRAINT usage_reports_archived_check CHECK (((archived_at IS NULL) OR (next_slot_at IS NULL))),
+  CONSTRAINT usage_reports_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
+  CONSTRAINT usage_reports_endpoint_fkey FOREIGN KEY (webhook_endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE RESTRICT,
+  CONSTRAINT usage_reports_pkey PRIMARY KEY (id),
+  CONSTRAINT usage_reports_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT,
+  CONSTRAINT usage_reports_schedule_check CHECK ((schedule = ANY (ARRAY['hourly'::text, 'daily'::text, 'cron'::text]))),
+  CONSTRAINT usage_reports_subject_check CHECK (((customer_id IS NULL) <> (plan_id IS NULL)))
+);
+
 CREATE TABLE usage_rollups (
   subject text NOT NULL,
   meter integer NOT NULL,
@@ -942,6 +991,7 @@ CREATE INDEX billing_periods_closed_end ON public.billing_periods USING btree (e
 CREATE INDEX billing_periods_due ON public.billing_periods USING btree (closes_at) WHERE (state = 'open'::text);
 CREATE INDEX billing_periods_fees_due ON public.billing_periods USING btree (fees_due_at) WHERE (fees_due_at IS NOT NULL);
 CREATE INDEX billing_periods_late ON public.billing_periods USING btree (subscription_id) WHERE (late_since IS NOT NULL);
+CREATE INDEX billing_periods_plan_version ON public.billing_periods USING btree (plan_version_id, id);
 CREATE INDEX billing_periods_unwatched ON public.billing_periods USING btree (cut_off_batch) WHERE ((state = 'closed'::text) AND (NOT is_watched));
 CREATE INDEX customer_standings_due ON public.customer_standings USING btree (next_change_at) WHERE (next_change_at IS NOT NULL);
 CREATE INDEX customer_standings_standing ON public.customer_standings USING btree (standing, customer_id) WHERE (standing <> 'good'::text);
@@ -994,6 +1044,9 @@ CREATE INDEX usage_events_sequence ON ONLY public.usage_events USING btree (sour
 CREATE INDEX usage_events_subject_time ON ONLY public.usage_events USING btree (subject, "time");
 CREATE INDEX usage_events_time ON ONLY public.usage_events USING brin ("time") WITH (autosummarize='on');
 CREATE INDEX usage_rebuilds_open ON public.usage_rebuilds USING btree (id) WHERE (finished_at IS NULL);
+CREATE INDEX usage_report_runs_report ON public.usage_report_runs USING btree (usage_report_id, id);
+CREATE INDEX usage_report_runs_unfinished ON public.usage_report_runs USING btree (usage_report_id, slot_at) WHERE (finished_at IS NULL);
+CREATE INDEX usage_reports_due ON public.usage_reports USING btree (next_slot_at) WHERE (next_slot_at IS NOT NULL);
 CREATE INDEX usage_rollups_meter_hour ON public.usage_rollups USING btree (meter, hour);
 CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (endpoint_id, next_attempt_at, id) WHERE (state = 'pending'::text);
 CREATE INDEX webhook_deliveries_endpoint ON public.webhook_deliveries USING btree (endpoint_id, id);

@@ -9,6 +9,7 @@ import { ReconciliationModule } from './reconciliation/reconciliation.module.js'
 import { StandingModule } from './standing/standing.module.js';
 import { SubscriptionsModule } from './subscriptions/subscriptions.module.js';
 import { SyncModule } from './sync/sync.module.js';
+import { UsageReportsModule } from './usage-reports/usage-reports.module.js';
 
 @Module({
   imports: [
@@ -22,6 +23,7 @@ import { SyncModule } from './sync/sync.module.js';
     ExplanationsModule,
     StandingModule,
     ReconciliationModule,
+    UsageReportsModule,
   ],
 })
 export class BillingModule {}

@@ -28,7 +28,9 @@ export type IdPrefix =
   | 'gap'
   | 'late'
   | 'rec'
-  | 'dif';
+  | 'dif'
+  | 'ur'
+  | 'urr';
 
 /** Crockford's base 32 in lower case: sorts as the bytes do, and has no letters that look alike. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

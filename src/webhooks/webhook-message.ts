@@ -29,6 +29,8 @@ const MESSAGE_TYPES = {
   'source.rejecting': 'The share of records of a source that are refused has reached its limit.',
   'source.silent': 'Nothing was stored from a source for longer than it is expected to send.',
   'usage.check_failed': 'What meters had counted was not what the stored events come to.',
+  'usage.reported':
+    'A scheduled report of what was used so far, and of the difference to the one before.',
   'webhook.test': 'Somebody asked for a test of the endpoint.',
 } as const satisfies Record<string, string>;
 

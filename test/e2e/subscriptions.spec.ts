@@ -385,4 +385,43 @@ describe('subscriptions, billing periods and line items', () => {
       await platform.close();
     }
   });
+
+  it('keeps usage reports, and refuses what is none', async () => {
+    const path = '/api/v1/usage-reports';
+    const report = { name: 'Weekly', plan: 'pro', schedule: 'cron', cron: '0 6 * * mon' };
+    for (const [field, body, code] of [
+      ['name', { ...report, name: '' }, 'is_text'],
+      ['plan', { ...report, plan: 'nothing' }, 'unknown_plan'],
+      ['customer', { ...report, plan: undefined, customer: 'nobody' }, 'unknown_customer'],
+      ['schedule', { name: 'Weekly', plan: 'pro', schedule: 'weekly' }, 'is_in'],
+      ['cron', { ...report, cron: undefined }, 'is_cron'],
+      ['cron', { ...report, cron: '0 0 30 2 *' }, 'is_cron'],
+      ['cron', { ...report, schedule: 'daily' }, 'is_cron'],
+      ['time_zone', { ...report, time_zone: 'Mars/Olympus' }, 'is_time_zone'],
+      [
+        'time_zone',
+        { name: 'Hourly', plan: 'pro', schedule: 'hourly', time_zone: 'Europe/Berlin' },
+        'unknown_field',
+      ],
+      ['webhook_endpoint', { ...report, webhook_endpoint: ENDPOINT }, 'unknown_webhook_endpoint'],
+      ['surprise', { ...report, surprise: 1 }, 'unknown_field'],
+    ] as const) {
+      expectRefusal(await service.post(path, body), field, code);
+    }
+    const both = await service.post(path, { ...report, customer: 'acme' });
+    expect(both.body.errors).toMatchObject([{ field: 'customer' }, { field: 'plan' }]);
+    const created = await service.post(path, { ...report, time_zone: 'Europe/Berlin' });
+    expect(created).toMatchObject({
+      status: 201,
+      body: { plan: 'pro', customer: null, cron: '0 6 * * mon', webhook_endpoint: null },
+    });
+    expect(created.body.next_slot_at).toMatch(/T06:00:00\+0[12]:00$/);
+    const one = `${path}/${created.body.id}`;
+    expect((await service.get(path)).body.data).toEqual([created.body]);
+    expect((await service.get(one)).body).toEqual(created.body);
+    expect((await service.get(`${one}/runs`)).body).toEqual({ data: [], next_cursor: null });
+    expectRefusal(await service.get(`${one}/runs?cursor=x`), 'cursor', 'invalid_cursor');
+    const archived = await service.post(`${one}/archive`);
+    expect(archived.body).toMatchObject({ next_slot_at: null, archived_at: expect.any(String) });
+  });
 });

@@ -90,7 +90,8 @@ function originOf(anchor: Anchor, timeZone: string): number {
   return anchor.kind === 'calendar' ? CALENDAR_ORIGIN : wallClockAt(anchor.at, timeZone);
 }
 
-function wallClockAt(instant: Date, timeZone: string): number {
+/** What a local clock shows at an instant, as if it were UTC, in milliseconds. */
+export function wallClockAt(instant: Date, timeZone: string): number {
   const epochMs = instant.getTime();
   return epochMs + Math.round(IANAZone.create(timeZone).offset(epochMs) * MINUTE_MS);
 }
@@ -115,7 +116,7 @@ function monthsLater(wallClock: number, months: number): number {
  *
  * @param wallClock the local time as if it were UTC, in milliseconds
  */
-function firstInstantOf(wallClock: number, timeZone: string): Date {
+export function firstInstantOf(wallClock: number, timeZone: string): Date {
   const zone = IANAZone.create(timeZone);
   let before = wallClock - WIDEST_OFFSET_MS;
   let after = wallClock + WIDEST_OFFSET_MS;
