@@ -1,26 +1,24 @@
 /*
  * Aim: the stories that are told to Stripe's sandbox when a key is given (`npm run test:sandbox`) hold.
- * Method: the same functions, with the double in Stripe's place; and what keeps a live key away from them.
+ * Method: the same functions on the same stage, with the double in Stripe's place; and what keeps a live key
+ * away from them.
  */
-import { startDoubleStage } from '../support/stories/double-stage.js';
 import { keyFault } from '../support/stories/sandbox-key.js';
 import { startSandboxStage } from '../support/stories/sandbox-stage.js';
-import { type Stage } from '../support/stories/stage.js';
+import { startStripeDouble } from '../support/stripe-double/stripe-double.js';
 import { STORIES } from '../support/stories/stories.js';
 
-describe('on a stage with the double', () => {
-  let stage: Stage;
-
-  beforeAll(async () => {
-    stage = await startDoubleStage();
-  });
-
-  afterAll(async () => {
-    await stage.close();
-  });
-
+describe('on a stage with the double behind it', () => {
   it.each(STORIES)('%s is right', async (_, story) => {
-    await story(stage);
+    const double = await startStripeDouble();
+    const at = { apiBase: new URL(double.url), start: '2026-11-17T10:20:30Z' };
+    const stage = await startSandboxStage('sk_test_of_the_stage', at);
+    try {
+      await story(stage);
+    } finally {
+      await stage.close();
+      await double.close();
+    }
   });
 });
 

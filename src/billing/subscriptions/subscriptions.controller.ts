@@ -56,7 +56,7 @@ export class SubscriptionsController {
   @UseGuards(StripeSubscriptionGuard)
   @ApiConflictResponse({
     description:
-      'The customer is on the plan at some time of it already (`subscription_overlaps`).',
+      "The customer is on the plan at some time of it already, or sends usage to Stripe's meters (`subscription_overlaps`, `meter_events_overlap`).",
   })
   async create(
     @Body() body: CreateSubscriptionDto,

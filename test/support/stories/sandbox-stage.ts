@@ -10,22 +10,38 @@ import { SECOND_MS, type Stage } from './stage.js';
 const PATIENCE_MS = 600 * SECOND_MS;
 const PAUSE_MS = 5 * SECOND_MS;
 
-/** A stage in Stripe's sandbox, on a test clock of its own that is deleted with all that hangs on it. */
-export async function startSandboxStage(key: string): Promise<Stage> {
+/**
+ * A stage in Stripe's sandbox, on a test clock of its own that is deleted with all that hangs on it.
+ *
+ * @param at another address of Stripe's API, which is the double's, and when the story begins there; without
+ *   it Stripe itself, and now
+ */
+export async function startSandboxStage(
+  key: string,
+  at?: { readonly apiBase: URL; readonly start: string },
+): Promise<Stage> {
   const fault = keyFault(key);
   if (fault !== null) {
     throw new Error(fault);
   }
-  const sdk = new Stripe(key, { maxNetworkRetries: 3, timeout: 30 * SECOND_MS });
+  const address =
+    at === undefined
+      ? {}
+      : { host: at.apiBase.hostname, port: at.apiBase.port, protocol: 'http' as const };
+  const sdk = new Stripe(key, { maxNetworkRetries: 3, timeout: 30 * SECOND_MS, ...address });
   // Whole seconds, as Stripe's clocks have them.
-  const start = new Date(Math.floor(Date.now() / SECOND_MS) * SECOND_MS);
+  const begin = at === undefined ? Date.now() : Date.parse(at.start);
+  const start = new Date(Math.floor(begin / SECOND_MS) * SECOND_MS);
   const { testClocks } = sdk.testHelpers;
   const testClock = await testClocks.create({
     frozen_time: start.getTime() / SECOND_MS,
     name: 'Meterline stories',
   });
   const clock = new FakeClock(start.toISOString());
-  const env = { STRIPE_SECRET_KEY: key };
+  const env = {
+    STRIPE_SECRET_KEY: key,
+    ...(at !== undefined && { STRIPE_API_BASE: at.apiBase.href }),
+  };
   const billing = await startBilling(start.toISOString(), { env, clock });
   const meters: string[] = [];
   return {

@@ -19,8 +19,8 @@ export interface Payer {
 }
 
 /**
- * Where a story is played: the whole application, and either the double of Stripe or Stripe's sandbox, both
- * on a clock that only the story moves. No webhook ever comes, so whatever Stripe does is found by the poll.
+ * Where a story is played: the whole application and Stripe's sandbox, or the double in its place, both on a
+ * clock that only the story moves. No webhook ever comes, so whatever Stripe does is found by the poll.
  */
 export interface Stage {
   readonly billing: TestBilling;

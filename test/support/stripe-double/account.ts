@@ -11,6 +11,7 @@ import type {
   Origin,
   PaymentMethod,
   Subscription,
+  TestClock,
   ThinEvent,
 } from './objects.js';
 
@@ -51,17 +52,27 @@ export class Account {
   readonly meters = new Map<string, Meter>();
   readonly meterEvents = new Map<string, MeterEventRecord>();
   readonly thinEvents = new Map<string, ThinEvent>();
+  /** Of one run only, as are prices and the time that a test clock set. */
+  readonly testClocks = new Map<string, TestClock>();
+  readonly prices = new Map<string, { id: string; currency: string; unit_amount: number }>();
   readonly events = new Map<string, Event>();
   /** Replies kept by idempotency key until they are expired on demand. */
   readonly replies = new Map<string, StoredReply>();
   /** Told of each new event; answers how many endpoints it will be sent to. */
   onEvent: (event: Event) => number = () => 0;
 
+  private aheadMs = 0;
+
   constructor(private readonly clock: () => number) {}
 
   /** The present in whole seconds, as in every `created`. */
   now(): number {
-    return Math.floor(this.clock() / 1000);
+    return Math.floor((this.clock() + this.aheadMs) / 1000);
+  }
+
+  /** From now on it is as late as a test clock says. */
+  goTo(seconds: number): void {
+    this.aheadMs = seconds * 1000 - this.clock();
   }
 
   /** Records an event with a copy of `object` as it is now, and hands it to the webhooks. */

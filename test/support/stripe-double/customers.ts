@@ -58,7 +58,7 @@ const creatable = {
   ...changeable,
   payment_method: p.text(),
   tax_id_data: p.unmodelled(),
-  test_clock: p.absent('test clock'),
+  test_clock: p.text(),
 };
 
 /** The customer a parameter names, which must exist and not be deleted. */
@@ -155,6 +155,9 @@ function shippingOf(sent: NonNullable<Changes['shipping']> | null): Customer['sh
 
 function create(account: Account, params: p.ParamsOf<typeof creatable>, origin: Origin): Customer {
   const { payment_method: paymentMethod, ...changes } = params;
+  if (changes.test_clock !== undefined && !account.testClocks.has(changes.test_clock)) {
+    throw noSuch('test clock', changes.test_clock, 'test_clock');
+  }
   const customer = blankCustomer(account);
   Object.assign(customer, applied(customer, changes));
   const settings = customer.invoice_settings;

@@ -6,6 +6,7 @@ const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const LENGTHS = {
   acct: 16,
   ch: 24,
+  clock: 24,
   cus: 14,
   evt: 24,
   ii: 24,

@@ -70,6 +70,8 @@ interface SubscriptionItem {
   subscription: string;
 }
 
+export type TestClock = Omit<Stripe.TestHelpers.TestClock, 'status_details'>;
+
 /** `event_name` is unique among those that are active. */
 export type Meter = Stripe.Billing.Meter;
 

@@ -6,6 +6,7 @@ import { invoiceRoutes } from './invoices.js';
 import { meterRoutes } from './meters.js';
 import { meterEventRoutes } from './meter-events.js';
 import { paymentMethodRoutes } from './payment-methods.js';
+import { testClockRoutes } from './test-clocks.js';
 import type { Route } from './routes.js';
 import { subscriptionRoutes } from './subscriptions.js';
 
@@ -20,4 +21,5 @@ export const routes: Route[] = [
   ...meterRoutes,
   ...meterEventRoutes,
   ...eventRoutes,
+  ...testClockRoutes,
 ];
