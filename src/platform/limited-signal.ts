@@ -12,6 +12,7 @@ export interface LimitedSignal {
 export function limitedSignal(of: AbortSignal, maxMs: number): LimitedSignal {
   const controller = new AbortController();
   const forward = (): void => {
+    clearTimeout(timer);
     controller.abort(of.reason);
   };
   const timer = setTimeout(() => {

@@ -27,11 +27,12 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import {
   ADMIN_KEY,
   eventually,
+  PROGRAMS,
   startService,
   type TestService,
 } from '../support/service-process.js';
 
-const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url));
+const CLI = path.join(PROGRAMS, 'cli.js');
 const NGINX_LOG = fileURLToPath(new URL('../demo/nginx-access.log', import.meta.url));
 /** The recorded log stays importable however old it gets. */
 const ENV = { INGEST_MAX_AGE_SECONDS: String(10 * 365 * 86_400) };

@@ -38,7 +38,7 @@ async function faultsOfMessages(dataSource: DataSource): Promise<string[]> {
 /** An empty, migrated database of its own, cloned from the template in some 30 ms. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `meterline_test_${randomBytes(6).toString('hex')}`;
-  await onServer(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
+  await onServer(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE} STRATEGY file_copy`);
   const address = new URL(process.env['METERLINE_TEST_SERVER'] ?? '');
   address.pathname = `/${name}`;
   const dataSource = await createDataSource(address.href).initialize();

@@ -4,7 +4,10 @@ import { type Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { NODE_FLAGS } from './node-flags.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
+/** Where the built programs are: of the bundle when jest has made one, which starts in half the time. */
+export const PROGRAMS =
+  process.env['METERLINE_TEST_SERVICE'] ??
+  fileURLToPath(new URL('../../dist/src', import.meta.url));
 export const ADMIN_KEY = 'mlk_admin_of_the_tests_0123456789abcdef';
 
 export interface Answer {
@@ -40,7 +43,7 @@ export function spawnService(
   env: Record<string, string>,
   nodeArguments: readonly string[] = [],
 ): ChildProcessByStdio<null, Readable, Readable> {
-  return spawn(process.execPath, [...NODE_FLAGS, ...nodeArguments, MAIN], {
+  return spawn(process.execPath, [...NODE_FLAGS, ...nodeArguments, `${PROGRAMS}/main.js`], {
     env: { PATH: process.env['PATH'], METERLINE_ADMIN_KEY: ADMIN_KEY, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

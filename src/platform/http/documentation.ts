@@ -43,15 +43,19 @@ export function setUpDocumentation(
   for (const section of sections) {
     description.addTag(section.name, section.description);
   }
-  const document = SwaggerModule.createDocument(app, description.build(), {
-    autoTagControllers: false,
-    extraModels: [Problem],
-    operationIdFactory: handlerName,
-  });
-  complete(document, app, sections);
-  // Nest's type of a document is that of 3.0, which has none.
-  Object.assign(document, { webhooks });
-  SwaggerModule.setup('docs', app, document, {
+  const createDocument = (): OpenAPIObject => {
+    const document = SwaggerModule.createDocument(app, description.build(), {
+      autoTagControllers: false,
+      extraModels: [Problem],
+      operationIdFactory: handlerName,
+    });
+    complete(document, app, sections);
+    // Nest's type of a document is that of 3.0, which has none.
+    Object.assign(document, { webhooks });
+    return document;
+  };
+  // Made when somebody first reads it: it would take a third of the start of a service.
+  SwaggerModule.setup('docs', app, createDocument, {
     jsonDocumentUrl: 'openapi.json',
     customSiteTitle: 'Meterline API',
   });
