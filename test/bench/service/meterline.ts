@@ -2,14 +2,14 @@
 import { type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Api } from '../../support/api.js';
-import { NODE_FLAGS } from '../../support/node-flags.js';
 import { startProgram, stopProgram } from '../../support/programs.js';
 import { type FormatName, sourceFor } from '../events/formats.js';
 import { benchMeters } from './meters.js';
 
 const MAIN = fileURLToPath(new URL('../../../dist/src/main.js', import.meta.url));
 const STORELESS = fileURLToPath(new URL('storeless.mjs', import.meta.url));
-
+/** The flags of `npm start`; src/platform/README.md says why. */
+const NODE_FLAGS = ['--max-semi-space-size=32'];
 const KEY = 'mlk_admin_of_the_bench_0123456789abcdef';
 const SETTLE_POLL_MS = 20;
 
@@ -19,6 +19,8 @@ export interface MeterlineOptions {
   readonly isStoring: boolean;
   /** Where it writes a CPU profile when it ends. */
   readonly profileDir: string | null;
+  /** Settings besides. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** Received usage events by what became of them, since the start. */
@@ -41,7 +43,7 @@ export class Meterline {
     const { url, process: child } = await startProgram(
       'Meterline',
       [...NODE_FLAGS, ...profile, options.isStoring ? MAIN : STORELESS],
-      { DATABASE_URL: databaseUrl, PORT: '0', METERLINE_ADMIN_KEY: KEY },
+      { DATABASE_URL: databaseUrl, PORT: '0', METERLINE_ADMIN_KEY: KEY, ...options.env },
       (line) => (line['event'] === 'service.started' ? line['url'] : null),
     );
     const api = new Api(url, KEY);
