@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url';
 import { Webhook } from 'standardwebhooks';
 import { openEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
 import { findPostmaster } from '../../src/platform/database/postmaster.js';
-import { NODE_FLAGS } from '../support/node-flags.js';
 import { startProgram, stopPrograms } from '../support/programs.js';
 
 const fileOf = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
@@ -27,7 +26,7 @@ export async function stopAll(dataDir: string): Promise<void> {
 /** The service itself, as `npm start` runs it. */
 export async function startMeterline(env: Record<string, string>): Promise<string> {
   const main = fileOf('../../dist/src/main.js');
-  const { url } = await startProgram('Meterline', [...NODE_FLAGS, main], env, (line) =>
+  const { url } = await startProgram('Meterline', [main], env, (line) =>
     line['event'] === 'service.started' ? line['url'] : null,
   );
   return url;
