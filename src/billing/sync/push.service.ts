@@ -14,8 +14,8 @@ import { PushStepsService } from './push-steps.service.js';
 import { SyncsStore } from './syncs.store.js';
 
 /**
- * Customers at once in one process. An invoice takes four calls of some 300 ms and their places in the
- * pace; so many keep one process at what Stripe allows (25 calls a second to an endpoint), with as many
+ * Customers at once in one process. An invoice takes three or four calls of some 300 ms and their places
+ * in the pace; so many keep one process at what Stripe allows (25 calls a second to an endpoint), with as many
  * again waiting for their places.
  */
 const CONCURRENCY = 48;
