@@ -21,7 +21,7 @@ const SUBSCRIPTIONS = 10_000;
 const QUICK_SUBSCRIPTIONS = 1_000;
 /** Enough for a rate, and few beside what is measured. */
 const PLAIN = 1_000;
-/** A draft, its lines in one call, a look at what is on it, and its finalization. */
+/** A draft, its lines in one call, its finalization, and a look at what became of it. */
 const CALLS_OF_INVOICE = 4;
 const LEDGER_SHARE = 0.25;
 const STRIPE_SHARE = 0.9;
