@@ -11,6 +11,8 @@ import { KILLS } from './plant.js';
 import { runSoak, type SoakResult } from './soak.js';
 
 const LONGEST_PEACE_MS = 3_000;
+/** Some periods are to close in between. */
+const LONGEST_BILLING_PEACE_MS = 10_000;
 
 const { values } = parseArgs({
   options: {
@@ -70,7 +72,8 @@ async function run(): Promise<readonly string[]> {
   const { seed } = values;
   if (values.billing) {
     print(`Seed ${seed}; ${minutes} minutes of billing`);
-    const result = await runBillingSoak({ ...killing, seed });
+    const longestPeaceMs = LONGEST_BILLING_PEACE_MS;
+    const result = await runBillingSoak({ ...killing, longestPeaceMs, seed });
     print('');
     for (const [name, value] of billingLines(result)) {
       row(name, value);

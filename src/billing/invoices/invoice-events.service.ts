@@ -19,6 +19,8 @@ import { type InvoiceOwner, InvoicesService } from './invoices.service.js';
 const BATCH = 100;
 /** Invoices that are looked up at once: as many as keep up with a push, and leave it most of the pace. */
 const CONCURRENCY = 8;
+/** Clocks of replicas may disagree, but not by this much. */
+const CLOCKS_APART_MS = 10_000;
 
 /** Endpoints are told of each of these; all others say only that the invoice may have changed. */
 const TOLD_OF = ['invoice.payment_failed', 'invoice.finalization_failed'] as const;
@@ -122,7 +124,7 @@ export class InvoiceEventsService {
     stripeInvoiceId: string,
     events: readonly ProviderEvent[],
   ): Promise<void> {
-    const since = this.clock.now();
+    const receivedBefore = new Date(this.clock.now().getTime() - CLOCKS_APART_MS);
     const sighting = await this.invoices.sight(stripeInvoiceId);
     if (sighting.outcome !== 'succeeded') {
       for (const event of events) {
@@ -130,7 +132,10 @@ export class InvoiceEventsService {
       }
       return;
     }
-    const processed = await this.record(events, invoiceId, { sighting: sighting.value, since });
+    const processed = await this.record(events, invoiceId, {
+      sighting: sighting.value,
+      receivedBefore,
+    });
     this.log.event('provider_event.processed', {
       provider_events: events.map(({ id }) => id),
       invoice: invoiceId,
@@ -142,7 +147,10 @@ export class InvoiceEventsService {
   private async record(
     events: readonly ProviderEvent[],
     invoiceId: string,
-    { sighting, since }: { readonly sighting: InvoiceSighting; readonly since: Date },
+    {
+      sighting,
+      receivedBefore,
+    }: { readonly sighting: InvoiceSighting; readonly receivedBefore: Date },
   ): Promise<number> {
     const now = this.clock.now();
     return await this.database.transaction(async () => {
@@ -158,7 +166,7 @@ export class InvoiceEventsService {
         }
       }
       const objectId = events[0]?.objectId ?? '';
-      return ended.size + (await this.events.endSeen(objectId, since, TOLD_OF));
+      return ended.size + (await this.events.endSeen(objectId, receivedBefore, TOLD_OF));
     });
   }
 
