@@ -1269,6 +1269,7 @@ CREATE INDEX meter_events_failed ON public.meter_events USING btree (stream_id) 
 CREATE UNIQUE INDEX meter_events_one_at_a_time ON public.meter_events USING btree (stream_id) WHERE (state = ANY (ARRAY['sent'::text, 'cancelling'::text]));
 CREATE UNIQUE INDEX plan_versions_default_unique ON public.plan_versions USING btree (plan_id, version) WHERE is_default;
 CREATE INDEX provider_events_due ON public.provider_events USING btree (next_attempt_at) WHERE (state = 'pending'::text);
+CREATE INDEX provider_events_pending_object ON public.provider_events USING btree (object_id) WHERE (state = 'pending'::text);
 CREATE INDEX provider_events_received ON public.provider_events USING btree (received_at, id);
 CREATE UNIQUE INDEX provider_events_told_once ON public.provider_events USING btree (COALESCE(snapshot_event_id, id)) WHERE (state <> 'ignored'::text);
 CREATE INDEX provider_syncs_due ON public.provider_syncs USING btree (next_attempt_at) WHERE (state = 'pending'::text);

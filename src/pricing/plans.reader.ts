@@ -11,9 +11,15 @@ import {
 } from './plan.js';
 import { PlansStore } from './plans.store.js';
 
+/** Of a few kilobytes each. */
+const MAX_VERSIONS_KEPT = 1_000;
+
 /** What other features may ask about plans. */
 @Injectable()
 export class PlansReader {
+  /** Versions by their ids, as they were read: none is ever changed. */
+  private readonly versions = new Map<string, PlanVersion>();
+
   constructor(private readonly store: PlansStore) {}
 
   /** The plan named by our id or by key; throws not_found. */
@@ -76,20 +82,25 @@ export class PlansReader {
 
   /** One version with its prices; throws not_found. */
   async version(id: string): Promise<PlanVersion> {
+    const known = this.versions.get(id);
+    if (known !== undefined) {
+      return known;
+    }
     const [version] = await this.store.findVersions([id]);
     if (version === undefined) {
       throw notFound('plan version', id);
     }
+    if (this.versions.size >= MAX_VERSIONS_KEPT) {
+      this.versions.clear();
+    }
+    this.versions.set(id, version);
     return version;
   }
 
   /** What has to be in order before a period of the version closes; throws not_found. */
   async closingChecksOf(versionId: string): Promise<readonly ClosingCheck[]> {
-    const checks = await this.store.findClosingChecks(versionId);
-    if (checks === null) {
-      throw notFound('plan version', versionId);
-    }
-    return checks;
+    const { closingChecks } = await this.version(versionId);
+    return closingChecks;
   }
 
   /** Those that exist among the versions, by id. */

@@ -192,15 +192,6 @@ export class PlansStore {
     return await this.withPrices(rows);
   }
 
-  /** The checks of a version, without its prices; null when there is no such one. Primary key. */
-  async findClosingChecks(id: string): Promise<readonly ClosingCheck[] | null> {
-    const rows = await this.database.query<Pick<VersionRow, 'closing_checks'>>(
-      `SELECT closing_checks FROM plan_versions WHERE id = $1`,
-      [id],
-    );
-    return rows[0]?.closing_checks ?? null;
-  }
-
   /** The versions of a plan, newest first, MAX_VERSIONS_SHOWN at most. */
   async listVersions(planId: string): Promise<PlanVersion[]> {
     const rows = await this.database.query<VersionRow>(

@@ -41,7 +41,7 @@ export const METER_REPORT_TYPES = [
 export type ProviderEventKind = 'billing' | 'meter_reports';
 
 /** What the names of thin events about objects of the API v1 begin with (docs.stripe.com/event-destinations). */
-const THIN_PREFIX = 'v1.';
+export const THIN_PREFIX = 'v1.';
 
 export const PROVIDER_EVENT_STATES = ['pending', 'processed', 'ignored', 'failed'] as const;
 

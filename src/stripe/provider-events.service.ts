@@ -17,6 +17,7 @@ import {
   type ProviderEventKind,
   readEvent,
   type ReadEvent,
+  THIN_PREFIX,
 } from './provider-event.js';
 import { ProviderEventsStore } from './provider-events.store.js';
 import { StripeClient } from './stripe.client.js';
@@ -67,8 +68,11 @@ export class ProviderEventsService {
 
   /** Stores what the event list answered; what is there already stays as it is. */
   async receiveListed(events: readonly string[]): Promise<void> {
+    const known = await this.store.known(events.flatMap((text) => readEvent(text)?.id ?? []));
     for (const event of events) {
-      await this.keep(event, 'poll');
+      if (!known.has(readEvent(event)?.id ?? '')) {
+        await this.keep(event, 'poll');
+      }
     }
   }
 
@@ -79,11 +83,29 @@ export class ProviderEventsService {
   }
 
   /**
-   * Ends an event, in the transaction of what it brought about. Answers false when it was ended before:
-   * then that transaction must change nothing.
+   * Ends events, in the transaction of what they brought about. Answers which of them this ended: of the
+   * others that transaction must change nothing.
    */
-  async end(id: string, state: 'processed' | 'ignored'): Promise<boolean> {
-    return await this.store.end(id, state, this.clock.now());
+  async end(
+    events: readonly Pick<ProviderEvent, 'id'>[],
+    state: 'processed' | 'ignored',
+  ): Promise<ReadonlySet<string>> {
+    const ids = events.map(({ id }) => id);
+    return new Set(await this.store.end(ids, state, this.clock.now()));
+  }
+
+  /**
+   * Ends all other events about an object that were received before it was looked up, whoever works on
+   * them, but for those of some types. In the transaction of what the look brought about.
+   *
+   * @returns how many
+   */
+  async endSeen(objectId: string, lookedAt: Date, except: readonly string[]): Promise<number> {
+    const types = except.flatMap((type) => [type, `${THIN_PREFIX}${type}`]);
+    return await this.store.endSeen(objectId, lookedAt, {
+      exceptTypes: types,
+      now: this.clock.now(),
+    });
   }
 
   /** Puts an event off after a failed attempt; after forty it waits for a person. */
@@ -95,6 +117,14 @@ export class ProviderEventsService {
       const fields = { provider_event: event.id, type: event.type, attempts: event.attemptCount };
       this.log.problem('provider_event.failed', error, fields);
     }
+  }
+
+  /** Leaves claimed events to whoever claims next, as if they had not been claimed. */
+  async letGo(events: readonly ProviderEvent[]): Promise<void> {
+    await this.store.letGo(
+      events.map(({ id }) => id),
+      this.clock.now(),
+    );
   }
 
   /** Makes a failed event pending again. */

@@ -90,16 +90,64 @@ export class ProviderEventsStore {
     return rows.map(fromRow);
   }
 
-  /** Ends a pending event in a state that is final. Answers false when somebody else ended it; locks the row. */
-  async end(id: string, state: 'processed' | 'ignored', now: Date): Promise<boolean> {
+  /** Undoes the claim of events that nobody has worked on; of those that are ended nothing changes. */
+  async letGo(ids: readonly string[], now: Date): Promise<void> {
+    await this.database.query(
+      `UPDATE provider_events SET next_attempt_at = $2, attempt_count = attempt_count - 1
+       WHERE id = ANY ($1) AND state = 'pending'`,
+      [ids, now],
+    );
+  }
+
+  /** Ends pending events in a state that is final. Answers which; others somebody else has ended. Locks the rows, in their order. */
+  async end(
+    ids: readonly string[],
+    state: 'processed' | 'ignored',
+    now: Date,
+  ): Promise<readonly string[]> {
     const rows = await this.database.query<{ id: string }>(
       `UPDATE provider_events
        SET state = $2, processed_at = $3, last_error = NULL
-       WHERE id = $1 AND state = 'pending'
+       WHERE id IN (
+         SELECT id FROM provider_events
+         WHERE id = ANY ($1) AND state = 'pending'
+         ORDER BY id
+         FOR UPDATE)
        RETURNING id`,
-      [id, state, now],
+      [ids, state, now],
     );
-    return rows.length === 1;
+    return rows.map((row) => row.id);
+  }
+
+  /**
+   * Ends the pending events about an object that were received before an instant. Answers how many. Index
+   * provider_events_pending_object; skips locked rows, which somebody is ending.
+   */
+  async endSeen(
+    objectId: string,
+    receivedBefore: Date,
+    { exceptTypes, now }: { readonly exceptTypes: readonly string[]; readonly now: Date },
+  ): Promise<number> {
+    const rows = await this.database.query<{ id: string }>(
+      `UPDATE provider_events
+       SET state = 'processed', processed_at = $4, last_error = NULL
+       WHERE id IN (
+         SELECT id FROM provider_events
+         WHERE object_id = $1 AND state = 'pending' AND received_at < $2 AND type <> ALL ($3)
+         FOR UPDATE SKIP LOCKED)
+       RETURNING id`,
+      [objectId, receivedBefore, exceptTypes, now],
+    );
+    return rows.length;
+  }
+
+  /** Which of these events are there. Primary key. */
+  async known(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await this.database.query<{ id: string }>(
+      'SELECT id FROM provider_events WHERE id = ANY ($1)',
+      [ids],
+    );
+    return new Set(rows.map((row) => row.id));
   }
 
   /** Keeps why an attempt failed, and when the next one is due (null: none is). */

@@ -96,6 +96,7 @@ export class Bench {
       meters: 3,
       isStoring: true,
       profileDir: null,
+      env: {},
       ...options,
     });
     await body(service);

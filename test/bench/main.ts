@@ -12,6 +12,7 @@ import { Bench } from './bench.js';
 import { type BenchOptions, readOptions } from './options.js';
 import { profileScenario } from './profile.js';
 import { Report } from './report.js';
+import { closing } from './sections/closing.js';
 import { http } from './sections/http.js';
 import { lag } from './sections/lag.js';
 import { large } from './sections/large.js';
@@ -39,6 +40,7 @@ const SECTIONS: readonly Section[] = [
   reads,
   webhooks,
   thresholds,
+  closing,
   // The last one, since it tells which of all services has used most memory.
   memory,
 ];

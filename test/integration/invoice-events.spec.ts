@@ -78,6 +78,42 @@ describe('what becomes of an invoice', () => {
     },
   );
 
+  it('is looked up once for all events that came before the look', async () => {
+    const { seeded, stripeId, before } = await opened();
+    await syncing.sdk.invoices.pay(stripeId, { paid_out_of_band: true });
+    await syncing.deliver(worker, eventsSince(before));
+    const about = async (): Promise<string[]> => {
+      const { items } = await worker.reader.list(null, 200, null);
+      return items.filter(({ objectId }) => objectId === stripeId).map(({ state }) => state);
+    };
+    expect((await about()).filter((state) => state === 'pending').length).toBeGreaterThan(2);
+    // Another replica has claimed all but one of them.
+    await syncing.db.database.query(
+      `UPDATE provider_events SET next_attempt_at = $2
+       WHERE object_id = $1 AND id > (SELECT min(id) FROM provider_events WHERE object_id = $1 AND state = 'pending')`,
+      [stripeId, new Date(syncing.clock.now().getTime() + 300_000)],
+    );
+    // Clocks of replicas may disagree.
+    syncing.clock.advance(10_001);
+    syncing.double.clearRequests();
+    await worker.invoiceEvents.processOnce();
+    expect(syncing.double.requests().map(({ path }) => path)).toEqual([`/v1/invoices/${stripeId}`]);
+    expect((await about()).filter((state) => state === 'pending')).toEqual([]);
+    expect(await syncing.stored(seeded.invoiceId)).toMatchObject({ state: 'paid' });
+  });
+
+  it('is left to others by a process that is told to stop', async () => {
+    const { seeded, before } = await opened();
+    await syncing.deliver(worker, eventsSince(before));
+    const stopping = syncing.worker();
+    stopping.invoiceEvents.stop();
+    expect(await stopping.invoiceEvents.processOnce()).toBeGreaterThan(0);
+    await worker.invoiceEvents.processOnce();
+    expect(await syncing.stored(seeded.invoiceId)).toMatchObject({ state: 'open' });
+    const { items } = await worker.reader.list('pending', 200, null);
+    expect(items).toEqual([]);
+  });
+
   it('is paid after all when it was written off before', async () => {
     const { seeded, stripeId, before } = await opened();
     for (const [state, end] of [ends[2], ends[0]]) {

@@ -3,6 +3,7 @@
  * Method: many steps of several transactions, and of none, take turns at every query; the storage behind
  * it is switched off whenever the last transaction ends, so the rounds differ in how many overlap.
  */
+import { type EventEmitter } from 'node:events';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 const STEPS = 4;
@@ -17,6 +18,18 @@ describe('transactions', () => {
 
   afterAll(async () => {
     await db.drop();
+  });
+
+  it('hears of a connection that is lost while nobody uses it', async () => {
+    const driver = db.database.dataSource.driver as unknown as {
+      obtainMasterConnection(): Promise<[EventEmitter, (fault: Error) => void]>;
+    };
+    const [connection, release] = await driver.obtainMasterConnection();
+    const fault = new Error('terminating connection due to unexpected postmaster exit');
+    // An event that nobody listens for is thrown, and ends the process.
+    expect(() => connection.emit('error', fault)).not.toThrow();
+    release(fault);
+    expect(() => connection.emit('error', fault)).not.toThrow();
   });
 
   const number = async (): Promise<string> => {

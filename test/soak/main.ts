@@ -1,19 +1,25 @@
 /*
  * npm run soak -- [--minutes N] [--seed S] [--senders N]: kills everything for N minutes and says
- * what became of every event; exits with 1 on any difference. Starts its own database and services,
- * and leaves nothing behind.
+ * what became of every event; exits with 1 on any difference. With --billing it says what became of
+ * every line item, at a Stripe that fails. Starts its own database and services, and leaves nothing behind.
  */
 import { parseArgs } from 'node:util';
+import { runBillingSoak } from './billing/billing-soak.js';
+import { billingLines, listed } from './billing/report.js';
+import { type Killing } from './killing.js';
 import { KILLS } from './plant.js';
 import { runSoak, type SoakResult } from './soak.js';
 
 const LONGEST_PEACE_MS = 3_000;
+/** Some periods are to close in between. */
+const LONGEST_BILLING_PEACE_MS = 10_000;
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '3' },
     seed: { type: 'string', default: Date.now().toString(36) },
     senders: { type: 'string', default: '2' },
+    billing: { type: 'boolean', default: false },
   },
 });
 const minutes = Number(values.minutes);
@@ -28,12 +34,6 @@ const print = (line: string): void => {
 const row = (name: string, value: string | number): void => {
   print(`${name.padEnd(34)} ${typeof value === 'number' ? value.toLocaleString('en') : value}`);
 };
-const listed = (counts: ReadonlyMap<string, number>): string =>
-  [...counts]
-    .toSorted(([left], [right]) => (left < right ? -1 : 1))
-    .map(([name, count]) => `${name}: ${count.toLocaleString('en')}`)
-    .join(', ');
-
 function printResult({ tally, verdict }: SoakResult): void {
   const recoveries = tally.recoveriesMs.toSorted((left, right) => left - right);
   const median = recoveries[Math.floor(recoveries.length / 2)] ?? 0;
@@ -53,17 +53,11 @@ function printResult({ tally, verdict }: SoakResult): void {
   row('subscriptions, each closed 3 times', tally.subscriptions);
   row('rebuilds of meters', tally.rebuilds);
   row('differences', verdict.differences.length);
-  for (const difference of verdict.differences) {
-    print(`  ${difference}`);
-  }
 }
 
-print(`Seed ${values.seed}; ${minutes} minutes; ${sendersOfForm} senders of each form`);
 /** From when everything runs; so there is one kill at least. */
 let until: number | null = null;
-const result = await runSoak({
-  seed: values.seed,
-  sendersOfForm,
+const killing: Killing = {
   kills: KILLS,
   longestPeaceMs: LONGEST_PEACE_MS,
   goesOn: () => {
@@ -71,6 +65,29 @@ const result = await runSoak({
     return performance.now() < until;
   },
   report: print,
-});
-printResult(result);
-process.exit(result.verdict.differences.length === 0 ? 0 : 1);
+};
+
+/** Answers the differences. */
+async function run(): Promise<readonly string[]> {
+  const { seed } = values;
+  if (values.billing) {
+    print(`Seed ${seed}; ${minutes} minutes of billing`);
+    const longestPeaceMs = LONGEST_BILLING_PEACE_MS;
+    const result = await runBillingSoak({ ...killing, longestPeaceMs, seed });
+    print('');
+    for (const [name, value] of billingLines(result)) {
+      row(name, value);
+    }
+    return result.verdict.differences;
+  }
+  print(`Seed ${seed}; ${minutes} minutes; ${sendersOfForm} senders of each form`);
+  const result = await runSoak({ ...killing, seed, sendersOfForm });
+  printResult(result);
+  return result.verdict.differences;
+}
+
+const differences = await run();
+for (const difference of differences) {
+  print(`  ${difference}`);
+}
+process.exit(differences.length === 0 ? 0 : 1);

@@ -42,10 +42,16 @@ export class Plant {
     private readonly postgres: RestartablePostgres,
     private readonly tally: Tally,
     private readonly random: Random,
+    private readonly settings: Readonly<Record<string, string>>,
   ) {}
 
-  static async start(tally: Tally, random: Random): Promise<Plant> {
-    const plant = new Plant(await createRestartablePostgres(), tally, random);
+  /** @param settings of the replicas, besides those of every soak */
+  static async start(
+    tally: Tally,
+    random: Random,
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<Plant> {
+    const plant = new Plant(await createRestartablePostgres(), tally, random, settings);
     await migrate(plant.databaseUrl);
     await plant.startReplicas(Array.from({ length: REPLICAS }, (_, index) => index));
     return plant;
@@ -64,8 +70,8 @@ export class Plant {
     return this.replicas;
   }
 
-  /** Kills, starts again what does not start by itself, and notes how long nothing was acknowledged there. */
-  async strike(kill: Kill): Promise<void> {
+  /** Kills, starts again what does not start by itself, and answers how long nothing was acknowledged there, ms. */
+  async strike(kill: Kill): Promise<number> {
     const { tally } = this;
     tally.kills.set(kill, (tally.kills.get(kill) ?? 0) + 1);
     const killedAt = performance.now();
@@ -78,7 +84,9 @@ export class Plant {
     if (!isRecovered) {
       tally.fault(`Nothing was acknowledged for ${RECOVERY_TIMEOUT_MS} ms after ${kill}`);
     }
-    tally.recoveriesMs.push(performance.now() - killedAt);
+    const recoveryMs = performance.now() - killedAt;
+    tally.recoveriesMs.push(recoveryMs);
+    return recoveryMs;
   }
 
   /** Ends everything and removes its data. */
@@ -143,7 +151,7 @@ export class Plant {
   private async startReplicas(indexes: readonly number[]): Promise<readonly string[]> {
     const started = await Promise.all(
       indexes.map(async (index) => {
-        const replica = await startService(this.databaseUrl, SETTINGS);
+        const replica = await startService(this.databaseUrl, { ...SETTINGS, ...this.settings });
         this.replicas[index] = replica;
         return replica.url;
       }),

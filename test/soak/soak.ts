@@ -4,12 +4,12 @@
  * by the senders alone. The same seed gives the same events, kills and pauses; what the machine does
  * in between it cannot give.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../support/service-process.js';
 import { FORMS } from './forms.js';
 import { judge, type Verdict } from './judge.js';
+import { type Killing, killAll } from './killing.js';
 import { KINDS } from './kinds.js';
-import { type Kill, Plant } from './plant.js';
+import { Plant } from './plant.js';
 import { Random } from './random.js';
 import { type SoakSender, startSender } from './senders.js';
 import { PLAN, startSubscribing } from './subscribing.js';
@@ -17,17 +17,10 @@ import { EVENT_TYPE, METERS, Tally, wholeTime } from './tally.js';
 
 const PROGRESS_MS = 10_000;
 
-export interface SoakOptions {
+export interface SoakOptions extends Killing {
   readonly seed: string;
   /** Senders of each form. */
   readonly sendersOfForm: number;
-  /** The ways to kill that take turns. */
-  readonly kills: readonly Kill[];
-  /** Between two kills. */
-  readonly longestPeaceMs: number;
-  /** Whether there is to be another kill, after so many. */
-  readonly goesOn: (kills: number) => boolean;
-  readonly report: (line: string) => void;
 }
 
 export interface SoakResult {
@@ -48,7 +41,12 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   try {
     await setUp(plant);
     senders.push(...(await startSenders(options, random, tally, plant)));
-    await killAll(options, random.of('kills'), tally, plant);
+    await killAll(options, random.of('kills'), plant, async (kills) => {
+      if (kills === 1) {
+        await makeMeters(plant, true);
+      }
+      await askForRebuilds(plant, tally);
+    });
     await Promise.all(senders.map(async (sender) => await sender.stop()));
     report(`${progressOf(tally, performance.now() - startedAt)}; judging`);
     return { tally, verdict: await judge(tally, plant.databaseUrl, plant.services) };
@@ -83,7 +81,7 @@ async function askForRebuilds(plant: Plant, tally: Tally): Promise<void> {
 }
 
 /** Whether it was made; if not, for the reason that is given. */
-async function made(
+export async function made(
   plant: Plant,
   path: string,
   body: object,
@@ -119,34 +117,6 @@ async function startSenders(
     }
   }
   return [...senders, startSubscribing(tally, urls)];
-}
-
-/** In turns of all ways, each turn shuffled, so that a short soak has each of them, too. */
-async function killAll(
-  { kills: ways, longestPeaceMs, goesOn, report }: SoakOptions,
-  random: Random,
-  tally: Tally,
-  plant: Plant,
-): Promise<void> {
-  let turn: Kill[] = [];
-  for (let kills = 0; goesOn(kills); kills += 1) {
-    await sleep(random.whole(0, longestPeaceMs));
-    turn = turn.length > 0 ? turn : shuffled(ways, random);
-    const kill = turn.pop()!;
-    await plant.strike(kill);
-    report(`  ${kill}: acknowledged again after ${Math.round(tally.recoveriesMs.at(-1)!)} ms`);
-    if (kills === 0) {
-      await makeMeters(plant, true);
-    }
-    await askForRebuilds(plant, tally);
-  }
-}
-
-function shuffled<T>(list: readonly T[], random: Random): T[] {
-  return list
-    .map((one) => ({ one, order: random.next() }))
-    .toSorted((left, right) => left.order - right.order)
-    .map(({ one }) => one);
 }
 
 function progressOf(tally: Tally, elapsedMs: number): string {

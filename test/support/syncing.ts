@@ -218,7 +218,7 @@ export class Syncing {
       recording,
       new DraftPushService(stripe, invoices, following, customers, ledger, items, clock),
       new LinesPushService(
-        new CallsService(syncsStore, leases, ledger, items, clock, silentLog),
+        new CallsService(syncsStore, leases, ledger, items, invoices, clock, silentLog),
         leases,
         recording,
         itemPush,
@@ -227,7 +227,7 @@ export class Syncing {
         clock,
       ),
       invoices,
-      new FinalizePushService(stripe, invoices, following, items, silentLog),
+      new FinalizePushService(stripe, invoices, following, items, clock, silentLog),
       clock,
     );
     const links = new LinksService(

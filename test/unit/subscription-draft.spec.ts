@@ -5,6 +5,7 @@ import {
   halfOf,
   isEnded,
   missedReason,
+  onlyOf,
   sortWaiting,
   type StripeSight,
   type WaitingItem,
@@ -109,6 +110,31 @@ describe('isEnded', () => {
     ['incomplete_expired', true],
   ])('takes %s for an end: %s', (status, expected) => {
     expect(isEnded({ status })).toBe(expected);
+  });
+});
+
+describe('onlyOf', () => {
+  it('leaves out what waits no longer, and drafts on which nothing goes any more', () => {
+    const [first, second, third] = ['li_1', 'li_2', 'li_3'].map((id) => item({ id })) as [
+      WaitingItem,
+      WaitingItem,
+      WaitingItem,
+    ];
+    const both = { draft: invoice(), items: [first, second] };
+    const sorted = {
+      placed: [both, { draft: invoice({ id: 'in_2' }), items: [third] }],
+      carried: [
+        { item: second, reason: 'late' },
+        { item: third, reason: 'late' },
+      ],
+      failed: [{ item: third, failure: 'nobody' }],
+    };
+    expect(onlyOf(sorted, new Set(['li_1']))).toEqual({
+      placed: [{ draft: both.draft, items: [first] }],
+      carried: [],
+      failed: [],
+    });
+    expect(onlyOf(sorted, new Set(['li_1', 'li_2', 'li_3']))).toEqual(sorted);
   });
 });
 

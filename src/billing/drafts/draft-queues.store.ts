@@ -34,6 +34,9 @@ interface WaitingRow {
   readonly finalize: boolean;
 }
 
+/** Of all locks by two numbers this is the first of those for placing; it must never change. */
+const PLACING_LOCK = 7_263;
+
 @Injectable()
 export class DraftQueuesStore {
   constructor(private readonly database: Database) {}
@@ -90,6 +93,18 @@ export class DraftQueuesStore {
     }));
   }
 
+  /**
+   * Lets nobody else place line items of the queue until the transaction ends. A lease alone does not: it
+   * may run out, and whoever wakes the queue ends it. No row is locked for it, since whoever wakes a queue
+   * holds an invoice already, which whoever places takes later.
+   */
+  async lock(stripeSubscriptionId: string): Promise<void> {
+    await this.database.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [
+      PLACING_LOCK,
+      stripeSubscriptionId,
+    ]);
+  }
+
   /** Keeps when the next look is due (null: nothing waits), unless somebody woke the queue meanwhile. */
   async record(queue: DraftQueue, nextLookAt: Date | null, error: string | null): Promise<void> {
     await this.database.query(
@@ -130,6 +145,15 @@ export class DraftQueuesStore {
       [stripeSubscriptionId, state, limit],
     );
     return rows.map(fromRow);
+  }
+
+  /** Those of some line items that still wait, on no invoice. Primary key; locks nothing. */
+  async stillWaiting(lineItemIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await this.database.query<{ id: string }>(
+      `SELECT id FROM line_items WHERE id = ANY ($1) AND invoice_id IS NULL AND state = 'pending'`,
+      [lineItemIds],
+    );
+    return new Set(rows.map((row) => row.id));
   }
 
   /** The subscription of Stripe's that a line item waits for; null when it waits for none. */

@@ -12,7 +12,7 @@ import { DraftSightService } from './draft-sight.service.js';
 import { type DraftQueue, DraftQueuesStore } from './draft-queues.store.js';
 import { OwnInvoicesService } from './own-invoices.service.js';
 import { PlacementsService } from './placements.service.js';
-import { type Sorted, type WaitingItem } from './subscription-draft.js';
+import { onlyOf, type Sorted, type WaitingItem } from './subscription-draft.js';
 
 /** At once in one process: with two calls of some 300 ms each that is what Stripe takes in a second (25). */
 const CONCURRENCY = 8;
@@ -77,19 +77,35 @@ export class PlacingService {
       await this.store.record(queue, this.after(wait), seen.message);
       return;
     }
-    const sorted = seen.value;
-    await this.database.transaction(async () => {
-      const isOutOfDate = !(await this.placements.apply(queue, sorted));
-      const isMore = items.length === MAX_ITEMS && sorted.placed.length > 0;
+    const sorted = await this.database.transaction(async () => {
+      const left = await this.leftOf(queue, items, seen.value);
+      const isOutOfDate = !(await this.placements.apply(queue, left));
+      const isMore = items.length === MAX_ITEMS && left.placed.length > 0;
       const wait = isOutOfDate || isMore ? LOOK_AGAIN_MS : LOOK_MS;
       await this.store.record(queue, this.after(wait), null);
+      return left;
     });
     this.tell(queue, sorted);
+  }
+
+  /**
+   * What still waits of what was sorted, under the lock of the queue: while Stripe was asked the queue
+   * may have been woken, or the lease have run out, and somebody else have placed it, or billed it.
+   */
+  private async leftOf(
+    queue: DraftQueue,
+    items: readonly WaitingItem[],
+    sorted: Sorted,
+  ): Promise<Sorted> {
+    await this.store.lock(queue.stripeSubscriptionId);
+    const ids = items.map(({ id }) => id);
+    return onlyOf(sorted, await this.store.stillWaiting(ids));
   }
 
   /** What a subscription leaves that has ended is billed by itself: it may get no draft any more. */
   private async billEnded(queue: DraftQueue): Promise<void> {
     await this.database.transaction(async () => {
+      await this.store.lock(queue.stripeSubscriptionId);
       const items = await this.listWaiting(queue);
       await this.ownInvoices.bill(items.filter((item) => item.isOver));
     });

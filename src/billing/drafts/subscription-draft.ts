@@ -134,6 +134,18 @@ export function sortWaiting(
   };
 }
 
+/** The same of some line items only; drafts on which nothing is left to go are left out. */
+export function onlyOf(sorted: Sorted, lineItemIds: ReadonlySet<string>): Sorted {
+  const isLeft = ({ id }: WaitingItem): boolean => lineItemIds.has(id);
+  return {
+    placed: sorted.placed
+      .map(({ draft, items }) => ({ draft, items: items.filter(isLeft) }))
+      .filter(({ items }) => items.length > 0),
+    carried: sorted.carried.filter(({ item }) => isLeft(item)),
+    failed: sorted.failed.filter(({ item }) => isLeft(item)),
+  };
+}
+
 /** Why a line item is not on an invoice of Stripe's that bills its time. */
 export function missedReason(stripeInvoiceId: string): string {
   return `Stripe finalized ${stripeInvoiceId} before it was attached; the next invoice of the subscription carries it.`;

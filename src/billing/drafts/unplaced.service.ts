@@ -23,7 +23,12 @@ export class UnplacedService {
    */
   async bill(lineItemId: string): Promise<readonly string[] | null> {
     const queue = await this.store.findQueueOf(lineItemId);
-    const failed = queue === null ? [] : await this.store.listWaiting(queue, 'failed', MAX_ITEMS);
+    if (queue === null) {
+      return null;
+    }
+    // Of two people who retry at once one finds nothing left, and makes no empty invoice of it.
+    await this.store.lock(queue);
+    const failed = await this.store.listWaiting(queue, 'failed', MAX_ITEMS);
     const asked = failed.find((item) => item.id === lineItemId);
     if (asked === undefined) {
       return null;

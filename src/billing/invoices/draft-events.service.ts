@@ -43,7 +43,7 @@ export class DraftEventsService {
       return false;
     }
     await this.database.transaction(async () => {
-      if (await this.events.end(event.id, 'processed')) {
+      if ((await this.events.end([event], 'processed')).size > 0) {
         await this.drafts.note(invoice);
         await this.drafts.wake(subscription);
       }
@@ -56,8 +56,8 @@ export class DraftEventsService {
     const subscription = event.objectId ?? '';
     await this.database.transaction(async () => {
       const isFollowed = await this.drafts.isFollowed(subscription);
-      const isEnded = await this.events.end(event.id, isFollowed ? 'processed' : 'ignored');
-      if (isEnded && isFollowed) {
+      const ended = await this.events.end([event], isFollowed ? 'processed' : 'ignored');
+      if (ended.size > 0 && isFollowed) {
         await this.drafts.wake(subscription);
       }
     });

@@ -113,10 +113,13 @@ export class FollowingService {
     const lineItemIds = carried.map(({ item }) => item.id);
     await this.ledger.advance({ lineItemIds }, 'pending');
     await this.syncs.settle(invoice.id, lineItemIds);
-    for (const { item, stripeInvoiceItemId } of carried) {
-      const selection = { lineItemIds: [item.id] };
-      await this.ledger.advance(selection, lineItemStateOn(invoice.state), { stripeInvoiceItemId });
-    }
+    await this.ledger.attach(
+      carried.map(({ item, stripeInvoiceItemId }) => ({
+        lineItemId: item.id,
+        stripeInvoiceItemId,
+      })),
+      lineItemStateOn(invoice.state),
+    );
     for (const item of missing.filter((lineItem) => lineItem.state === 'on_invoice')) {
       const failure = `The item was taken off Stripe's invoice ${invoice.stripeInvoiceId ?? ''} before it was finalized. A retry puts it on a new invoice.`;
       await this.ledger.advance({ lineItemIds: [item.id] }, 'failed', { failure });

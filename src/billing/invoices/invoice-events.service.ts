@@ -15,11 +15,20 @@ import { FollowingService } from './following.service.js';
 import { INVOICE_METADATA, type InvoiceSighting } from './invoice.js';
 import { type InvoiceOwner, InvoicesService } from './invoices.service.js';
 
-/** Looked up one after another, so a batch takes seconds, not minutes. */
-const BATCH = 20;
+/** Of a burst, in which most events are about the same few invoices. */
+const BATCH = 100;
+/** Invoices that are looked up at once: as many as keep up with a push, and leave it most of the pace. */
+const CONCURRENCY = 8;
+/** Clocks of replicas may disagree, but not by this much. */
+const CLOCKS_APART_MS = 10_000;
+
+/** Endpoints are told of each of these; all others say only that the invoice may have changed. */
+const TOLD_OF = ['invoice.payment_failed', 'invoice.finalization_failed'] as const;
 
 @Injectable()
 export class InvoiceEventsService {
+  private isStopping = false;
+
   constructor(
     private readonly events: ProviderEventsService,
     private readonly invoices: InvoicesService,
@@ -30,23 +39,54 @@ export class InvoiceEventsService {
     private readonly log: Log,
   ) {}
 
-  /** Works off due events, at most twenty; answers how many were taken. */
+  /** No event is begun any longer: those that were taken are for others. */
+  stop(): void {
+    this.isStopping = true;
+  }
+
+  /** Works off due events, at most a hundred; answers how many were taken. */
   async processOnce(): Promise<number> {
     if (!this.invoices.isConnected) {
       return 0;
     }
     const events = await this.events.claim(BATCH);
-    for (const event of events) {
-      await this.process(event);
+    const groups = byObject(events);
+    const lanes = Array.from({ length: CONCURRENCY }, async () => {
+      for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
+        await (this.isStopping ? this.events.letGo(group) : this.processGroup(group));
+      }
+    });
+    // Each to its end, so that none works on when the next run has begun.
+    const ends = await Promise.allSettled(lanes);
+    const fault = ends.find((end) => end.status === 'rejected');
+    if (fault !== undefined) {
+      throw fault.reason;
     }
     return events.length;
   }
 
-  private async process(event: ProviderEvent): Promise<void> {
+  /** Events about one object. Those about an invoice of ours were all stored before it is looked up, so one look says what any of them can. */
+  private async processGroup(events: readonly ProviderEvent[]): Promise<void> {
+    const ours: ProviderEvent[] = [];
+    let invoiceId: string | null = null;
+    for (const event of events) {
+      invoiceId = await this.ourInvoice(event);
+      if (invoiceId !== null) {
+        ours.push(event);
+      }
+    }
+    const [first] = ours;
+    if (first !== undefined && invoiceId !== null) {
+      await this.follow(invoiceId, first.objectId ?? '', ours);
+    }
+  }
+
+  /** The invoice of ours that an event is about; null when there is none, and the event has had its effect or waits. */
+  private async ourInvoice(event: ProviderEvent): Promise<string | null> {
     const stripeInvoiceId = event.objectId ?? '';
     if (plainType(event.type).startsWith('customer.subscription.')) {
       await this.drafts.wake(event);
-      return;
+      return null;
     }
     const named = metadataOf(event.payload)[INVOICE_METADATA];
     let owner = await this.invoices.ownerOf(
@@ -57,10 +97,10 @@ export class InvoiceEventsService {
       const seen = await this.drafts.see(event);
       if (seen.outcome !== 'succeeded') {
         await this.events.postpone(event, seen.message);
-        return;
+        return null;
       }
       if (await this.drafts.note(event, seen.value)) {
-        return;
+        return null;
       }
       owner = await this.invoices.ownerOf(
         stripeInvoiceId,
@@ -69,39 +109,64 @@ export class InvoiceEventsService {
     }
     if (owner.kind === 'early') {
       await this.events.postpone(event, 'Ours, but its id is not recorded here yet.');
-      return;
+      return null;
     }
     if (owner.kind !== 'ours') {
-      await this.events.end(event.id, 'ignored');
+      await this.events.end([event], 'ignored');
       this.tellOfSecond(owner, stripeInvoiceId);
-      return;
+      return null;
     }
-    const sighting = await this.invoices.sight(stripeInvoiceId);
-    if (sighting.outcome !== 'succeeded') {
-      await this.events.postpone(event, sighting.message);
-      return;
-    }
-    const isProcessed = await this.record(event, owner.invoiceId, sighting.value);
-    const fields = { provider_event: event.id, type: event.type, invoice: owner.invoiceId };
-    this.log.event('provider_event.processed', { ...fields, processed: isProcessed });
+    return owner.invoiceId;
   }
 
-  private async record(
-    event: ProviderEvent,
+  private async follow(
     invoiceId: string,
-    sighting: InvoiceSighting,
-  ): Promise<boolean> {
+    stripeInvoiceId: string,
+    events: readonly ProviderEvent[],
+  ): Promise<void> {
+    const receivedBefore = new Date(this.clock.now().getTime() - CLOCKS_APART_MS);
+    const sighting = await this.invoices.sight(stripeInvoiceId);
+    if (sighting.outcome !== 'succeeded') {
+      for (const event of events) {
+        await this.events.postpone(event, sighting.message);
+      }
+      return;
+    }
+    const processed = await this.record(events, invoiceId, {
+      sighting: sighting.value,
+      receivedBefore,
+    });
+    this.log.event('provider_event.processed', {
+      provider_events: events.map(({ id }) => id),
+      invoice: invoiceId,
+      processed,
+    });
+  }
+
+  /** Answers how many events this ended: of these, and of those that came before the look and say no more than it. */
+  private async record(
+    events: readonly ProviderEvent[],
+    invoiceId: string,
+    {
+      sighting,
+      receivedBefore,
+    }: { readonly sighting: InvoiceSighting; readonly receivedBefore: Date },
+  ): Promise<number> {
     const now = this.clock.now();
     return await this.database.transaction(async () => {
-      if (!(await this.events.end(event.id, 'processed'))) {
-        return false;
+      const ended = await this.events.end(events, 'processed');
+      if (ended.size === 0) {
+        return 0;
       }
       const invoice = await this.following.follow(invoiceId, sighting, now);
-      const type = plainType(event.type);
-      if (type === 'invoice.payment_failed' || type === 'invoice.finalization_failed') {
-        await this.following.tell(type, invoice, now, { provider_event: event.id });
+      for (const event of events) {
+        const type = plainType(event.type);
+        if (ended.has(event.id) && isToldOf(type)) {
+          await this.following.tell(type, invoice, now, { provider_event: event.id });
+        }
       }
-      return true;
+      const objectId = events[0]?.objectId ?? '';
+      return ended.size + (await this.events.endSeen(objectId, receivedBefore, TOLD_OF));
     });
   }
 
@@ -111,4 +176,22 @@ export class InvoiceEventsService {
       this.log.problem('invoice.second_at_stripe', null, fields);
     }
   }
+}
+
+/** Events by what they are about, in the order in which the first of each came. */
+function byObject(events: readonly ProviderEvent[]): ProviderEvent[][] {
+  const groups = new Map<string | null, ProviderEvent[]>();
+  for (const event of events) {
+    const group = groups.get(event.objectId);
+    if (group === undefined) {
+      groups.set(event.objectId, [event]);
+    } else {
+      group.push(event);
+    }
+  }
+  return [...groups.values()];
+}
+
+function isToldOf(type: string): type is (typeof TOLD_OF)[number] {
+  return (TOLD_OF as readonly string[]).includes(type);
 }

@@ -31,6 +31,11 @@ export class InvoiceEventsWorker extends Poller implements OnApplicationBootstra
     this.look();
   }
 
+  override async beforeApplicationShutdown(): Promise<void> {
+    this.service.stop();
+    await super.beforeApplicationShutdown();
+  }
+
   protected override async runOnce(): Promise<number> {
     return await this.service.processOnce();
   }

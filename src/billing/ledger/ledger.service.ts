@@ -2,7 +2,7 @@
  * The only way into the ledger, and the only way its states move. Runs in the caller's transaction.
  */
 import { Injectable } from '@nestjs/common';
-import { LedgerStore, type LineItemSelection } from './ledger.store.js';
+import { LedgerStore, type LineItemSelection, type StripeItem } from './ledger.store.js';
 import { type NewLineItem } from './line-item.js';
 import { type LineItemState } from './line-item-state.js';
 
@@ -35,6 +35,19 @@ export class LedgerService {
       failure: extra.failure ?? null,
       stripeInvoiceItemId: extra.stripeInvoiceItemId ?? null,
     });
+  }
+
+  /**
+   * The same for line items that Stripe has, each with the id of its item there, which is kept even if
+   * the state is further already.
+   */
+  async attach(items: readonly StripeItem[], to: LineItemState): Promise<void> {
+    if (items.length > 0) {
+      if (to === 'failed') {
+        throw new TypeError('What Stripe has on an invoice has not failed');
+      }
+      await this.store.attach(items, to);
+    }
   }
 
   /** Forgets the item at Stripe of a line item, which is not there any longer; another id stays. */

@@ -20,6 +20,12 @@ import { type LineItemState, statesBefore } from './line-item-state.js';
 export type LineItemSelection =
   { readonly invoiceId: string } | { readonly lineItemIds: readonly string[] };
 
+/** A line item, and its item at Stripe. */
+export interface StripeItem {
+  readonly lineItemId: string;
+  readonly stripeInvoiceItemId: string;
+}
+
 export interface StateDetails {
   /** Stored in state failed only. */
   readonly failure: string | null;
@@ -216,6 +222,25 @@ export class LedgerStore {
       [invoiceId, ids, to, statesBefore(to), details.failure, details.stripeInvoiceItemId],
     );
     return rows.length;
+  }
+
+  /** `advance` for line items that Stripe has, with the ids of their items there, in one statement. Locks the rows it changes. */
+  async attach(items: readonly StripeItem[], to: LineItemState): Promise<void> {
+    await this.database.query(
+      `UPDATE line_items AS item
+       SET state = CASE WHEN item.state = ANY ($4) THEN $3 ELSE item.state END,
+         failure = CASE WHEN item.state = ANY ($4) THEN NULL ELSE item.failure END,
+         stripe_invoice_item_id = coalesce(item.stripe_invoice_item_id, given.stripe_id)
+       FROM unnest($1::text[], $2::text[]) AS given (id, stripe_id)
+       WHERE item.id = given.id
+         AND (item.state = ANY ($4) OR item.stripe_invoice_item_id IS NULL)`,
+      [
+        items.map(({ lineItemId }) => lineItemId),
+        items.map(({ stripeInvoiceItemId }) => stripeInvoiceItemId),
+        to,
+        statesBefore(to),
+      ],
+    );
   }
 
   /** Forgets Stripe's id of an item that is gone, so that the next one's is kept; another id stays. */

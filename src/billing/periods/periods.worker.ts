@@ -26,6 +26,11 @@ export class PeriodsWorker extends Poller {
     this.look();
   }
 
+  override async beforeApplicationShutdown(): Promise<void> {
+    this.closing.stop();
+    await super.beforeApplicationShutdown();
+  }
+
   protected override async runOnce(): Promise<number> {
     // Fees first: what is caught up from the past then has them on an invoice of their own, as others.
     const charged = await this.fees.chargeDue();

@@ -6,9 +6,14 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { newId } from '../../kernel/ids.js';
 import { Log } from '../../platform/log.js';
-import { MAX_LINES_PER_CALL, type NewStripeLine } from '../../stripe/stripe-object.js';
+import {
+  MAX_LINES_PER_CALL,
+  type NewStripeLine,
+  type StripeInvoiceItem,
+} from '../../stripe/stripe-object.js';
 import { type StripeFailure } from '../../stripe/stripe-result.js';
-import { type Invoice } from '../invoices/invoice.js';
+import { type Invoice, lineItemStateOn } from '../invoices/invoice.js';
+import { InvoicesService } from '../invoices/invoices.service.js';
 import { type BillableLineItem } from '../ledger/line-item.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
 import { LedgerService } from '../ledger/ledger.service.js';
@@ -27,6 +32,12 @@ export interface Call {
   readonly syncs: readonly Sync[];
 }
 
+/** A sync, and the one item on the draft that it made. */
+export interface Carried {
+  readonly sync: Sync;
+  readonly item: StripeInvoiceItem;
+}
+
 @Injectable()
 export class CallsService {
   constructor(
@@ -34,6 +45,7 @@ export class CallsService {
     private readonly leases: LeasesService,
     private readonly ledger: LedgerService,
     private readonly lineItems: LedgerReader,
+    private readonly invoices: InvoicesService,
     private readonly clock: Clock,
     private readonly log: Log,
   ) {}
@@ -81,6 +93,28 @@ export class CallsService {
     });
   }
 
+  /** Stripe has each of these once, as it was asked for. */
+  async accept(lease: Lease, call: Call, carried: readonly Carried[]): Promise<void> {
+    if (carried.length === 0) {
+      return;
+    }
+    const made = carried.map(({ sync, item }) => ({ id: sync.id, stripeObjectId: item.id }));
+    await this.leases.holding(lease, async () => {
+      const accepted = await this.store.succeedAll(made, this.clock.now());
+      // The lock keeps whoever follows the invoice from passing by between this read and the write.
+      const { state } = await this.invoices.lock(call.invoice.id);
+      await this.ledger.attach(
+        carried.flatMap(({ sync, item }) =>
+          sync.lineItemId !== null && accepted.has(sync.lineItemId)
+            ? [{ lineItemId: sync.lineItemId, stripeInvoiceItemId: item.id }]
+            : [],
+        ),
+        lineItemStateOn(state),
+      );
+    });
+    this.tell(call, 'succeeded');
+  }
+
   /** It is made again later, under its own key. */
   async postpone(lease: Lease, call: Call, failure: StripeFailure): Promise<void> {
     const now = this.clock.now();
@@ -111,7 +145,8 @@ export class CallsService {
     });
   }
 
-  private async lineItemsOf(syncs: readonly Sync[]): Promise<Map<string, BillableLineItem>> {
+  /** The line items that syncs are for, by their ids. */
+  async lineItemsOf(syncs: readonly Sync[]): Promise<Map<string, BillableLineItem>> {
     const ids = syncs.flatMap(({ lineItemId }) => lineItemId ?? []);
     const lineItems = await this.lineItems.byIds(ids);
     return new Map(lineItems.map((lineItem) => [lineItem.id, lineItem]));

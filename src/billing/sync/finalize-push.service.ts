@@ -4,9 +4,11 @@
  * allowed, and logged.
  */
 import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
 import { Log } from '../../platform/log.js';
 import { type StripeInvoice, type StripeInvoiceItem } from '../../stripe/stripe-object.js';
 import { mapResult, type Rejected, type StripeResult } from '../../stripe/stripe-result.js';
+import { MAX_WAIT_MS } from '../../stripe/rate-limits.js';
 import { StripeService } from '../../stripe/stripe.service.js';
 import { compareItems } from '../invoices/invoice.js';
 import { FollowingService } from '../invoices/following.service.js';
@@ -14,7 +16,11 @@ import { InvoicesService } from '../invoices/invoices.service.js';
 import { type BillableLineItem } from '../ledger/line-item.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
 import { type Push, type PushFailure, type PushVerdict } from './push.js';
-import { type Sync } from './sync.js';
+import { type Lease } from './leases.store.js';
+import { mayBeSent, type Sync } from './sync.js';
+
+/** As long as a call may wait for its place in the pace, for its endpoint and among all. */
+const SHOWN_FOR_MS = 2 * MAX_WAIT_MS;
 
 /** A finalized invoice, and what is on it. */
 export interface Finalized {
@@ -34,19 +40,24 @@ export class FinalizePushService {
     private readonly invoices: InvoicesService,
     private readonly following: FollowingService,
     private readonly lineItems: LedgerReader,
+    private readonly clock: Clock,
     private readonly log: Log,
   ) {}
 
-  /** The steps for one sync of kind finalize_invoice. */
-  async of(sync: Sync): Promise<Push<Finalized>> {
+  /**
+   * The steps for one sync of kind finalize_invoice. What is on the draft is looked up first, unless the
+   * call that has just put the last of it there has shown it: both are as old when the draft is finalized.
+   */
+  async of(lease: Lease, sync: Sync): Promise<Push<Finalized>> {
     const { id, stripeInvoiceId } = await this.invoices.get(sync.invoiceId);
     const lineItems = await this.lineItems.ofInvoice(id);
     if (stripeInvoiceId === null) {
       throw new Error(`The sync ${sync.id} came before its draft`);
     }
-    let items: readonly StripeInvoiceItem[] = [];
+    const shown = this.shownBefore(lease, sync);
+    let items = shown ?? [];
     return {
-      alwaysLooks: true,
+      alwaysLooks: shown === null,
       affected: { invoiceId: id },
       look: async () => {
         const seen = await this.see(stripeInvoiceId);
@@ -78,6 +89,14 @@ export class FinalizePushService {
         await this.following.follow(id, { kind: 'present', ...found }, now);
       },
     };
+  }
+
+  /** What is on the draft, if that was shown a moment ago and nothing else was tried since. */
+  private shownBefore({ seenDraft }: Lease, sync: Sync): readonly StripeInvoiceItem[] | null {
+    const isFresh =
+      seenDraft?.invoiceId === sync.invoiceId &&
+      this.clock.now().getTime() - seenDraft.at.getTime() < SHOWN_FOR_MS;
+    return isFresh && !mayBeSent(sync) ? seenDraft.items : null;
   }
 
   private async see(stripeInvoiceId: string): Promise<StripeResult<Seen>> {

@@ -4,11 +4,21 @@
  */
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../platform/database/database.js';
+import { type StripeInvoiceItem } from '../../stripe/stripe-object.js';
 import { IS_NEXT } from './syncs.store.js';
 
 export interface Lease {
   readonly customerId: string;
   readonly token: string;
+  /** All that was on a draft by Stripe's last answer under this lease; null when none has shown it. */
+  seenDraft: SeenDraft | null;
+}
+
+/** What an answer of Stripe's showed to be on a draft. */
+export interface SeenDraft {
+  readonly invoiceId: string;
+  readonly items: readonly StripeInvoiceItem[];
+  readonly at: Date;
 }
 
 interface LeaseRow {
@@ -56,7 +66,7 @@ export class LeasesStore {
           [now, until, limit],
         ),
     );
-    return rows.map((row) => ({ customerId: row.customer_id, token: row.token }));
+    return rows.map(fromRow);
   }
 
   /** Leases one customer, whether anything is due or not. Answers null when somebody holds them. */
@@ -71,7 +81,7 @@ export class LeasesStore {
       [customerId, now, until],
     );
     const [row] = rows;
-    return row === undefined ? null : { customerId: row.customer_id, token: row.token };
+    return row === undefined ? null : fromRow(row);
   }
 
   /** Holds on until `until`. Answers false when the lease has run out or is somebody else's. */
@@ -102,4 +112,8 @@ export class LeasesStore {
       lease.token,
     ]);
   }
+}
+
+function fromRow(row: LeaseRow): Lease {
+  return { customerId: row.customer_id, token: row.token, seenDraft: null };
 }

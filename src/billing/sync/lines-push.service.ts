@@ -7,9 +7,9 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { type StripeInvoiceItem } from '../../stripe/stripe-object.js';
 import { StripeService } from '../../stripe/stripe.service.js';
-import { LINE_ITEM_METADATA } from '../invoices/invoice.js';
+import { faultOf, LINE_ITEM_METADATA } from '../invoices/invoice.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
-import { type Call, CallsService } from './calls.service.js';
+import { type Call, CallsService, type Carried } from './calls.service.js';
 import { ItemPushService } from './item-push.service.js';
 import { LeasesService } from './leases.service.js';
 import { type Lease } from './leases.store.js';
@@ -72,10 +72,13 @@ export class LinesPushService {
     const result = await this.stripe.addLines(call.stripeInvoiceId, lines, call.id);
     if (result.outcome === 'succeeded') {
       // An answer that is repeated shows the draft as it was at first.
-      const left = await this.adopt(lease, call, time === 'first' ? result.value : null);
+      const shown = time === 'first' ? result.value : null;
+      const left = await this.adopt(lease, call, shown);
       if (left !== null && left.length > 0) {
         const message = 'Stripe took the call that carried it, but does not have it once.';
         await this.calls.dissolve(lease, call, message);
+      } else if (left !== null && shown !== null) {
+        lease.seenDraft = { invoiceId: call.invoice.id, items: shown, at: this.clock.now() };
       }
     } else if (
       result.outcome === 'rejected' ||
@@ -103,17 +106,31 @@ export class LinesPushService {
       return null;
     }
     const left: Sync[] = [];
+    const carried: Carried[] = [];
     for (const sync of call.syncs.filter(({ state }) => state === 'pending')) {
       const found = onDraft.filter((item) => item.metadata[LINE_ITEM_METADATA] === sync.lineItemId);
-      const [only] = found;
-      if (only === undefined || found.length > 1) {
+      const [item] = found;
+      if (item === undefined || found.length > 1) {
         left.push(sync);
       } else {
-        const push = await this.items.of(sync);
-        await this.recording.accept(lease, sync, { push, found: only });
+        carried.push({ sync, item });
       }
     }
+    await this.accept(lease, call, carried);
     return left;
+  }
+
+  /** Those that are what was asked for at once; each of the others waits for a person. */
+  private async accept(lease: Lease, call: Call, carried: readonly Carried[]): Promise<void> {
+    const lineItems = await this.calls.lineItemsOf(carried.map(({ sync }) => sync));
+    const isSound = ({ sync, item }: Carried): boolean => {
+      const lineItem = lineItems.get(sync.lineItemId ?? '');
+      return lineItem !== undefined && faultOf(lineItem, item) === null;
+    };
+    await this.calls.accept(lease, call, carried.filter(isSound));
+    for (const { sync, item } of carried.filter((one) => !isSound(one))) {
+      await this.recording.accept(lease, sync, { push: await this.items.of(sync), found: item });
+    }
   }
 
   private async look(lease: Lease, call: Call): Promise<readonly StripeInvoiceItem[] | null> {

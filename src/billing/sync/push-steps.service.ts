@@ -43,11 +43,13 @@ export class PushStepsService {
         await this.pushItem(lease, sync);
         return;
       case 'finalize_invoice':
-        await this.run(lease, sync, await this.finalizations.of(sync));
+        await this.run(lease, sync, await this.finalizations.of(lease, sync));
     }
   }
 
   private async pushItem(lease: Lease, sync: Sync): Promise<void> {
+    // Whatever comes on the draft now was not shown before.
+    lease.seenDraft = null;
     const alone = await this.lines.push(lease, sync);
     if (alone !== null) {
       await this.run(lease, sync, alone);

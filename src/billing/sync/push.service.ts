@@ -14,8 +14,8 @@ import { PushStepsService } from './push-steps.service.js';
 import { SyncsStore } from './syncs.store.js';
 
 /**
- * Customers at once in one process. An invoice takes four calls of some 300 ms and their places in the
- * pace; so many keep one process at what Stripe allows (25 calls a second to an endpoint), with as many
+ * Customers at once in one process. An invoice takes three or four calls of some 300 ms and their places
+ * in the pace; so many keep one process at what Stripe allows (25 calls a second to an endpoint), with as many
  * again waiting for their places.
  */
 const CONCURRENCY = 48;
@@ -52,7 +52,7 @@ export class PushService {
     private readonly log: Log,
   ) {}
 
-  /** No customer is begun any longer; those under way are pushed to the end. */
+  /** No customer and no change is begun any longer; changes under way are made to the end. */
   stop(): void {
     this.isStopping = true;
   }
@@ -109,7 +109,7 @@ export class PushService {
   private async pushCustomer(lease: Lease): Promise<void> {
     try {
       await this.links.push(lease);
-      for (let count = 0; count < MAX_SYNCS_PER_LEASE; count += 1) {
+      for (let count = 0; count < MAX_SYNCS_PER_LEASE && !this.isStopping; count += 1) {
         const sync = await this.store.next(lease.customerId, this.clock.now());
         if (sync === null) {
           break;

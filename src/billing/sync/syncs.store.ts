@@ -182,6 +182,23 @@ export class SyncsStore {
     return rows.length === 1;
   }
 
+  /** The same of several, by the items at Stripe that they made. Answers the line items of those that were pending. */
+  async succeedAll(
+    made: readonly { readonly id: string; readonly stripeObjectId: string }[],
+    now: Date,
+  ): Promise<ReadonlySet<string | null>> {
+    const rows = await this.database.query<{ line_item_id: string | null }>(
+      `UPDATE provider_syncs AS sync
+       SET state = 'succeeded', stripe_object_id = made.object_id, attempt_count = attempt_count + 1,
+         updated_at = $3
+       FROM unnest($1::text[], $2::text[]) AS made (id, object_id)
+       WHERE sync.id = made.id AND sync.state = 'pending'
+       RETURNING sync.line_item_id`,
+      [made.map(({ id }) => id), made.map(({ stripeObjectId }) => stripeObjectId), now],
+    );
+    return new Set(rows.map((row) => row.line_item_id));
+  }
+
   /** Answers false when it is not pending any longer. */
   async fail(id: string, code: SyncFailureCode, error: string, now: Date): Promise<boolean> {
     const rows = await this.database.query<{ id: string }>(

@@ -30,6 +30,18 @@ const MIGRATIONS = path.join(
   '../../../migrations/*.js',
 );
 
+/**
+ * A connection whose loss is heard at any moment. The pool and TypeORM listen while one is idle and while
+ * it is in use, but not as it goes from one to the other, or is being closed: then PostgreSQL's last word
+ * to it would be an event without a listener, which ends the process. Whoever uses it fails by its query.
+ */
+class HeardClient extends Client {
+  constructor(config: ConstructorParameters<typeof Client>[0]) {
+    super(config);
+    this.on('error', () => undefined);
+  }
+}
+
 /** TypeORM's connection to the database: pool, transactions and migrations; statements are written in stores. */
 export function createDataSource(url: string): DataSource {
   return new DataSource({
@@ -43,6 +55,7 @@ export function createDataSource(url: string): DataSource {
     poolSize: POOL_SIZE,
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
     extra: {
+      Client: HeardClient,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
@@ -58,7 +71,7 @@ export function createDataSource(url: string): DataSource {
  * @returns the names of the migrations that ran now
  */
 export async function migrate(url: string): Promise<string[]> {
-  const guard = new Client({ connectionString: url, application_name: 'meterline' });
+  const guard = new HeardClient({ connectionString: url, application_name: 'meterline' });
   await guard.connect();
   try {
     await guard.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);

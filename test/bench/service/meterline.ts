@@ -9,7 +9,6 @@ import { benchMeters } from './meters.js';
 
 const MAIN = fileURLToPath(new URL('../../../dist/src/main.js', import.meta.url));
 const STORELESS = fileURLToPath(new URL('storeless.mjs', import.meta.url));
-
 const KEY = 'mlk_admin_of_the_bench_0123456789abcdef';
 const SETTLE_POLL_MS = 20;
 

@@ -59,6 +59,8 @@ const ACTIONS: Record<string, (double: StripeDouble, body: Body) => unknown> = {
   'POST limits': (double, body) => double.limits(settingsIn(body, double.limits())),
   'GET concurrency': (double) => double.concurrency(),
   'DELETE concurrency': (double) => double.resetConcurrency(),
+  'GET calls': (double) => double.calls(),
+  'POST named': (double, body) => double.named(textIn(body, 'key')),
   'POST expire-idempotency-keys': async (double) => ({
     expired: await double.expireIdempotencyKeys(),
   }),

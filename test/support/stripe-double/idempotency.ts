@@ -8,6 +8,8 @@ export interface StoredReply {
   requestId: string;
   status: number;
   body: string;
+  /** When it was kept, ms. */
+  at?: number;
 }
 
 interface KeyedRequest {
@@ -26,7 +28,10 @@ const MAX_KEY_LENGTH = 255;
 export class Idempotency {
   private readonly inUse = new Set<string>();
 
-  constructor(private readonly replies: Map<string, StoredReply>) {}
+  constructor(
+    private readonly replies: Map<string, StoredReply>,
+    private readonly clock: () => number = Date.now,
+  ) {}
 
   /** The reply to replay; or undefined, and the key is in use until `end`. */
   begin(request: KeyedRequest): Reply | undefined {
@@ -63,18 +68,22 @@ export class Idempotency {
 
   /** Keeps a reply for replay. */
   keep({ key, ...request }: KeyedRequest, reply: Reply, requestId: string): void {
-    this.replies.set(key, { ...request, requestId, status: reply.status, body: reply.body });
+    const { status, body } = reply;
+    this.replies.set(key, { ...request, requestId, status, body, at: this.clock() });
   }
 
   end(key: string): void {
     this.inUse.delete(key);
   }
 
-  /** Forgets all kept replies, as Stripe may after 24 hours; returns how many. */
-  expire(): number {
-    const count = this.replies.size;
-    this.replies.clear();
-    return count;
+  /** Forgets the replies kept for so long, as Stripe may after 24 hours; returns how many. */
+  expire(olderThanMs: number): number {
+    const until = this.clock() - olderThanMs;
+    const old = [...this.replies].filter(([, { at = 0 }]) => at <= until);
+    for (const [key] of old) {
+      this.replies.delete(key);
+    }
+    return old.length;
   }
 }
 

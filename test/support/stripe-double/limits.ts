@@ -21,6 +21,13 @@ export interface Concurrency {
   byObject: Record<string, number>;
 }
 
+/** Requests to one endpoint since the start. */
+export interface CallCount {
+  admitted: number;
+  /** Answered 429 by a limit; faults and locks are not counted here. */
+  limited: number;
+}
+
 const SECOND_MS = 1000;
 
 /** Rate limits (before the idempotency layer) and object locks (after it). */
@@ -38,11 +45,31 @@ export class Limits {
   private readonly locked = new Set<string>();
   private readonly present = new Map<string, number>();
   private readonly most = new Map<string, number>();
+  private readonly counts = new Map<string, CallCount>();
 
   constructor(private readonly clock: () => number) {}
 
   /** Lets a request in or throws a 429; the returned function ends it. */
   admit(endpoint: string): () => void {
+    const count = this.countOf(endpoint);
+    count.limited += 1;
+    this.check(endpoint);
+    count.limited -= 1;
+    count.admitted += 1;
+    this.arrivedOf('').push(this.clock());
+    this.arrivedOf(endpoint).push(this.clock());
+    this.running.set(endpoint, (this.running.get(endpoint) ?? 0) + 1);
+    return () => this.running.set(endpoint, (this.running.get(endpoint) ?? 1) - 1);
+  }
+
+  /** How often each endpoint was called. */
+  calls(): Record<string, CallCount> {
+    return Object.fromEntries(
+      [...this.counts].map(([endpoint, count]) => [endpoint, { ...count }]),
+    );
+  }
+
+  private check(endpoint: string): void {
     const { endpointConcurrency, endpointPerSecond, globalPerSecond } = this.settings;
     if (globalPerSecond > 0 && this.arrivedOf('').length >= globalPerSecond) {
       throw tooManyRequests('global-rate');
@@ -54,10 +81,6 @@ export class Limits {
     if (endpointConcurrency > 0 && running >= endpointConcurrency) {
       throw tooManyRequests('endpoint-concurrency');
     }
-    this.arrivedOf('').push(this.clock());
-    this.arrivedOf(endpoint).push(this.clock());
-    this.running.set(endpoint, running + 1);
-    return () => this.running.set(endpoint, (this.running.get(endpoint) ?? 1) - 1);
   }
 
   /** Counts a mutation of these objects; the returned function ends it. */
@@ -98,6 +121,12 @@ export class Limits {
 
   resetConcurrency(): void {
     this.most.clear();
+  }
+
+  private countOf(endpoint: string): CallCount {
+    const count = this.counts.get(endpoint) ?? { admitted: 0, limited: 0 };
+    this.counts.set(endpoint, count);
+    return count;
   }
 
   private arrivedOf(endpoint: string): number[] {

@@ -5,7 +5,7 @@ import { Api } from './api.js';
 import { control, CONTROL_PATH } from './control.js';
 import { FaultBook, type FaultOrder } from './faults.js';
 import { advance } from './invoice-life.js';
-import { type Concurrency, Limits, type LimitSettings } from './limits.js';
+import { type CallCount, type Concurrency, Limits, type LimitSettings } from './limits.js';
 import { reportMeterErrors } from './meter-events.js';
 import type { Event, Invoice, Subscription, ThinEvent } from './objects.js';
 import { cancel, finalizeDue, type NewSubscription, renew, subscribe } from './subscriptions.js';
@@ -163,9 +163,29 @@ export class StripeDouble {
     this.limiter.resetConcurrency();
   }
 
-  /** As if 24 hours had passed for all idempotency keys; returns how many were kept. */
-  async expireIdempotencyKeys(): Promise<number> {
-    const expired = this.api.idempotency.expire();
+  /** How often each endpoint was called since the start, and how often a limit refused it. */
+  calls(): Record<string, CallCount> {
+    return this.limiter.calls();
+  }
+
+  /** What is on invoices and was put there by somebody who named it in the metadata: by that name, each with its amount. */
+  named(key: string): { name: string; amount: number; status: string | null }[] {
+    return [...this.account.items.values()].flatMap(({ metadata, amount, invoice }) => {
+      const status = this.account.invoices.get(invoice ?? '')?.head.status ?? null;
+      return metadata[key] === undefined ? [] : [{ name: metadata[key], amount, status }];
+    });
+  }
+
+  /** Drafts that are finalized by themselves when their time has come. */
+  draftsToFinalize(): string[] {
+    return [...this.account.invoices.values()]
+      .filter(({ head }) => head.status === 'draft' && head.auto_advance)
+      .map(({ head }) => head.id);
+  }
+
+  /** As if 24 hours had passed for all idempotency keys that are so old; returns how many were kept. */
+  async expireIdempotencyKeys(olderThanMs = 0): Promise<number> {
+    const expired = this.api.idempotency.expire(olderThanMs);
     await this.save();
     return expired;
   }

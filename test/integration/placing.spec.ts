@@ -1,0 +1,163 @@
+/*
+ * Aim: whoever places line items by a look that is out of date by then changes nothing that another has
+ * done meanwhile. Method: a look that answers only after something else was done, with the rest as it is.
+ */
+import { AsyncResource } from 'node:async_hooks';
+import { DraftQueueService } from '../../src/billing/drafts/draft-queue.service.js';
+import { DraftQueuesStore } from '../../src/billing/drafts/draft-queues.store.js';
+import { DraftSightService } from '../../src/billing/drafts/draft-sight.service.js';
+import { OwnInvoicesService } from '../../src/billing/drafts/own-invoices.service.js';
+import { PlacementsService } from '../../src/billing/drafts/placements.service.js';
+import { PlacingService } from '../../src/billing/drafts/placing.service.js';
+import { LinksService } from '../../src/billing/customer-links/links.service.js';
+import { InvoicesService } from '../../src/billing/invoices/invoices.service.js';
+import { LedgerService } from '../../src/billing/ledger/ledger.service.js';
+import { SubscriptionsService } from '../../src/billing/subscriptions/subscriptions.service.js';
+import { Database } from '../../src/platform/database/database.js';
+import { Log } from '../../src/platform/log.js';
+import { StripeService } from '../../src/stripe/stripe.service.js';
+import { StripeSubscriptionsService } from '../../src/stripe/subscriptions.service.js';
+import { DraftBilling, type OnDraft } from '../support/draft-billing.js';
+import { eventually } from '../support/service-process.js';
+
+type Meanwhile = () => Promise<void>;
+
+/** Looks, and tells what it saw only after something else. */
+class SlowSight extends DraftSightService {
+  meanwhile: Meanwhile = async () => {
+    await Promise.resolve();
+  };
+
+  override async sort(
+    ...asked: Parameters<DraftSightService['sort']>
+  ): ReturnType<DraftSightService['sort']> {
+    const seen = await super.sort(...asked);
+    await this.meanwhile();
+    return seen;
+  }
+}
+
+/** Bills what a subscription leaves only after something else. */
+class SlowOwnInvoices extends OwnInvoicesService {
+  meanwhile: Meanwhile = async () => {
+    await Promise.resolve();
+  };
+
+  override async bill(...asked: Parameters<OwnInvoicesService['bill']>): Promise<void> {
+    await this.meanwhile();
+    await super.bill(...asked);
+  }
+}
+
+describe('placing line items on drafts', () => {
+  let drafts: DraftBilling;
+
+  beforeAll(async () => {
+    drafts = await DraftBilling.start();
+  });
+
+  beforeEach(async () => {
+    await drafts.beginMonth();
+  });
+
+  afterAll(async () => {
+    await drafts.close();
+  });
+
+  /** Another replica's, which is slow. */
+  function slowReplica(): { placing: PlacingService; sight: SlowSight; own: SlowOwnInvoices } {
+    const { billing } = drafts;
+    const get = billing.get.bind(billing);
+    const invoices = get(InvoicesService);
+    const sight = new SlowSight(
+      get(StripeService),
+      get(StripeSubscriptionsService),
+      get(LinksService),
+      invoices,
+    );
+    const own = new SlowOwnInvoices(invoices, get(LedgerService), drafts.clock);
+    const placing = new PlacingService(
+      get(DraftQueuesStore),
+      sight,
+      get(PlacementsService),
+      own,
+      get(Database),
+      drafts.clock,
+      get(Log),
+    );
+    return { placing, sight, own };
+  }
+
+  async function wake({ stripeSubscriptionId }: OnDraft): Promise<void> {
+    await drafts.billing.get(DraftQueueService).wake(stripeSubscriptionId);
+  }
+
+  async function customerAtStripe(on: OnDraft, id: string): Promise<void> {
+    await drafts.billing.rows('UPDATE customers SET stripe_customer_id = $2 WHERE id = $1', [
+      on.customer.id,
+      id,
+    ]);
+  }
+
+  it('does not fail what another replica has placed while it looked', async () => {
+    const on = await drafts.subscribe();
+    const draft = await drafts.renew(on);
+    await drafts.billing.closeAllDue();
+    const { placing, sight } = slowReplica();
+    // What it sees: the subscription at Stripe is another customer's.
+    await customerAtStripe(on, 'cus_somebody_else');
+    sight.meanwhile = async () => {
+      await customerAtStripe(on, on.stripeCustomerId);
+      await wake(on);
+      await drafts.work();
+    };
+    expect(await placing.placeOnce()).toBe(1);
+    await drafts.work();
+    expect(await drafts.atStripe(on)).toEqual({ [draft]: [0, 500] });
+    expect((await drafts.lines(on)).map(({ failure }) => failure)).toEqual([null, null]);
+  });
+
+  it('does not bill on its own once more what another replica is billing', async () => {
+    const on = await drafts.subscribe();
+    const { subscription } = on;
+    await drafts.renew(on);
+    await drafts.billing
+      .get(SubscriptionsService)
+      .cancel(subscription.id, { when: 'now', bill: 'at_once' });
+    await drafts.billing.closeAllDue();
+    const { placing, own } = slowReplica();
+    // Of nobody's transaction.
+    const outside = new AsyncResource('another replica');
+    let other: Promise<unknown> = Promise.resolve();
+    own.meanwhile = async () => {
+      await outside.runInAsyncScope(async () => {
+        let isDone = false;
+        other = (async () => {
+          await wake(on);
+          await drafts.billing.get(PlacingService).placeOnce();
+        })().finally(() => {
+          isDone = true;
+        });
+        // It ends, or waits for us.
+        await eventually(async () => {
+          const waiting = await drafts.billing.rows('SELECT FROM pg_locks WHERE NOT granted');
+          return isDone || waiting.length > 0;
+        });
+      });
+    };
+    expect(await placing.placeOnce()).toBe(1);
+    own.meanwhile = async () => {
+      await Promise.resolve();
+    };
+    await other;
+    await drafts.work();
+    const [lines] = Object.values(await drafts.atStripe(on));
+    expect(lines).toEqual([0, 500]);
+    const invoices = await drafts.billing.rows(
+      `SELECT (SELECT count(*)::integer FROM line_items WHERE invoice_id = invoice.id) AS lines
+       FROM invoices AS invoice WHERE customer_id = $1`,
+      [on.customer.id],
+    );
+    expect(invoices).toEqual([{ lines: 2 }]);
+  });
+});
