@@ -19,6 +19,8 @@ const MESSAGE_TYPES = {
     'Half of the time is over in which a draft of a Stripe subscription can be filled, and something is not on it.',
   'late_usage.billed': 'Late usage was billed on an invoice of its own.',
   'late_usage.held': 'Late usage of a closed billing period waits for a person to decide.',
+  'meter.failing':
+    'What came of a meter cannot be brought into its figures; answers are read from events.',
   'reconciliation.completed': 'The ledger was compared with Stripe, line by line.',
   'reconciliation.differences_found': 'The ledger and Stripe were found to differ.',
   'reconciliation.failed': 'The ledger could not be compared with Stripe.',

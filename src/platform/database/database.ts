@@ -24,6 +24,8 @@ export class Database {
    * off until the next begins: Node 20 and 22 pay for it with every promise of the process.
    */
   private underWay = 0;
+  /** What to signal when a transaction commits. */
+  private readonly signals = new WeakMap<EntityManager, (() => void)[]>();
   /** Settles when the snapshot behind a lock that is being taken has been taken. */
   private turn: Promise<unknown> = Promise.resolve();
 
@@ -58,10 +60,31 @@ export class Database {
     if (this.current.getStore() !== undefined) {
       return await run();
     }
-    return await this.retrying(
-      async () =>
-        await this.dataSource.transaction(async (manager) => await this.within(manager, run)),
-    );
+    return await this.retrying(async () => {
+      const signals: (() => void)[] = [];
+      const result = await this.dataSource.transaction(async (manager) => {
+        this.signals.set(manager, signals);
+        return await this.within(manager, run);
+      });
+      signals.forEach((signal) => {
+        signal();
+      });
+      return result;
+    });
+  }
+
+  /**
+   * Signals once the ambient transaction is committed, or now if there is none; never when it is rolled
+   * back. For telling somebody to look, nothing more: who dies before has not signalled. Needs a
+   * transaction of `transaction()`; of others nobody hears.
+   */
+  afterCommit(signal: () => void): void {
+    const manager = this.current.getStore();
+    if (manager === undefined) {
+      signal();
+    } else {
+      this.signals.get(manager)?.push(signal);
+    }
   }
 
   /**
