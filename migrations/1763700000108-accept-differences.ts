@@ -1,8 +1,8 @@
 import { type MigrationInterface, type QueryRunner } from 'typeorm';
 
 /**
- * What a person has accepted of the differences between the ledger and Stripe, credit notes among them,
- * and in whose account a subscription at Stripe was seen. New columns without a rewrite; the checks look
+ * What a person has accepted of the differences between the ledger and Stripe, items that show no
+ * metadata, and in whose account a subscription at Stripe was seen. New columns without a rewrite; the checks look
  * through reconciliations and their differences once, which are few. The version before runs on this
  * schema as long as no difference is accepted.
  */
@@ -15,9 +15,7 @@ export class AcceptDifferences1763700000108 implements MigrationInterface {
     await runner.query(`
       ALTER TABLE reconciliation_sightings
         -- An item without any metadata: its line on the invoice may have it.
-        ADD COLUMN is_bare boolean NOT NULL DEFAULT false,
-        -- Something of an invoice was credited.
-        ADD COLUMN is_credited boolean NOT NULL DEFAULT false`);
+        ADD COLUMN is_bare boolean NOT NULL DEFAULT false`);
     await runner.query(`
       CREATE TABLE accepted_differences (
         -- Of all that a difference says: one that changes is another one.
@@ -65,7 +63,7 @@ export class AcceptDifferences1763700000108 implements MigrationInterface {
           AND (state IN ('repaired', 'gone', 'failed')) = (settled_at IS NOT NULL)
           AND (settled_at IS NULL) = (outcome IS NULL))`);
     await runner.query(`
-      ALTER TABLE reconciliation_sightings DROP COLUMN is_credited, DROP COLUMN is_bare`);
+      ALTER TABLE reconciliation_sightings DROP COLUMN is_bare`);
     await runner.query(`ALTER TABLE draft_queues DROP COLUMN stripe_account_id`);
   }
 }

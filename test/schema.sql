@@ -510,7 +510,6 @@ CREATE TABLE reconciliation_sightings (
   named text,
   invoice_id text,
   is_bare boolean NOT NULL DEFAULT false,
-  is_credited boolean NOT NULL DEFAULT false,
   CONSTRAINT reconciliation_sightings_kind_check CHECK ((((kind = 'invoice'::text) AND (status IS NOT NULL) AND (amount_minor IS NULL) AND (currency IS NULL)) OR ((kind = 'item'::text) AND (status IS NULL) AND (amount_minor IS NOT NULL) AND (currency IS NOT NULL)))),
   CONSTRAINT reconciliation_sightings_pkey PRIMARY KEY (reconciliation_id, stripe_id),
   CONSTRAINT reconciliation_sightings_reconciliation_fkey FOREIGN KEY (reconciliation_id) REFERENCES reconciliations(id) ON DELETE CASCADE
