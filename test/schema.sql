@@ -5,6 +5,16 @@ CREATE EXTENSION btree_gist;
 CREATE SEQUENCE usage_fold_numbers;
 CREATE SEQUENCE webhook_message_positions;
 
+CREATE TABLE accepted_differences (
+  fingerprint text NOT NULL,
+  difference_id text NOT NULL,
+  reason text NOT NULL,
+  accepted_by text NOT NULL,
+  accepted_at timestamp with time zone NOT NULL,
+  CONSTRAINT accepted_differences_difference_fkey FOREIGN KEY (difference_id) REFERENCES reconciliation_differences(id) ON DELETE RESTRICT,
+  CONSTRAINT accepted_differences_pkey PRIMARY KEY (fingerprint)
+);
+
 CREATE TABLE announced_counts (
   id text NOT NULL,
   source_id text NOT NULL,
@@ -143,6 +153,7 @@ CREATE TABLE draft_queues (
   attempt_count integer NOT NULL,
   last_error text,
   created_at timestamp with time zone NOT NULL,
+  stripe_account_id text,
   CONSTRAINT draft_queues_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT draft_queues_pkey PRIMARY KEY (stripe_subscription_id)
 );
@@ -559,7 +570,7 @@ CREATE TABLE reconciliation_differences (
   CONSTRAINT reconciliation_differences_money_check CHECK ((((ours_minor IS NULL) = (ours_currency IS NULL)) AND ((theirs_minor IS NULL) = (theirs_currency IS NULL)))),
   CONSTRAINT reconciliation_differences_pkey PRIMARY KEY (id),
   CONSTRAINT reconciliation_differences_reconciliation_fkey FOREIGN KEY (reconciliation_id) REFERENCES reconciliations(id) ON DELETE RESTRICT,
-  CONSTRAINT reconciliation_differences_state_check CHECK (((state = ANY (ARRAY['open'::text, 'queued'::text, 'repaired'::text, 'gone'::text, 'failed'::text])) AND ((state = 'open'::text) = (requested_by IS NULL)) AND ((requested_by IS NULL) = (requested_at IS NULL)) AND ((state = 'queued'::text) = (next_attempt_at IS NOT NULL)) AND ((state = ANY (ARRAY['repaired'::text, 'gone'::text, 'failed'::text])) = (settled_at IS NOT NULL)) AND ((settled_at IS NULL) = (outcome IS NULL))))
+  CONSTRAINT reconciliation_differences_state_check CHECK (((state = ANY (ARRAY['open'::text, 'queued'::text, 'repaired'::text, 'gone'::text, 'failed'::text, 'accepted'::text])) AND ((state = 'open'::text) = (requested_by IS NULL)) AND ((requested_by IS NULL) = (requested_at IS NULL)) AND ((state = 'queued'::text) = (next_attempt_at IS NOT NULL)) AND ((state = ANY (ARRAY['repaired'::text, 'gone'::text, 'failed'::text, 'accepted'::text])) = (settled_at IS NOT NULL)) AND ((settled_at IS NULL) = (outcome IS NULL))))
 );
 
 CREATE TABLE reconciliation_doubts (
@@ -585,6 +596,7 @@ CREATE TABLE reconciliation_sightings (
   description text,
   named text,
   invoice_id text,
+  is_bare boolean NOT NULL DEFAULT false,
   CONSTRAINT reconciliation_sightings_kind_check CHECK ((((kind = 'invoice'::text) AND (status IS NOT NULL) AND (amount_minor IS NULL) AND (currency IS NULL)) OR ((kind = 'item'::text) AND (status IS NULL) AND (amount_minor IS NOT NULL) AND (currency IS NOT NULL)))),
   CONSTRAINT reconciliation_sightings_pkey PRIMARY KEY (reconciliation_id, stripe_id),
   CONSTRAINT reconciliation_sightings_reconciliation_fkey FOREIGN KEY (reconciliation_id) REFERENCES reconciliations(id) ON DELETE CASCADE
@@ -608,6 +620,7 @@ CREATE TABLE reconciliations (
   created_at timestamp with time zone NOT NULL,
   created_by text,
   finished_at timestamp with time zone,
+  accepted_count integer NOT NULL DEFAULT 0,
   CONSTRAINT reconciliations_creator_check CHECK (((night IS NULL) = (created_by IS NOT NULL))),
   CONSTRAINT reconciliations_night_unique UNIQUE (night),
   CONSTRAINT reconciliations_phase_check CHECK ((phase = ANY (ARRAY['invoices'::text, 'items'::text, 'compare'::text, 'recheck'::text]))),
@@ -1016,6 +1029,17 @@ CREATE TABLE usage_events (
   extensions jsonb
 ) PARTITION BY RANGE (received_at);
 
+CREATE TABLE usage_failing_meters (
+  meter integer NOT NULL,
+  failing_since timestamp with time zone NOT NULL,
+  error text NOT NULL,
+  next_attempt_at timestamp with time zone NOT NULL,
+  attempt_count integer NOT NULL,
+  batch_limit integer NOT NULL,
+  CONSTRAINT usage_failing_meters_limit_check CHECK ((batch_limit > 0)),
+  CONSTRAINT usage_failing_meters_pkey PRIMARY KEY (meter)
+);
+
 CREATE TABLE usage_rebuilds (
   id text NOT NULL,
   meter_id text NOT NULL,
@@ -1104,6 +1128,13 @@ CREATE TABLE usage_summed_days (
   day timestamp with time zone NOT NULL,
   is_summed boolean NOT NULL,
   CONSTRAINT usage_summed_days_pkey PRIMARY KEY (meter, day)
+);
+
+CREATE TABLE usage_unfolded_batches (
+  meter integer NOT NULL,
+  batch_id bigint NOT NULL,
+  attempt_count integer NOT NULL,
+  CONSTRAINT usage_unfolded_batches_pkey PRIMARY KEY (meter, batch_id)
 );
 
 CREATE TABLE webhook_attempts (

@@ -19,11 +19,18 @@ import { type UsageEvent } from './usage-event.js';
 
 @Injectable()
 export class CorrectionsService {
+  private readonly listeners: (() => void)[] = [];
+
   constructor(
     private readonly store: CorrectionsStore,
     private readonly database: Database,
     private readonly clock: Clock,
   ) {}
+
+  /** Calls back once a correction made here is committed: a signal to look, nothing more. */
+  onCorrected(listener: () => void): void {
+    this.listeners.push(listener);
+  }
 
   /**
    * From now on the event counts nothing, nor will it when it is sent again. One that is void already
@@ -46,7 +53,7 @@ export class CorrectionsService {
         return standing.correction;
       }
       const now = this.clock.now();
-      await this.store.append([{ sign: -1, event: standing.event }], note, now);
+      await this.append([{ sign: -1, event: standing.event }], note, now);
       return { ...note, at: now };
     });
   }
@@ -68,7 +75,20 @@ export class CorrectionsService {
       const added: SignedEvent = { sign: 1, event };
       const rows: SignedEvent[] =
         standing.kind === 'voided' ? [added] : [{ sign: -1, event: standing.event }, added];
-      await this.store.append(rows, note, this.clock.now());
+      await this.append(rows, note, this.clock.now());
+    });
+  }
+
+  private async append(
+    rows: readonly SignedEvent[],
+    note: CorrectionNote,
+    now: Date,
+  ): Promise<void> {
+    await this.store.append(rows, note, now);
+    this.database.afterCommit(() => {
+      for (const listener of this.listeners) {
+        listener();
+      }
     });
   }
 

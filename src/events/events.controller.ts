@@ -97,7 +97,12 @@ export class EventsController {
   @ApiPage(StoredEventResponse)
   async list(@Query() query: ListEventsQuery): Promise<string> {
     const before = readCursor(query.cursor, 3, BATCH_NUMBER);
-    const page = await this.reader.list(toFilter(query), query.limit, before);
+    const page = await this.reader.list(
+      toFilter(query),
+      query.limit,
+      before,
+      query.customer ?? null,
+    );
     return toExactJson(toPageResponse(page, toEventResponse));
   }
 }

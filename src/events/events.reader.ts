@@ -9,10 +9,16 @@ import { type ConflictingEvent, type PutAsideCount, type RejectedEvent } from '.
 import { type PutAsideFilter, PutAsideStore, type RejectionFilter } from './put-aside.store.js';
 import { type KeyRange } from './sequence-attribute.js';
 import { type EventBody, type ListedEvent } from './stored-event.js';
+import { type OwnedSpan, type SubjectSpan } from './subject-span.js';
 
 /** What other features may ask about stored events. */
 @Injectable()
 export class EventsReader {
+  private ownedBy: (customer: string) => Promise<readonly OwnedSpan[]> = async (customer) => {
+    await Promise.resolve();
+    throw new Error(`Nobody has said what ${customer} owns`);
+  };
+
   constructor(
     private readonly store: EventsStore,
     private readonly putAside: PutAsideStore,
@@ -20,12 +26,20 @@ export class EventsReader {
     private readonly database: Database,
   ) {}
 
+  /** Has somebody who knows customers say which subjects one owns, named by id or key, and when. */
+  askOwnership(ownedBy: (customer: string) => Promise<readonly OwnedSpan[]>): void {
+    this.ownedBy = ownedBy;
+  }
+
+  /** @param customer id or key: only what they own, each subject in its span; null: whosever */
   async list(
     filter: EventFilter,
     limit: number,
     before: readonly string[] | null,
+    customer: string | null = null,
   ): Promise<Page<ListedEvent>> {
-    return await this.store.list(filter, limit, before);
+    const spans = customer === null ? null : await this.ownedBy(customer);
+    return await this.store.list({ ...filter, spans }, limit, before);
   }
 
   async listConflicts(
@@ -57,6 +71,18 @@ export class EventsReader {
   /** How many events of a source are stored of each window, by their time, in one snapshot; voided ones count. */
   async countInWindows(source: string, windows: readonly TimeWindow[]): Promise<number[]> {
     return await this.store.countInWindows(source, windows);
+  }
+
+  /**
+   * Which of these sources stored events of some subjects within spans have, of one of the types; null
+   * when there is no event there of any source.
+   */
+  async sourcesUsed(
+    spans: readonly SubjectSpan[],
+    types: readonly string[],
+    sources: readonly string[],
+  ): Promise<readonly string[] | null> {
+    return await this.store.sourcesUsed(spans, types, sources);
   }
 
   /** Which of these numbers stored events of a source have that were received since; at most `limit`. */

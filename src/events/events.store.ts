@@ -9,6 +9,7 @@ import { type EventIdentity, identityKey } from './event-key.js';
 import { EVENT_COLUMNS, EVENT_TIME, type EventRow, fromEventRow } from './event-row.js';
 import { type RejectedEvent } from './put-aside.js';
 import { type EventBody, type ListedEvent } from './stored-event.js';
+import { type OwnedSpan, spanColumns, type SubjectSpan } from './subject-span.js';
 
 interface ListedRow extends EventRow {
   readonly voided_at: Date | null;
@@ -23,6 +24,8 @@ export interface EventFilter {
   readonly type: string | null;
   readonly from: Date | null;
   readonly to: Date | null;
+  /** Of these subjects within these spans only; null: whosever. */
+  readonly spans?: readonly OwnedSpan[] | null;
 }
 
 /** A half-open span of the times of events. */
@@ -86,6 +89,11 @@ export class EventsStore {
            AND ($4::text IS NULL OR events.type = $4)
            AND ($5::timestamptz IS NULL OR events.time >= $5)
            AND ($6::timestamptz IS NULL OR events.time < $6)
+           AND ($10::text[] IS NULL OR (events.subject = ANY ($10) AND EXISTS (
+             SELECT FROM unnest($10, $11::timestamptz[], $12::timestamptz[]) AS span (subject, starts_at, ends_at)
+             WHERE span.subject = events.subject
+               AND events.time >= coalesce(span.starts_at, '-infinity')
+               AND events.time < coalesce(span.ends_at, 'infinity'))))
            AND ($7::bigint IS NULL OR (events.batch_id, events.source, events.id) < ($7, $8, $9))
          ORDER BY events.batch_id DESC, events.source DESC, events.id DESC
          LIMIT $1 + 1
@@ -110,6 +118,9 @@ export class EventsStore {
         before?.[0] ?? null,
         before?.[1] ?? null,
         before?.[2] ?? null,
+        filter.spans?.map(({ subject }) => subject) ?? null,
+        filter.spans?.map(({ start }) => start) ?? null,
+        filter.spans?.map(({ end }) => end) ?? null,
       ],
     );
     return toPage(rows, limit, (row) => [row.batch_id, row.source, row.id], fromListedRow);
@@ -133,6 +144,26 @@ export class EventsStore {
       [source, windows.map(({ from }) => from), windows.map(({ to }) => to)],
     );
     return rows.map((row) => Number(row.stored));
+  }
+
+  /** Which of these sources sent events of subjects within spans; null when nobody did. Index on subject and time. */
+  async sourcesUsed(
+    spans: readonly SubjectSpan[],
+    types: readonly string[],
+    sources: readonly string[],
+  ): Promise<readonly string[] | null> {
+    const sent = `unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS span (subject, starts_at, ends_at)
+         JOIN usage_events AS events ON events.subject = span.subject
+           AND events.time >= span.starts_at AND events.time < span.ends_at
+           AND events.type = ANY ($4)`;
+    const rows = await this.database.query<{ is_any: boolean; sources: string[] }>(
+      `SELECT EXISTS (SELECT FROM ${sent}) AS is_any,
+         ARRAY(SELECT asked.source FROM unnest($5::text[]) AS asked (source)
+           WHERE EXISTS (SELECT FROM ${sent} WHERE events.source = asked.source)
+           ORDER BY asked.source) AS sources`,
+      [...spanColumns(spans), types, sources],
+    );
+    return rows[0]?.is_any === true ? rows[0].sources : null;
   }
 
   /**

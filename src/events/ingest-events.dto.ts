@@ -37,6 +37,11 @@ export class UsageEventBody {
 }
 
 export class ListEventsQuery extends PageQuery {
+  /** Id or key: events of subjects at times when they were this customer's. */
+  @IsOptional()
+  @IsStorableText(256)
+  customer?: string;
+
   @IsOptional()
   @IsStorableText(256)
   subject?: string;

@@ -5,6 +5,13 @@ export interface SubjectSpan extends Interval {
   readonly subject: string;
 }
 
+/** The same without a begin (null: since ever) or an end. */
+export interface OwnedSpan {
+  readonly subject: string;
+  readonly start: Date | null;
+  readonly end: Date | null;
+}
+
 /** As the three arrays that a statement unnests. */
 export function spanColumns(spans: readonly SubjectSpan[]): [string[], Date[], Date[]] {
   return [

@@ -9,7 +9,7 @@ import { type Interval } from '../kernel/interval.js';
 import { toInvoice, toItem, toItemOfLine, toSeconds } from './conversions.js';
 import { type ListedItem, type StripeInvoice, type StripePage } from './stripe-object.js';
 import { type StripeResult } from './stripe-result.js';
-import { allPages, PAGE_SIZE, StripeClient } from './stripe.client.js';
+import { allLines, PAGE_SIZE, StripeClient } from './stripe.client.js';
 
 @Injectable()
 export class AccountClient {
@@ -37,13 +37,11 @@ export class AccountClient {
 
   /**
    * All items on one invoice, without what Stripe charges for its own subscriptions. Read from its lines,
-   * as the push does: only there is it known that lines by `addLines` have their metadata.
+   * as the push does, and where a line has no metadata from its item.
    */
   async itemsOn(invoice: string): Promise<StripeResult<ListedItem[]>> {
     return await this.client.call(async (sdk) => {
-      const lines = await allPages(
-        async (page) => await sdk.invoices.listLineItems(invoice, { ...page }),
-      );
+      const lines = await allLines(sdk, invoice);
       return lines
         .filter(({ parent }) => parent?.type !== 'subscription_item_details')
         .map((line) => ({ ...toItemOfLine(line), invoice, description: line.description }));

@@ -43,9 +43,34 @@ export function toItem(item: Stripe.InvoiceItem): StripeInvoiceItem {
   };
 }
 
-/** All items of an invoice, if it shows all; else null. */
+/** All items of an invoice, if it shows all, and with their metadata; else null. */
 export function itemsShown({ lines }: Stripe.Invoice): StripeInvoiceItem[] | null {
-  return lines.has_more ? null : lines.data.map(toItemOfLine);
+  return lines.has_more || lines.data.some(isBare) ? null : lines.data.map(toItemOfLine);
+}
+
+/**
+ * Lines with the metadata of their items where they have none of their own. That a line shows what its
+ * item was given, and an item what its line was, is documented nowhere; to take an item of ours for a
+ * foreign one would bill it twice.
+ *
+ * @param listItems all items of the invoice; only asked when a line says nothing
+ */
+export async function withMetadata(
+  lines: readonly Stripe.InvoiceLineItem[],
+  listItems: () => Promise<readonly Stripe.InvoiceItem[]>,
+): Promise<readonly Stripe.InvoiceLineItem[]> {
+  if (!lines.some(isBare)) {
+    return lines;
+  }
+  const items = new Map((await listItems()).map((item) => [item.id, item.metadata ?? {}]));
+  return lines.map((line) =>
+    isBare(line) ? { ...line, metadata: items.get(toItemOfLine(line).id) ?? {} } : line,
+  );
+}
+
+/** Whether an item's line says nothing of whose it is. */
+function isBare({ metadata, parent }: Stripe.InvoiceLineItem): boolean {
+  return parent?.type === 'invoice_item_details' && Object.keys(metadata).length === 0;
 }
 
 export function toItemOfLine(line: Stripe.InvoiceLineItem): StripeInvoiceItem {

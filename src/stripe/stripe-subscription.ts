@@ -28,4 +28,9 @@ export type SubscriptionSighting =
   /** Stripe could not be asked, or did not answer. */
   | { readonly kind: 'not_seen' }
   | { readonly kind: 'missing' }
-  | { readonly kind: 'present'; readonly subscription: StripeSubscription };
+  | {
+      readonly kind: 'present';
+      readonly subscription: StripeSubscription;
+      /** In whose account it was seen; null when the key may not tell. */
+      readonly stripeAccountId: string | null;
+    };

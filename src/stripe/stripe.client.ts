@@ -7,7 +7,15 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Stripe } from 'stripe';
 import { CONFIG, type Config } from '../platform/config.js';
 import { Database } from '../platform/database/database.js';
-import { itemsShown, toInvoice, toItem, toItemOfLine, toLine, toSeconds } from './conversions.js';
+import {
+  itemsShown,
+  toInvoice,
+  toItem,
+  toItemOfLine,
+  toLine,
+  toSeconds,
+  withMetadata,
+} from './conversions.js';
 import { LimitedHttp } from './limited-http.js';
 import { RateLimiterService } from './rate-limiter.service.js';
 import {
@@ -166,14 +174,9 @@ export class StripeClient {
     });
   }
 
-  /** All items on an invoice. Read from its lines, where those show that `addLines` made. */
+  /** All items on an invoice. Read from its lines, and where a line has no metadata from its item. */
   async listInvoiceItems(invoice: string): Promise<StripeResult<StripeInvoiceItem[]>> {
-    return await this.call(async (sdk) => {
-      const lines = await allPages(
-        async (page) => await sdk.invoices.listLineItems(invoice, { ...page }),
-      );
-      return lines.map(toItemOfLine);
-    });
+    return await this.call(async (sdk) => (await allLines(sdk, invoice)).map(toItemOfLine));
   }
 
   /** Whose key this is; null when the key may not ask that (restricted keys). */
@@ -290,6 +293,20 @@ function toFault(error: InstanceType<typeof Stripe.errors.StripeError>): StripeF
     message: error.message,
     headers: error.headers ?? {},
   };
+}
+
+/** All lines of an invoice, each with the metadata of its item. */
+export async function allLines(
+  sdk: Stripe,
+  invoice: string,
+): Promise<readonly Stripe.InvoiceLineItem[]> {
+  const lines = await allPages(
+    async (page) => await sdk.invoices.listLineItems(invoice, { ...page }),
+  );
+  return await withMetadata(
+    lines,
+    async () => await allPages(async (page) => await sdk.invoiceItems.list({ invoice, ...page })),
+  );
 }
 
 /** All pages of a list; throws when there are more than anything here should have. */

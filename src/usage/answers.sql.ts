@@ -15,7 +15,7 @@ import {
   Parts,
   rowKeys,
   spans,
-  STATE,
+  stateOf,
   type UsageBasis,
   type UsageQuestion,
   WITH_STATE,
@@ -55,7 +55,7 @@ function partsStatement(
     storage === 'sums' ? sumOf(keys, condition) : mergeOf(meter, keys, condition, parameters);
   const dirty = storage === 'extremes' ? `, ${DIRTY}` : '';
   if (basis.kind === 'rollups_alone') {
-    return `WITH ${ctes}, ${STATE}, part AS (${union(parts.wholeHours())}), answer AS (${answer})
+    return `WITH ${ctes}, ${stateOf(meter, parameters)}, part AS (${union(parts.wholeHours())}), answer AS (${answer})
       ${WITH_STATE}`;
   }
   if (basis.kind !== 'rollups' || !mayUseDays(question)) {

@@ -111,6 +111,23 @@ export class BatchesStore {
     );
   }
 
+  /** The least time of what the batches hold; null when they hold nothing. BRIN on batches. */
+  async earliestTime(batches: readonly Batch[]): Promise<Date | null> {
+    const ids = batches.map(({ id }) => id);
+    const times = batches.map(({ receivedAt }) => receivedAt.getTime());
+    const first = new Date(Math.min(...times));
+    const last = new Date(Math.max(...times));
+    const rows = await this.database.query<{ earliest: Date | null }>(
+      `SELECT least(
+         (SELECT min(time) FROM usage_events
+           WHERE batch_id = ANY ($1::bigint[]) AND received_at >= $2 AND received_at <= $3),
+         (SELECT min(time) FROM usage_corrections
+           WHERE batch_id = ANY ($1::bigint[]) AND received_at >= $2 AND received_at <= $3)) AS earliest`,
+      [ids, first, last],
+    );
+    return rows[0]?.earliest ?? null;
+  }
+
   /** The numbers of the meters that batches are folded for. */
   async registeredMeters(): Promise<ReadonlySet<number>> {
     const rows = await this.database.query<{ meter: number }>('SELECT meter FROM usage_backfills');

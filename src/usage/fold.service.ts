@@ -5,7 +5,8 @@ import { MetersReader } from '../meters/meters.reader.js';
 import { Database } from '../platform/database/database.js';
 import { Metrics } from '../platform/http/metrics.js';
 import { type Batch, BatchesStore } from './batches.store.js';
-import { RollupStore } from './rollup.store.js';
+import { isOfStatement } from './failing/failing-meters.store.js';
+import { MeterFoldingService } from './failing/meter-folding.service.js';
 
 /** Batches that one fold looks at, and the events after which it stops: keeps transactions short. */
 const MAX_BATCHES = 200;
@@ -19,7 +20,7 @@ export class FoldService {
 
   constructor(
     private readonly store: BatchesStore,
-    private readonly rollups: RollupStore,
+    private readonly folding: MeterFoldingService,
     private readonly meters: MetersReader,
     private readonly database: Database,
     private readonly clock: Clock,
@@ -37,29 +38,22 @@ export class FoldService {
   }
 
   /**
-   * Folds some pending batches for all meters.
+   * Folds some pending batches for all meters. Should the statement of one meter fail, it is done again
+   * with each apart from the others, and that one is set apart.
    *
    * @returns how many batches; 0 when none is pending
    */
   async foldOnce(): Promise<number> {
     await this.registerNewMeters();
-    const batches = await this.database.transaction(async () => {
-      await this.store.holdMeters('shared');
-      const claimed = upTo(MAX_EVENTS, await this.store.claimPending(MAX_BATCHES));
-      if (claimed.length === 0) {
-        return [];
+    let batches: readonly Batch[];
+    try {
+      batches = await this.foldPending('together');
+    } catch (error) {
+      if (!isOfStatement(error)) {
+        throw error;
       }
-      await this.store.groupByHash();
-      // Before they are folded: what is made anew from folded batches has these with it.
-      await this.store.markFolded(claimed);
-      const registered = await this.store.registeredMeters();
-      for (const meter of await this.meters.all()) {
-        if (registered.has(meter.number)) {
-          await this.rollups.fold(meter, claimed);
-        }
-      }
-      return claimed;
-    });
+      batches = await this.foldPending('apart');
+    }
     this.folded.inc(batches.reduce((sum, batch) => sum + batch.eventCount, 0));
     if (batches.length > 0) {
       this.listeners.forEach((listener) => {
@@ -72,6 +66,19 @@ export class FoldService {
   /** Calls back after every fold here, once it is committed. */
   onFolded(listener: () => void): void {
     this.listeners.push(listener);
+  }
+
+  /**
+   * Brings some of what a failing meter lacks into its rollups.
+   *
+   * @returns how many batches were tried; 0 when no meter is due
+   */
+  async retryFailingOnce(): Promise<number> {
+    return await this.database.transaction(async () => {
+      await this.store.holdMeters('shared');
+      await this.store.groupByHash();
+      return await this.folding.retryOnce(await this.meters.all());
+    });
   }
 
   /**
@@ -92,7 +99,7 @@ export class FoldService {
       if (last !== undefined) {
         await this.store.groupByHash();
         await this.store.recordBackfill(backfill.meter, last.id);
-        await this.rollups.fold(await this.meter(backfill.meter), history);
+        await this.folding.foldOrSetApart(await this.meter(backfill.meter), history);
       }
       // None is added to a history. A step of its own would cost each meter one more fold and its rest.
       if (history.length === listed.length && listed.length < MAX_BATCHES) {
@@ -100,6 +107,43 @@ export class FoldService {
       }
       return Math.max(1, history.length);
     });
+  }
+
+  private async foldPending(how: 'together' | 'apart'): Promise<readonly Batch[]> {
+    return await this.database.transaction(async () => {
+      await this.store.holdMeters('shared');
+      const claimed = upTo(MAX_EVENTS, await this.store.claimPending(MAX_BATCHES));
+      if (claimed.length === 0) {
+        return [];
+      }
+      await this.store.groupByHash();
+      // Before they are folded: what is made anew from folded batches has these with it.
+      await this.store.markFolded(claimed);
+      const failing = await this.folding.holdFailing();
+      for (const meter of await this.metersFor(claimed)) {
+        if (failing.has(meter.number)) {
+          await this.folding.leaveOut(meter, claimed);
+        } else if (how === 'together') {
+          await this.folding.fold(meter, claimed);
+        } else {
+          await this.folding.foldOrSetApart(meter, claimed);
+        }
+      }
+      return claimed;
+    });
+  }
+
+  /** Those that may count something of the batches: what has ended counts only what happened before its end. */
+  private async metersFor(batches: readonly Batch[]): Promise<readonly Meter[]> {
+    const registered = await this.store.registeredMeters();
+    const meters = (await this.meters.all()).filter(({ number }) => registered.has(number));
+    if (meters.every(({ archivedAt }) => archivedAt === null)) {
+      return meters;
+    }
+    const earliest = await this.store.earliestTime(batches);
+    return meters.filter(
+      ({ archivedAt }) => archivedAt === null || (earliest !== null && earliest < archivedAt),
+    );
   }
 
   private async registerNewMeters(): Promise<void> {

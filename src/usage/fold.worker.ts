@@ -1,5 +1,6 @@
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
+import { CorrectionsService } from '../events/corrections.service.js';
 import { EventsReader } from '../events/events.reader.js';
 import { CONFIG, type Config } from '../platform/config.js';
 import { Outage } from '../platform/database/outage.js';
@@ -24,12 +25,16 @@ export class FoldWorker extends Poller implements OnApplicationBootstrap {
     outage: Outage,
     private readonly service: FoldService,
     private readonly events: EventsReader,
+    private readonly corrections: CorrectionsService,
   ) {
     super('fold', config, outage, (workedMs) => Math.min(workedMs * REST_FACTOR, MAX_REST_MS));
   }
 
   onApplicationBootstrap(): void {
     this.events.onStored(() => {
+      this.look();
+    });
+    this.corrections.onCorrected(() => {
       this.look();
     });
   }
@@ -41,6 +46,7 @@ export class FoldWorker extends Poller implements OnApplicationBootstrap {
 
   protected override async runOnce(): Promise<number> {
     const folded = await this.service.foldOnce();
-    return folded + (await this.service.backfillOnce());
+    const retried = await this.service.retryFailingOnce();
+    return folded + retried + (await this.service.backfillOnce());
   }
 }

@@ -13,7 +13,7 @@ import {
   levelsEnd,
   rowKeys,
   spans,
-  STATE,
+  stateOf,
   type UsageBasis,
   type UsageQuestion,
   WITH_STATE,
@@ -43,13 +43,14 @@ export function levelsStatement(
   const end = `least(part.ends_at, part.held_until, ${buckets.endOf('part.bucket')})`;
   const start = `greatest(part.starts_at, part.held_from, ${buckets.startOf('part.bucket')})`;
   const isAlone = basis.kind === 'rollups_alone';
+  const state = isAlone ? `${stateOf(question.meter, parameters)}, ` : '';
   const answer = `SELECT ${rowKeys(question, 'part', 'part.groups')}, NULL AS divisor, sum(
         CASE WHEN part.bucket = part.first_bucket THEN part.level_sum ELSE 0 END
         + part.value * greatest(0, ${micros(`${end} - ${start}`)})) AS value
     FROM part
     WHERE true${groupCondition(question, 'part.groups', parameters)}
     GROUP BY 1, 2, 3, 4`;
-  return `WITH ${spans(question, buckets, parameters)}, ${isAlone ? `${STATE}, ` : ''}past AS (
+  return `WITH ${spans(question, buckets, parameters)}, ${state}past AS (
       SELECT subject, customer_id, starts_at, least(ends_at, ${now}) AS ends_at
       FROM owned
       WHERE starts_at < ${now}${isAlone ? ' AND NOT (SELECT is_partial FROM state)' : ''}

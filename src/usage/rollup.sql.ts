@@ -340,7 +340,7 @@ export function foldedRowsIn(cte: string, meter: Meter, parameters: Parameters):
 }
 
 /**
- * The batches that the meter has counted, of those of `events`. How far its history is is asked once, so
+ * The batches that the meter has counted, of those of `events`; what was set apart of it it has not. How far its history is is asked once, so
  * that batches are tested and not each of their events, which took a third of what reading these did.
  */
 export function folded(meter: Meter, parameters: Parameters): string {
@@ -349,5 +349,7 @@ export function folded(meter: Meter, parameters: Parameters): string {
     `(SELECT ${column} FROM usage_backfills AS backfill WHERE backfill.meter = ${number})`;
   return `JOIN ingest_batches AS batch ON batch.id = events.batch_id AND batch.fold IS NOT NULL
       AND (${history('finished_at IS NOT NULL')} OR batch.fold > ${history('through_fold')}
-        OR batch.id <= ${history('done_through_batch')})`;
+        OR batch.id <= ${history('done_through_batch')})
+      AND NOT EXISTS (SELECT FROM usage_unfolded_batches AS unfolded
+        WHERE unfolded.meter = ${number} AND unfolded.batch_id = batch.id)`;
 }

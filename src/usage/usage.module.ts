@@ -13,11 +13,14 @@ import { CountedEventsStore } from './counted/counted-events.store.js';
 import { CountedUsageService } from './counted/counted-usage.service.js';
 import { ExportController } from './export/export.controller.js';
 import { ExportService } from './export/export.service.js';
+import { FailingMetersStore } from './failing/failing-meters.store.js';
+import { MeterFoldingService } from './failing/meter-folding.service.js';
 import { FoldService } from './fold.service.js';
 import { FoldWorker } from './fold.worker.js';
 import { DaysService } from './days/days.service.js';
 import { DaysStore } from './days/days.store.js';
 import { DaysWorker } from './days/days.worker.js';
+import { OwnedEventsService } from './owned-events.service.js';
 import { QuarantineController } from './quarantine.controller.js';
 import { QuarantineService } from './quarantine.service.js';
 import { QuarantineStore } from './quarantine.store.js';
@@ -60,6 +63,8 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
   providers: [
     BatchesStore,
     RollupStore,
+    FailingMetersStore,
+    MeterFoldingService,
     FoldService,
     FoldWorker,
     ChangesStore,
@@ -89,6 +94,7 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     UsageLevelReader,
     UsageService,
     ExportService,
+    OwnedEventsService,
     CountedEventsStore,
     CountedUsageService,
   ],

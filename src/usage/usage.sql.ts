@@ -102,9 +102,11 @@ export function mayBeWhole({ whose, buckets, meter, now }: UsageQuestion): boole
 }
 
 /** CTE: whether rollups of whole hours lack something. Partial index. Needs the CTE `cut`. */
-export const STATE = `state AS MATERIALIZED (
+export const stateOf = ({ number }: Meter, parameters: Parameters): string =>
+  `state AS MATERIALIZED (
       SELECT EXISTS (SELECT FROM ingest_batches WHERE fold IS NULL)
-        OR EXISTS (SELECT FROM cut) AS is_partial
+        OR EXISTS (SELECT FROM cut)
+        OR EXISTS (SELECT FROM usage_failing_meters WHERE meter = ${parameters.add(number)}) AS is_partial
     )`;
 
 /** The rows of the CTE `answer`, each with whether rollups lacked something; one row at least. */

@@ -70,7 +70,11 @@ export class UsageStore {
     const basis = await this.basisOf(question.meter);
     const isAlone = basis.kind === 'rollups' && mayBeWhole(question);
     const whole = isAlone ? await this.askRollupsAlone(question) : null;
-    return whole ?? (await this.ask(question, basis));
+    const rows = whole ?? (await this.ask(question, basis));
+    const isDoubtful = whole === null && basis.kind === 'rollups';
+    return isDoubtful && (await this.failingOf([question.meter.number])).size > 0
+      ? await this.ask(question, { kind: 'events' })
+      : rows;
   }
 
   /**
@@ -89,8 +93,17 @@ export class UsageStore {
     const rest = await this.askTogether(
       lacking.map((question) => ({ question, basis: { kind: 'rollups' } })),
     );
-    return questions.map(
-      (question, place) => answers[place] ?? rest[lacking.indexOf(question)] ?? [],
+    const numbers = asked.flatMap(({ question, basis }, place) =>
+      basis.kind === 'rollups' || answers[place] === null ? [question.meter.number] : [],
+    );
+    const failing = await this.failingOf(numbers);
+    return await Promise.all(
+      asked.map(async ({ question, basis }, place) => {
+        const isDoubtful = basis.kind === 'rollups' || answers[place] === null;
+        return isDoubtful && failing.has(question.meter.number)
+          ? await this.ask(question, { kind: 'events' })
+          : (answers[place] ?? rest[lacking.indexOf(question)] ?? []);
+      }),
     );
   }
 
@@ -103,7 +116,9 @@ export class UsageStore {
     take: (rows: readonly UsageRow[]) => Promise<void>,
   ): Promise<void> {
     const parameters = new Parameters();
-    const sql = usageStatement(question, await this.basisOf(question.meter), parameters);
+    const isFailing = (await this.failingOf([question.meter.number])).size > 0;
+    const basis: UsageBasis = isFailing ? { kind: 'events' } : await this.basisOf(question.meter);
+    const sql = usageStatement(question, basis, parameters);
     await this.database.readByCursor<Row>(
       `${sql}\nORDER BY ${BY_BUCKET}`,
       parameters.values,
@@ -188,6 +203,21 @@ export class UsageStore {
         rows.filter((row) => row.place === place),
       ),
     );
+  }
+
+  /**
+   * Those of the meters of whose figures something lacks that is not pending: their answers are read from
+   * events. Asked after rollups were, and never kept: a meter that began to fail since is found so, too.
+   */
+  private async failingOf(meters: readonly number[]): Promise<ReadonlySet<number>> {
+    const rows =
+      meters.length === 0
+        ? []
+        : await this.database.query<{ meter: number }>(
+            'SELECT meter FROM usage_failing_meters WHERE meter = ANY ($1)',
+            [meters],
+          );
+    return new Set(rows.map(({ meter }) => meter));
   }
 
   /** Those of the meters whose whole history is in the rollups. Once it is, it stays there. */

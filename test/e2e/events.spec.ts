@@ -331,13 +331,42 @@ describe('events', () => {
     });
 
     it.each([
-      ['from', 'from=yesterday', 'is_instant'],
+      ['from', 'from=times', 'is_instant'],
       ['to', 'to=2026-11-31T00:00:00Z', 'is_instant'],
       ['subject', 'subject=', 'is_text'],
+      ['customer', 'customer=', 'is_text'],
       ['type', 'type[]=a', 'is_text'],
       ['id', 'id=a', 'unknown_field'],
     ])('names %s when it is wrong: %s', async (field, query, code) => {
       expectRefusal(await service.get(`${PATH}?${query}`), field, code);
+    });
+
+    it("lists what was a customer's, each subject in its span", async () => {
+      const customers = '/api/v1/customers';
+      for (const key of ['lists-first', 'lists-second']) {
+        await service.post(customers, { key, name: key, currency: 'usd' });
+      }
+      const source = 'owners';
+      const now = Date.now();
+      const times = [3, 2, 1].map((hours) => new Date(now - hours * 3_600_000).toISOString());
+      await service.post(`${customers}/lists-first/subjects`, {
+        subject: 'handed',
+        from: times[0],
+      });
+      await service.post(`${customers}/lists-second/subjects`, {
+        subject: 'handed',
+        from: times[2],
+      });
+      await post(times.map((time) => event({ source, id: time, subject: 'handed', time })));
+      await post([event({ source, id: 'other', subject: 'nobody' })]);
+      const of = async (query: string): Promise<string[]> =>
+        (await service.get(`${PATH}?${query}`)).body.data
+          .map(({ id }: { id: string }) => id)
+          .toSorted();
+      expect(await of('customer=lists-first')).toEqual(times.slice(0, 2));
+      expect(await of('customer=lists-second')).toEqual(times.slice(2));
+      expect(await of(`customer=lists-first&from=${times[1] ?? ''}`)).toEqual(times.slice(1, 2));
+      expectRefusal(await service.get(`${PATH}?customer=nobody`), 'customer', 'unknown_customer');
     });
 
     it.each(['', '/rejected', '/conflicts'])('refuses what is no page of %p', async (list) => {

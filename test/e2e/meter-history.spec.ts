@@ -7,9 +7,9 @@ import { MetersStore } from '../../src/meters/meters.store.js';
 import { Metrics } from '../../src/platform/http/metrics.js';
 import { BatchesStore } from '../../src/usage/batches.store.js';
 import { FoldService } from '../../src/usage/fold.service.js';
-import { RollupStore } from '../../src/usage/rollup.store.js';
 import { factory } from '../support/factory.js';
 import { FakeClock } from '../support/fake-clock.js';
+import { meterFolding } from '../support/metering.js';
 import { startFresh } from '../support/service.js';
 import { type TestService } from '../support/service-process.js';
 
@@ -24,12 +24,13 @@ describe('GET /api/v1/meters/:id', () => {
     const fresh = await startFresh({ METERLINE_ROLE: 'api' });
     ({ service, close } = fresh);
     const { database } = fresh.db;
+    const clock = new FakeClock(new Date().toISOString());
     fold = new FoldService(
       new BatchesStore(database),
-      new RollupStore(database),
+      meterFolding(database, clock),
       new MetersReader(new MetersStore(database)),
       database,
-      new FakeClock(new Date().toISOString()),
+      clock,
       new Metrics(),
     );
   });

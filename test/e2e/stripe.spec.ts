@@ -1,4 +1,5 @@
 import { Stripe } from 'stripe';
+import { expectRefusal } from '../support/refusals.js';
 import { startFresh } from '../support/service.js';
 import { type Answer, type TestService } from '../support/service-process.js';
 
@@ -152,10 +153,14 @@ describe('POST /webhooks/stripe', () => {
       const unknown = await service.get(`/api/v1/reconciliations/rec_none${path}`);
       expect(unknown).toMatchObject({ status: 404, body: { code: 'not_found' } });
     }
-    for (const path of ['/repair', '/differences/dif_none/repair']) {
+    const difference = '/differences/dif_none';
+    for (const path of ['/repair', `${difference}/repair`, `${difference}/reopen`]) {
       const unknown = await service.post(`/api/v1/reconciliations/rec_none${path}`);
       expect(unknown).toMatchObject({ status: 404, body: { code: 'not_found' } });
     }
+    const accept = `/api/v1/reconciliations/rec_none${difference}/accept`;
+    expect(await service.post(accept, { reason: 'x' })).toMatchObject({ status: 404 });
+    expectRefusal(await service.post(accept, {}), 'reason', 'is_text');
   });
 
   it('retries only what has failed', async () => {
@@ -266,6 +271,7 @@ describe('POST /webhooks/stripe', () => {
       'line-items/li_none/retry',
       'provider-events/evt_once/retry',
       'reconciliations/rec_none/repair',
+      'reconciliations/rec_none/differences/dif_none/accept',
     ]) {
       const answer = await service.request('POST', `/api/v1/${path}`, { key: body.token });
       expect(answer).toMatchObject({ status: 403, body: { code: 'missing_scope' } });

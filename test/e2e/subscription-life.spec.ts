@@ -319,6 +319,13 @@ describe('the life of a subscription', () => {
       for (const what of ['bill', 'dismiss']) {
         expectRefusal(await decide(late, what, {}), 'reason', 'is_text');
         expect(await decide('late_x', what, { reason: 'x' })).toMatchObject({ status: 404 });
+        const many = await decide(late, what, { reason: 'x', expected_amount: 'many' });
+        expectRefusal(many, 'expected_amount', 'is_decimal');
+        const changed = await decide(late, what, { reason: 'x', expected_amount: '1.99' });
+        expect(changed).toMatchObject({
+          status: 409,
+          body: { code: 'amount_changed', errors: [{ field: 'expected_amount' }] },
+        });
       }
       expect(await service.get('/api/v1/late-usage/late_x')).toMatchObject({ status: 404 });
     });

@@ -374,6 +374,30 @@ describe('the gate before closing', () => {
     expect(await billing.closeAllDue()).toBe(1);
   });
 
+  it('holds those only whose usage comes from the source that lacks something, or is not known', async () => {
+    const [sender, stranger, silent] = [
+      await november(['source_gaps']),
+      await november(['source_gaps']),
+      await november(['source_gaps']),
+    ];
+    const source = { key: 'gappy', name: 'nginx', format: 'json', mapping: {}, tokenPlace: null };
+    const { id } = await billing.get(SourcesService).create(source);
+    await billing.rows(
+      `INSERT INTO sequence_gaps (id, source_id, counter, missing, found_at, began_at)
+       VALUES ('gap_2', $1, '', '{[5,7)}', '2026-12-01T00:00:05Z', '2026-11-30T23:00:00Z')`,
+      [id],
+    );
+    await send(sender.customer, { source: 'gappy' });
+    await send(stranger.customer, { source: 'another' });
+    await send(silent.customer, { source: 'another', type: 'api.login' });
+    inDecember();
+    expect(await billing.closeAllDue()).toBe(1);
+    expect(await stateOf(stranger.period)).toBe('closed');
+    expect(await reasonsOf(sender.period)).toEqual(['source_gaps']);
+    expect(await reasonsOf(silent.period)).toEqual(['source_gaps']);
+    await billing.rows(`UPDATE sequence_gaps SET missing = '{}'`);
+  });
+
   it('takes the checks of the version of the plan that the period goes by', async () => {
     const { customer, subscription, period } = await november([]);
     await billing.get(PlansService).addVersion(subscription.planId, {

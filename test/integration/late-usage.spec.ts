@@ -559,14 +559,14 @@ describe('late usage', () => {
       await use(customer.key, '2026-11-10T10:00:00Z', ['6']);
       await scan.scanAll();
       billing.clock.set('2026-11-11T23:59:59Z');
-      expect(await afterEnd.billEnded()).toBe(0);
+      expect(await afterEnd.billApart()).toBe(0);
       await use(customer.key, '2026-11-10T11:00:00Z', ['1']);
       await scan.scanAll();
       billing.clock.set('2026-11-12T00:00:00Z');
-      expect(await Promise.all([afterEnd.billEnded(), afterEnd.billEnded()])).toEqual(
+      expect(await Promise.all([afterEnd.billApart(), afterEnd.billApart()])).toEqual(
         expect.arrayContaining([0, 1]),
       );
-      expect(await afterEnd.billEnded()).toBe(0);
+      expect(await afterEnd.billApart()).toBe(0);
 
       expect(await lines(subscription)).toEqual([
         ['usage', 10, '0', '0', 0],
@@ -586,7 +586,7 @@ describe('late usage', () => {
         await use(customer.key, '2026-11-10T10:00:00Z', [String(day)]);
         await billing.get(LateUsageScanService).scanAll();
         billing.clock.set(`2026-11-${day}T00:00:01Z`);
-        await billing.get(EndedBillingService).billEnded();
+        await billing.get(EndedBillingService).billApart();
       }
 
       expect((await lines(subscription)).slice(1)).toEqual([
@@ -604,7 +604,7 @@ describe('late usage', () => {
       await billing
         .get(LateUsageService)
         .decide(found?.late.id ?? '', 'to_bill', { by: 'key_person', reason: 'yes' });
-      expect(await billing.get(EndedBillingService).billEnded()).toBe(1);
+      expect(await billing.get(EndedBillingService).billApart()).toBe(1);
 
       expect((await lines(subscription)).at(-1)).toEqual(['adjustment', 10, '6', '600', 1]);
     });
@@ -622,7 +622,7 @@ describe('late usage', () => {
     await billing.get(LateUsageScanService).scanAll();
     await billing.get(RefreshingService).refresh();
     billing.clock.set('2028-01-02T00:00:00Z');
-    await billing.get(EndedBillingService).billEnded();
+    await billing.get(EndedBillingService).billApart();
 
     expect((await lines(subscription)).filter(([kind]) => kind === 'adjustment')).toEqual([]);
     expect((await listed(subscription)).items).toMatchObject([

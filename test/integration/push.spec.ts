@@ -47,7 +47,7 @@ describe('push to Stripe', () => {
       total: 4418,
       currency: 'usd',
       auto_advance: true,
-      description: 'Usage from 2026-11-01 to 2026-11-30',
+      description: 'Fees from 2026-11-01 to 2026-11-30',
       metadata: { meterline_invoice: seeded.invoiceId },
     });
     expect(at?.items.map((item) => item.amount).toSorted((a, b) => a - b)).toEqual([-120, 0, 4538]);

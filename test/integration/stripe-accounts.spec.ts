@@ -70,6 +70,23 @@ describe('a key of another account', () => {
     expect(await syncing.stored(seeded.invoiceId)).toMatchObject({ state: 'paid' });
   });
 
+  it('is known for an invoice from before accounts were kept, once that was seen with the right one', async () => {
+    const seeded = await syncing.seed();
+    await syncing.pushAll();
+    const { database } = syncing.db;
+    await database.query(`UPDATE invoices SET stripe_account_id = NULL`);
+    const [at] = await syncing.atStripe(seeded.stripeCustomerId);
+    await syncing.sdk.invoices.pay(at?.invoice.id ?? '', { paid_out_of_band: true });
+    const events = syncing.double.state().events.filter(({ type }) => type === 'invoice.paid');
+    await syncing.deliver(syncing.worker(), events.slice(-1));
+    await syncing.processAll(syncing.worker(), 1);
+    expect(
+      await database.query('SELECT stripe_account_id FROM invoices WHERE id = $1', [
+        seeded.invoiceId,
+      ]),
+    ).toEqual([{ stripe_account_id: syncing.double.state().id }]);
+  });
+
   it('makes no draft for a customer who was billed in the account before', async () => {
     const first = await syncing.seed();
     await syncing.pushAll();

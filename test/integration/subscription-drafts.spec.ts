@@ -249,6 +249,10 @@ describe('billing by the drafts of a Stripe subscription', () => {
         'UPDATE invoices SET stripe_account_id = $1 WHERE customer_id = $2',
         [account, on.customer.id],
       );
+      await drafts.billing.rows(
+        'UPDATE draft_queues SET stripe_account_id = $1 WHERE customer_id = $2',
+        [account, on.customer.id],
+      );
     };
     await move('acct_of_another');
     const next = await drafts.renew(on);

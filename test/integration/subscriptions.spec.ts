@@ -241,6 +241,23 @@ describe('a trial', () => {
 });
 
 describe('a cancellation', () => {
+  it('keeps when the last period is billed as one before said, until another says otherwise', async () => {
+    const plan = await billing.plan([perUnit('1')], { graceSeconds: 86_400 });
+    const subscription = await billing.subscribe(await billing.customer(), plan);
+    const closesAt = async (): Promise<unknown> =>
+      (
+        await billing.rows('SELECT closes_at FROM billing_periods WHERE subscription_id = $1', [
+          subscription.id,
+        ])
+      )[0]?.['closes_at'];
+    await service().cancel(subscription.id, { when: at('2026-11-25T00:00:00Z'), bill: 'at_once' });
+    await service().cancel(subscription.id, { when: at('2026-11-20T00:00:00Z') });
+    expect(await closesAt()).toEqual(at('2026-11-20T00:00:00Z'));
+    const bill = 'after_grace';
+    await service().cancel(subscription.id, { when: at('2026-11-19T00:00:00Z'), bill });
+    expect(await closesAt()).toEqual(at('2026-11-20T00:00:00Z'));
+  });
+
   it.each([
     // What came in the grace counts when it was used before the end.
     ['now', '2026-11-20T08:00:00Z', [1_000, 1_100]],

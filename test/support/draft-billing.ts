@@ -1,4 +1,6 @@
+import { Test } from '@nestjs/testing';
 import { Stripe } from 'stripe';
+import { AppModule } from '../../src/app.module.js';
 import { InvoiceEventsService } from '../../src/billing/invoices/invoice-events.service.js';
 import { DraftWarningsService } from '../../src/billing/drafts/draft-warnings.service.js';
 import { PlacingService } from '../../src/billing/drafts/placing.service.js';
@@ -6,8 +8,10 @@ import { PushService } from '../../src/billing/sync/push.service.js';
 import { type Subscription } from '../../src/billing/subscriptions/subscription.js';
 import { type NewSubscription } from '../../src/billing/subscriptions/subscriptions.service.js';
 import { type Customer } from '../../src/customers/customer.js';
+import { Clock } from '../../src/kernel/clock.js';
 import { ProviderEventsService } from '../../src/stripe/provider-events.service.js';
 import { flat, perUnit, startBilling, type TestBilling } from './billing.js';
+import { silentLog, testConfig } from './config.js';
 import { FakeClock } from './fake-clock.js';
 import { startStripeDouble, type StripeDouble } from './stripe-double/stripe-double.js';
 
@@ -96,6 +100,32 @@ export class DraftBilling {
       placing: this.billing.get(PlacingService),
       push: this.billing.get(PushService),
       invoiceEvents: this.billing.get(InvoiceEventsService),
+    };
+  }
+
+  /** Another process on the same database, with other settings. */
+  async process(
+    env: Record<string, string>,
+  ): Promise<{ worker: DraftWorker; close: () => Promise<void> }> {
+    const { dataSource } = this.billing.db.database;
+    const config = testConfig({ METERLINE_ROLE: 'api', ...this.env, ...env });
+    const databaseUrl = this.billing.db.url;
+    const module = await Test.createTestingModule({
+      imports: [AppModule.with({ config, log: silentLog, dataSource, databaseUrl })],
+    })
+      .overrideProvider(Clock)
+      .useValue(this.clock)
+      .setLogger(silentLog)
+      .compile();
+    return {
+      worker: {
+        placing: module.get(PlacingService),
+        push: module.get(PushService),
+        invoiceEvents: module.get(InvoiceEventsService),
+      },
+      close: async () => {
+        await module.close();
+      },
     };
   }
 

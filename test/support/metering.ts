@@ -16,6 +16,9 @@ import { Metrics } from '../../src/platform/http/metrics.js';
 import { MetersReader } from '../../src/meters/meters.reader.js';
 import { MetersService } from '../../src/meters/meters.service.js';
 import { MetersStore } from '../../src/meters/meters.store.js';
+import { FailingMetersStore } from '../../src/usage/failing/failing-meters.store.js';
+import { type Database } from '../../src/platform/database/database.js';
+import { MeterFoldingService } from '../../src/usage/failing/meter-folding.service.js';
 import { FoldService } from '../../src/usage/fold.service.js';
 import { DaysService } from '../../src/usage/days/days.service.js';
 import { DaysStore } from '../../src/usage/days/days.store.js';
@@ -95,6 +98,7 @@ export async function startMetering(
     database,
     clock,
   );
+  const folding = meterFolding(database, clock);
   return {
     db,
     clock,
@@ -105,7 +109,7 @@ export async function startMetering(
     eventsReader,
     corrections,
     repairs: new RepairsService(putAside, corrections, queue, database, clock, config),
-    fold: new FoldService(batches, rollups, metersReader, database, clock, metrics),
+    fold: new FoldService(batches, folding, metersReader, database, clock, metrics),
     days: new DaysService(new DaysStore(database), batches, metersReader, database, clock),
     usage: new UsageReader(usageStore, eventsReader, clock),
     usageStore,
@@ -149,4 +153,16 @@ export async function startMetering(
       await db.drop();
     },
   };
+}
+
+/** What folds for one meter at a time. */
+export function meterFolding(database: Database, clock: FakeClock): MeterFoldingService {
+  const webhooks = new WebhooksService(
+    new MessagesStore(database),
+    new EndpointsStore(database),
+    database,
+    clock,
+  );
+  const store = new FailingMetersStore(database);
+  return new MeterFoldingService(store, new RollupStore(database), webhooks, clock, silentLog);
 }

@@ -384,6 +384,16 @@ export class Syncing {
     }
   }
 
+  /** Pushes a few times a minute, however much is due. */
+  async push(minutes: number, times = 4, worker: Worker = this.worker()): Promise<void> {
+    for (let minute = 0; minute < minutes; minute += 1) {
+      for (let time = 0; time < times; time += 1) {
+        await worker.push.pushOnce();
+      }
+      this.clock.advance(MINUTE_MS);
+    }
+  }
+
   /** Works off provider events in the same way. */
   async processAll(worker: Worker = this.worker(), minutes = 12): Promise<void> {
     for (let minute = 0; minute < minutes; minute += 1) {

@@ -4,7 +4,6 @@ import {
   isOpen,
   LATE_USAGE_STATES,
   LATE_USAGE_TRANSITIONS,
-  reachFrom,
 } from '../../src/billing/late-usage/late-usage.js';
 import { decimal } from '../../src/kernel/decimal.js';
 import { type MinorUnits } from '../../src/kernel/money.js';
@@ -103,12 +102,5 @@ describe('late usage', () => {
     );
     expect(to('to_bill')).toEqual(['billed']);
     expect([...to('billed'), ...to('dismissed')]).toEqual([]);
-  });
-
-  it('is billed by itself for more than a year, so that a yearly period can correct the one before', () => {
-    const end = new Date('2026-01-01T00:00:00Z');
-    const yearAndGrace = new Date('2027-01-31T00:00:00Z');
-    expect(reachFrom(yearAndGrace) < end).toBe(true);
-    expect(reachFrom(new Date('2027-02-06T00:00:00Z')) > end).toBe(true);
   });
 });

@@ -5,8 +5,9 @@ const CUSTOMER = { key: 'acme', stripeCustomerId: 'cus_1' };
 const SUBSCRIPTION = { id: 'sub_1', customer: 'cus_1', currency: 'usd', status: 'active' };
 const present = (
   change: Partial<typeof SUBSCRIPTION>,
-): { kind: 'present'; subscription: typeof SUBSCRIPTION } => ({
+): { kind: 'present'; subscription: typeof SUBSCRIPTION; stripeAccountId: null } => ({
   kind: 'present',
+  stripeAccountId: null,
   subscription: { ...SUBSCRIPTION, ...change },
 });
 

@@ -23,6 +23,7 @@ function item(change: Partial<WaitingItem> = {}): WaitingItem {
     subscriptionId: 'sub',
     billingPeriodId: 'bp',
     currency: 'usd',
+    amountMinor: 100n,
     chargedUntil: DECEMBER,
     carriedOver: null,
     isOver: false,

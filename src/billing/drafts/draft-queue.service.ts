@@ -25,10 +25,19 @@ export class DraftQueueService {
     private readonly clock: Clock,
   ) {}
 
-  /** Lets drafts of a subscription of Stripe's carry line items of a customer; answers false when they carry another's. */
-  async open(stripeSubscriptionId: string, customerId: string): Promise<boolean> {
-    const owner = await this.queues.insert(stripeSubscriptionId, customerId, this.clock.now());
-    return owner === customerId;
+  /**
+   * Lets drafts of a subscription of Stripe's carry line items of a customer.
+   *
+   * @param stripeAccountId in whose account the subscription was seen; null when it was not
+   * @returns false when they carry another's
+   */
+  async open(
+    stripeSubscriptionId: string,
+    customerId: string,
+    stripeAccountId: string | null,
+  ): Promise<boolean> {
+    const at = { stripeAccountId, now: this.clock.now() };
+    return (await this.queues.insert(stripeSubscriptionId, customerId, at)) === customerId;
   }
 
   /** Has the next draft looked for at once. */

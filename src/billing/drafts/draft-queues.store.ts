@@ -10,6 +10,8 @@ import { type WaitingItem } from './subscription-draft.js';
 export interface DraftQueue {
   readonly stripeSubscriptionId: string;
   readonly customerId: string;
+  /** In whose account the subscription was seen; null until it was, and when the key may not tell. */
+  readonly stripeAccountId: string | null;
   readonly attemptCount: number;
   /** Whoever records must still hold this. */
   readonly leasedUntil: Date;
@@ -18,6 +20,7 @@ export interface DraftQueue {
 interface QueueRow {
   readonly stripe_subscription_id: string;
   readonly customer_id: string;
+  readonly stripe_account_id: string | null;
   readonly attempt_count: number;
   readonly next_look_at: Date;
 }
@@ -28,6 +31,7 @@ interface WaitingRow {
   readonly subscription_id: string;
   readonly billing_period_id: string;
   readonly currency: string;
+  readonly amount_minor: string;
   readonly charged_until: Date;
   readonly carried_over: string | null;
   readonly is_over: boolean;
@@ -41,16 +45,31 @@ const PLACING_LOCK = 7_263;
 export class DraftQueuesStore {
   constructor(private readonly database: Database) {}
 
-  /** Answers whose the queue is: the customer's who came first. */
-  async insert(stripeSubscriptionId: string, customerId: string, now: Date): Promise<string> {
+  /** Answers whose the queue is: the customer's who came first. Keeps the account that was known first. */
+  async insert(
+    stripeSubscriptionId: string,
+    customerId: string,
+    { stripeAccountId, now }: { readonly stripeAccountId: string | null; readonly now: Date },
+  ): Promise<string> {
     const rows = await this.database.query<{ customer_id: string }>(
-      `INSERT INTO draft_queues AS queue (stripe_subscription_id, customer_id, attempt_count, created_at)
-       VALUES ($1, $2, 0, $3)
-       ON CONFLICT (stripe_subscription_id) DO UPDATE SET customer_id = queue.customer_id
+      `INSERT INTO draft_queues AS queue (stripe_subscription_id, customer_id, stripe_account_id,
+         attempt_count, created_at)
+       VALUES ($1, $2, $3, 0, $4)
+       ON CONFLICT (stripe_subscription_id) DO UPDATE
+         SET stripe_account_id = coalesce(queue.stripe_account_id, excluded.stripe_account_id)
        RETURNING customer_id`,
-      [stripeSubscriptionId, customerId, now],
+      [stripeSubscriptionId, customerId, stripeAccountId, now],
     );
     return rows[0]?.customer_id ?? customerId;
+  }
+
+  /** Keeps in whose account the subscription was seen, unless that is known. */
+  async recordAccount(stripeSubscriptionId: string, stripeAccountId: string): Promise<void> {
+    await this.database.query(
+      `UPDATE draft_queues SET stripe_account_id = $2
+       WHERE stripe_subscription_id = $1 AND stripe_account_id IS NULL`,
+      [stripeSubscriptionId, stripeAccountId],
+    );
   }
 
   /** Has Stripe asked at once. Answers false when nothing here is billed by that subscription. */
@@ -82,12 +101,13 @@ export class DraftQueuesStore {
          ORDER BY next_look_at
          LIMIT $1
          FOR UPDATE SKIP LOCKED)
-       RETURNING stripe_subscription_id, customer_id, attempt_count, next_look_at`,
+       RETURNING stripe_subscription_id, customer_id, stripe_account_id, attempt_count, next_look_at`,
       [limit, now, leasedUntil],
     );
     return rows.map((row) => ({
       stripeSubscriptionId: row.stripe_subscription_id,
       customerId: row.customer_id,
+      stripeAccountId: row.stripe_account_id,
       attemptCount: row.attempt_count,
       leasedUntil: row.next_look_at,
     }));
@@ -120,29 +140,37 @@ export class DraftQueuesStore {
    * Line items on no invoice that a subscription of Stripe's is to carry, or those that have failed on
    * their way, in the order of their ids. Index subscriptions_stripe_subscription and
    * line_items_subscription; locks nothing.
+   *
+   * @param among those of one subscription here only; or of those only that have ended and are billed
    */
   async listWaiting(
     stripeSubscriptionId: string,
     state: 'pending' | 'failed',
     limit: number,
+    among: { readonly subscriptionId?: string; readonly isOver?: boolean } = {},
   ): Promise<WaitingItem[]> {
     const rows = await this.database.query<WaitingRow>(
       `SELECT item.id, item.customer_id, item.subscription_id, item.billing_period_id, item.currency,
+         item.amount_minor,
          CASE WHEN item.created_at < period.ends_at THEN period.starts_at ELSE period.ends_at END
            AS charged_until,
          item.carried_over, subscription.finalize,
-         NOT EXISTS (
-           SELECT 1 FROM billing_periods AS open
-           WHERE open.subscription_id = item.subscription_id AND open.state <> 'closed') AS is_over
+         over.is_over
        FROM subscriptions AS subscription
        JOIN line_items AS item ON item.subscription_id = subscription.id
        JOIN billing_periods AS period ON period.id = item.billing_period_id
+       CROSS JOIN LATERAL (
+         SELECT NOT EXISTS (
+           SELECT 1 FROM billing_periods AS open
+           WHERE open.subscription_id = subscription.id AND open.state <> 'closed') AS is_over) AS over
        WHERE subscription.stripe_subscription_id = $1
          AND item.invoice_id IS NULL
          AND item.state = $2
+         AND ($4::text IS NULL OR item.subscription_id = $4)
+         AND (NOT $5::boolean OR over.is_over)
        ORDER BY item.id
        LIMIT $3`,
-      [stripeSubscriptionId, state, limit],
+      [stripeSubscriptionId, state, limit, among.subscriptionId ?? null, among.isOver === true],
     );
     return rows.map(fromRow);
   }
@@ -156,16 +184,22 @@ export class DraftQueuesStore {
     return new Set(rows.map((row) => row.id));
   }
 
-  /** The subscription of Stripe's that a line item waits for; null when it waits for none. */
-  async findQueueOf(lineItemId: string): Promise<string | null> {
-    const rows = await this.database.query<{ stripe_subscription_id: string | null }>(
-      `SELECT subscription.stripe_subscription_id
+  /** Of a line item that failed on its way to a draft, both subscriptions; null when it did not fail so. */
+  async findFailed(
+    lineItemId: string,
+  ): Promise<{ readonly stripeSubscriptionId: string; readonly subscriptionId: string } | null> {
+    const rows = await this.database.query<{ stripe_subscription_id: string; id: string }>(
+      `SELECT subscription.stripe_subscription_id, subscription.id
        FROM line_items AS item
        JOIN subscriptions AS subscription ON subscription.id = item.subscription_id
-       WHERE item.id = $1 AND item.invoice_id IS NULL`,
+       WHERE item.id = $1 AND item.invoice_id IS NULL AND item.state = 'failed'
+         AND subscription.stripe_subscription_id IS NOT NULL`,
       [lineItemId],
     );
-    return rows[0]?.stripe_subscription_id ?? null;
+    const [row] = rows;
+    return row === undefined
+      ? null
+      : { stripeSubscriptionId: row.stripe_subscription_id, subscriptionId: row.id };
   }
 }
 
@@ -176,6 +210,7 @@ function fromRow(row: WaitingRow): WaitingItem {
     subscriptionId: row.subscription_id,
     billingPeriodId: row.billing_period_id,
     currency: row.currency,
+    amountMinor: BigInt(row.amount_minor),
     chargedUntil: row.charged_until,
     carriedOver: row.carried_over,
     isOver: row.is_over,

@@ -5,7 +5,7 @@ import { StripeService } from '../../stripe/stripe.service.js';
 import { StripeSubscriptionsService } from '../../stripe/subscriptions.service.js';
 import { LinksService } from '../customer-links/links.service.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
-import { type DraftQueue } from './draft-queues.store.js';
+import { type DraftQueue, DraftQueuesStore } from './draft-queues.store.js';
 import {
   type Sorted,
   sortWaiting,
@@ -23,6 +23,7 @@ export class DraftSightService {
     private readonly subscriptions: StripeSubscriptionsService,
     private readonly links: LinksService,
     private readonly invoices: InvoicesService,
+    private readonly queues: DraftQueuesStore,
   ) {}
 
   /** Whether Stripe can be asked at all. */
@@ -35,7 +36,8 @@ export class DraftSightService {
    * subscription would look as if it had never been, and an invoice is to keep its account from the start.
    */
   async sort(queue: DraftQueue, items: readonly WaitingItem[]): Promise<StripeResult<Sorted>> {
-    const fault = await this.invoices.customerAccountFault(queue.customerId);
+    const { stripeAccountId } = queue;
+    const fault = await this.invoices.customerAccountFault(queue.customerId, stripeAccountId);
     if (fault !== null) {
       return fault;
     }
@@ -46,7 +48,17 @@ export class DraftSightService {
       return { outcome: 'unavailable', message, retryAfterMs: null };
     }
     const seen = await this.see(queue.stripeSubscriptionId, items);
+    if (seen.outcome === 'succeeded' && seen.value.subscription !== null) {
+      await this.keepAccount(queue);
+    }
     return mapResult(seen, (sight) => sortWaiting(items, sight, stripeCustomerId));
+  }
+
+  private async keepAccount(queue: DraftQueue): Promise<void> {
+    const ours = this.stripe.knownAccountId;
+    if (queue.stripeAccountId === null && ours !== null) {
+      await this.queues.recordAccount(queue.stripeSubscriptionId, ours);
+    }
   }
 
   private async see(

@@ -1,4 +1,4 @@
-/* Puts line items that waited for a draft of Stripe's on invoices of our own: one for each subscription and currency. */
+/* Puts line items that waited for a draft of Stripe's on invoices of our own: for each subscription and currency as many as hold them. */
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
@@ -32,10 +32,17 @@ export class OwnInvoicesService {
     }
     const { customerId, billingPeriodId, currency, finalize } = last;
     const now = this.clock.now();
-    const id = await this.invoices.open({ customerId, billingPeriodId, currency, finalize, now });
-    const lineItemIds = group.map((item) => item.id);
+    const invoice = { customerId, billingPeriodId, currency, finalize, now };
+    const carried = await this.invoices.carry(invoice, group);
     // What has failed waits again, if only for the invoice that it goes on here.
-    await this.ledger.advance({ lineItemIds }, 'pending');
-    await this.invoices.enqueue(id, await this.ledger.place(lineItemIds, id));
+    await this.ledger.advance({ lineItemIds: group.map((item) => item.id) }, 'pending');
+    for (const id of new Set(carried.map(({ invoiceId }) => invoiceId))) {
+      const own = carried.filter(({ invoiceId }) => invoiceId === id);
+      const placed = await this.ledger.place(
+        own.map((item) => item.id),
+        id,
+      );
+      await this.invoices.enqueue(id, placed);
+    }
   }
 }

@@ -18,6 +18,8 @@ import { onlyOf, type Sorted, type WaitingItem } from './subscription-draft.js';
 const CONCURRENCY = 8;
 /** As many as an invoice of Stripe's holds; the rest comes with the next look. */
 const MAX_ITEMS = 250;
+/** Of what has ended, billed in one transaction; the rest follows at once. */
+const MAX_ENDED = 1_000;
 /** Longer than two calls take. */
 const LEASE_MS = 300_000;
 /** Whoever waits is woken by Stripe's events; this finds what neither a webhook nor the poll has told. */
@@ -80,7 +82,7 @@ export class PlacingService {
     const sorted = await this.database.transaction(async () => {
       const left = await this.leftOf(queue, items, seen.value);
       const isOutOfDate = !(await this.placements.apply(queue, left));
-      const isMore = items.length === MAX_ITEMS && left.placed.length > 0;
+      const isMore = items.length === MAX_ITEMS && left.placed.length + left.failed.length > 0;
       const wait = isOutOfDate || isMore ? LOOK_AGAIN_MS : LOOK_MS;
       await this.store.record(queue, this.after(wait), null);
       return left;
@@ -103,12 +105,22 @@ export class PlacingService {
   }
 
   /** What a subscription leaves that has ended is billed by itself: it may get no draft any more. */
-  private async billEnded(queue: DraftQueue): Promise<void> {
-    await this.database.transaction(async () => {
-      await this.store.lock(queue.stripeSubscriptionId);
-      const items = await this.listWaiting(queue);
-      await this.ownInvoices.bill(items.filter((item) => item.isOver));
-    });
+  private async billEnded({ stripeSubscriptionId }: DraftQueue): Promise<void> {
+    let count: number;
+    do {
+      count = await this.database.transaction(async () => {
+        await this.store.lock(stripeSubscriptionId);
+        const among = { isOver: true };
+        const items = await this.store.listWaiting(
+          stripeSubscriptionId,
+          'pending',
+          MAX_ENDED,
+          among,
+        );
+        await this.ownInvoices.bill(items);
+        return items.length;
+      });
+    } while (count === MAX_ENDED);
   }
 
   private async listWaiting(queue: DraftQueue): Promise<WaitingItem[]> {

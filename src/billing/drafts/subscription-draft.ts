@@ -15,6 +15,7 @@ export interface WaitingItem {
   readonly subscriptionId: string;
   readonly billingPeriodId: string;
   readonly currency: string;
+  readonly amountMinor: bigint;
   /** Where the time ends that it charges for; where it starts for what is charged in advance. */
   readonly chargedUntil: Date;
   /** Why an invoice could not carry it; null when none should have. */

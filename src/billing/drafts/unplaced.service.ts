@@ -4,8 +4,10 @@ import { DraftQueueService } from './draft-queue.service.js';
 import { DraftQueuesStore } from './draft-queues.store.js';
 import { OwnInvoicesService } from './own-invoices.service.js';
 
-/** As many as an invoice of Stripe's holds. */
-const MAX_ITEMS = 250;
+/** Read at once. */
+const PAGE = 1_000;
+/** More than that of one subscription needs another retry. */
+const MAX_PAGES = 20;
 
 @Injectable()
 export class UnplacedService {
@@ -17,25 +19,34 @@ export class UnplacedService {
 
   /**
    * Bills a line item that failed on its way to a draft, and with it the others of its subscription, by
-   * an invoice of its own. In the caller's transaction.
+   * invoices of their own. In the caller's transaction.
    *
    * @returns the line items; null when this one did not fail in that way
    */
   async bill(lineItemId: string): Promise<readonly string[] | null> {
-    const queue = await this.store.findQueueOf(lineItemId);
-    if (queue === null) {
+    const found = await this.store.findFailed(lineItemId);
+    if (found === null) {
       return null;
     }
-    // Of two people who retry at once one finds nothing left, and makes no empty invoice of it.
-    await this.store.lock(queue);
-    const failed = await this.store.listWaiting(queue, 'failed', MAX_ITEMS);
-    const asked = failed.find((item) => item.id === lineItemId);
-    if (asked === undefined) {
+    // Of two people who retry at once one finds nothing left.
+    await this.store.lock(found.stripeSubscriptionId);
+    const asked = await this.store.findFailed(lineItemId);
+    if (asked === null) {
       return null;
     }
-    const items = failed.filter((item) => item.subscriptionId === asked.subscriptionId);
-    await this.ownInvoices.bill(items);
-    return items.map((item) => item.id);
+    const { stripeSubscriptionId, subscriptionId } = asked;
+    const billed: string[] = [];
+    for (let page = 0; page < MAX_PAGES; page += 1) {
+      const items = await this.store.listWaiting(stripeSubscriptionId, 'failed', PAGE, {
+        subscriptionId,
+      });
+      await this.ownInvoices.bill(items);
+      billed.push(...items.map((item) => item.id));
+      if (items.length < PAGE) {
+        break;
+      }
+    }
+    return billed;
   }
 
   /** Lets the next draft carry failed line items that an invoice is proven not to carry. */

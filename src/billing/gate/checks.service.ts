@@ -98,8 +98,7 @@ export class ChecksService {
       case 'source_gaps':
         return await this.checkGaps(usage);
       case 'conflicts': {
-        const types = [...new Set(meters.map(({ eventType }) => eventType))];
-        const count = await this.conflicts.countIn(owned, types);
+        const count = await this.conflicts.countIn(owned, typesOf(meters));
         const detail = `Events of which it is open which of two bodies counts: ${count}.`;
         return count === 0
           ? null
@@ -128,13 +127,15 @@ export class ChecksService {
     return backlog && describeBacklog(backlog, meters);
   }
 
-  private async checkGaps({ spans }: BilledUsage): Promise<HoldReason | null> {
-    const sources = new Set<string>();
+  /** Of sources that the customer's events come from: whose events are missing, nobody knows. */
+  private async checkGaps({ spans, meters, owned }: BilledUsage): Promise<HoldReason | null> {
+    const found = new Set<string>();
     for (const span of spans) {
       for (const source of await this.gaps.sourcesIn(span)) {
-        sources.add(source);
+        found.add(source);
       }
     }
+    const sources = new Set(await this.gaps.among([...found], owned, typesOf(meters)));
     const [first] = sources;
     return first === undefined
       ? null
@@ -154,6 +155,10 @@ export class ChecksService {
     const detail = subscription.billing.provider === 'stripe' ? await this.stripe.fault(now) : null;
     return detail === null ? null : { code: 'stripe_reachable', count: null, detail, list: null };
   }
+}
+
+function typesOf(meters: readonly Meter[]): string[] {
+  return [...new Set(meters.map(({ eventType }) => eventType))];
 }
 
 function describeBacklog(backlog: UsageBacklog, meters: readonly Meter[]): HoldReason {

@@ -216,11 +216,18 @@ export class InvoicesService {
     );
   }
 
-  /** The same of all that Stripe has of a customer, by what was billed or linked there last. */
-  async customerAccountFault(customerId: string): Promise<StripeFailure | null> {
+  /**
+   * The same of all that Stripe has of a customer, by what was billed or linked there last.
+   *
+   * @param known the account, where something else says it
+   */
+  async customerAccountFault(
+    customerId: string,
+    known: string | null = null,
+  ): Promise<StripeFailure | null> {
     return await this.faultOf(
       `The customer ${customerId}`,
-      async () => await this.accountOfCustomer(customerId),
+      async () => known ?? (await this.accountOfCustomer(customerId)),
     );
   }
 
@@ -265,6 +272,9 @@ export class InvoicesService {
       return fault;
     }
     const found = await this.stripe.getInvoiceWithItems(stripeInvoiceId);
+    if (ours !== null && found.outcome === 'succeeded' && found.value !== null) {
+      await this.keepAccount(ours);
+    }
     return mapResult(found, (seen): StripeSighting => {
       if (seen === null) {
         return { kind: 'deleted' };
@@ -272,6 +282,14 @@ export class InvoicesService {
       const { invoice, items } = seen;
       return { kind: 'present', invoice, items: invoice.status === 'draft' ? null : items };
     });
+  }
+
+  /** It was just seen under our key: so that is its account, if it has none, as before accounts were kept. */
+  async keepAccount({ id, stripeAccountId }: Invoice): Promise<void> {
+    const account = this.stripe.knownAccountId;
+    if (stripeAccountId === null && account !== null) {
+      await this.store.recordAccount(id, account);
+    }
   }
 
   /** Whose an invoice of Stripe's is: by its id, else by our id in its metadata, which is there from the first moment on. */

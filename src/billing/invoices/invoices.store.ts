@@ -69,6 +69,14 @@ export class InvoicesStore {
     );
   }
 
+  /** Keeps in whose account it is, unless that is known. */
+  async recordAccount(id: string, stripeAccountId: string): Promise<void> {
+    await this.database.query(
+      `UPDATE invoices SET stripe_account_id = $2 WHERE id = $1 AND stripe_account_id IS NULL`,
+      [id, stripeAccountId],
+    );
+  }
+
   async find(id: string): Promise<Invoice | null> {
     const rows = await this.database.query<InvoiceRow>(
       `SELECT ${COLUMNS} FROM invoices WHERE id = $1`,

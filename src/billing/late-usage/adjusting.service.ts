@@ -4,7 +4,6 @@
  * are carried out and line items are written together, or none of it.
  */
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../../kernel/clock.js';
 import { newId } from '../../kernel/ids.js';
 import { Outage } from '../../platform/database/outage.js';
 import { type NewLineItem } from '../ledger/line-item.js';
@@ -12,7 +11,7 @@ import { type BillingPeriod } from '../periods/billing-period.js';
 import { PeriodsStore } from '../periods/periods.store.js';
 import { RatingService } from '../periods/rating.service.js';
 import { type BilledLine, type Difference, differences } from './difference.js';
-import { type LateUsage, reachFrom } from './late-usage.js';
+import { type LateUsage } from './late-usage.js';
 import { LateUsageStore } from './late-usage.store.js';
 import { LateUsageScanService } from './scan.service.js';
 import { WatchStore } from './watch.store.js';
@@ -42,7 +41,7 @@ export interface AdjustmentToBill {
 
 /** What line items of one moment have in common. */
 interface Entry {
-  /** Null after the subscription has ended. */
+  /** Null for what no close bills. */
   readonly billedInPeriodId: string | null;
   readonly invoiceId: string | null;
   readonly now: Date;
@@ -56,7 +55,6 @@ export class AdjustingService {
     private readonly periods: PeriodsStore,
     private readonly rating: RatingService,
     private readonly scan: LateUsageScanService,
-    private readonly clock: Clock,
     private readonly outage: Outage,
   ) {}
 
@@ -84,7 +82,7 @@ export class AdjustingService {
   /** What closing a period of the subscription now would bill for those before it; changes nothing. */
   async preview(subscriptionId: string, cutOffBatch: bigint): Promise<AdjustmentToBill[]> {
     const decided = await this.store.listToBill(subscriptionId);
-    const rated = await this.rateMarked(subscriptionId, this.clock.now());
+    const rated = await this.rateMarked(subscriptionId);
     return toAdjustments(decided, rated, cutOffBatch);
   }
 
@@ -95,7 +93,7 @@ export class AdjustingService {
    */
   async take(subscriptionId: string, cutOffBatch: bigint, now: Date): Promise<AdjustmentToBill[]> {
     const decided = await this.store.listToBill(subscriptionId);
-    const rated = await this.rateMarked(subscriptionId, now);
+    const rated = await this.rateMarked(subscriptionId);
     if (decided.length > 0) {
       const ids = decided.map(({ id }) => id);
       if ((await this.store.recordBilled(ids, now)) !== ids.length) {
@@ -149,8 +147,8 @@ export class AdjustingService {
   }
 
   /** One that comes to more than a line may stays marked: it keeps nothing else from being billed. */
-  private async rateMarked(subscriptionId: string, now: Date): Promise<RatedAnew[]> {
-    const marked = await this.watch.listToAdjust(subscriptionId, reachFrom(now), MAX_PERIODS);
+  private async rateMarked(subscriptionId: string): Promise<RatedAnew[]> {
+    const marked = await this.watch.listToAdjust(subscriptionId, MAX_PERIODS);
     const rated: RatedAnew[] = [];
     for (const id of marked) {
       try {

@@ -1,7 +1,7 @@
 /*
- * Bills late usage of subscriptions that have ended and have no next period. One at a time, in one
- * transaction under the lock of the subscription; whoever dies in the middle leaves all of it to be
- * done.
+ * Bills late usage on invoices of its own: of subscriptions that have ended and have no next period, and
+ * of those whose next close is so far away that nobody should wait for it. One at a time, in one
+ * transaction under the lock of the subscription; whoever dies in the middle leaves all of it to be done.
  */
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
@@ -10,7 +10,6 @@ import { UsageReader } from '../../usage/usage.reader.js';
 import { PeriodsStore } from '../periods/periods.store.js';
 import { AdjustingService } from './adjusting.service.js';
 import { ApartBillingService } from './apart.service.js';
-import { reachFrom } from './late-usage.js';
 import { WatchStore } from './watch.store.js';
 
 /**
@@ -20,7 +19,7 @@ import { WatchStore } from './watch.store.js';
 const WAIT_MS = 86_400_000;
 
 /** For one look; the rest is found by the next. */
-const MAX_ENDED = 100;
+const MAX_AT_ONCE = 100;
 
 @Injectable()
 export class EndedBillingService {
@@ -35,17 +34,17 @@ export class EndedBillingService {
   ) {}
 
   /**
-   * Bills what is due of subscriptions that have ended. One that cannot be billed is reported and left
-   * for the next look.
+   * Bills what is due of subscriptions that have ended or close late. One that cannot be billed is
+   * reported and left for the next look.
    *
    * @returns for how many something was billed
    */
-  async billEnded(): Promise<number> {
+  async billApart(): Promise<number> {
     const now = this.clock.now();
     const markedBefore = new Date(now.getTime() - WAIT_MS);
-    const ended = await this.watch.listEnded(reachFrom(now), markedBefore, MAX_ENDED);
+    const due = await this.watch.listApart(now, markedBefore, MAX_AT_ONCE);
     let billed = 0;
-    for (const id of ended) {
+    for (const id of due) {
       try {
         billed += (await this.billOne(id)) > 0 ? 1 : 0;
       } catch (error) {
@@ -57,7 +56,7 @@ export class EndedBillingService {
 
   private async billOne(subscriptionId: string): Promise<number> {
     return await this.usage.atCutOff(async (cutOffBatch) => {
-      const lastId = await this.watch.claimEnded(subscriptionId);
+      const lastId = await this.watch.claimLast(subscriptionId);
       const period = lastId === null ? null : await this.periods.find(lastId);
       if (period === null) {
         return 0;

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiConflictResponse } from '@nestjs/swagger';
-import { formatDecimal } from '../../kernel/decimal.js';
+import { type Decimal, decimal, formatDecimal } from '../../kernel/decimal.js';
 import { formatAmount } from '../../kernel/money.js';
 import { CallerKeyId } from '../../platform/access/caller.js';
 import { NaturallyIdempotent } from '../../platform/access/idempotency.interceptor.js';
@@ -52,13 +52,16 @@ export class LateUsageController {
   @HttpCode(200)
   @RequireScope('bill')
   @NaturallyIdempotent()
-  @ApiConflictResponse({ description: 'It was dismissed (`already_decided`).' })
+  @ApiConflictResponse({
+    description:
+      'It was dismissed (`already_decided`), or comes to another amount by now (`amount_changed`).',
+  })
   async bill(
     @Param('id') id: string,
-    @Body() { reason }: DecideLateUsageDto,
+    @Body() body: DecideLateUsageDto,
     @CallerKeyId() by: string,
   ): Promise<LateUsageResponse> {
-    await this.service.decide(id, 'to_bill', { by, reason });
+    await this.service.decide(id, 'to_bill', { by, ...toDecision(body) });
     return toResponse(await this.reader.get(id));
   }
 
@@ -67,15 +70,25 @@ export class LateUsageController {
   @HttpCode(200)
   @RequireScope('bill')
   @NaturallyIdempotent()
-  @ApiConflictResponse({ description: 'It is to be billed, or was (`already_decided`).' })
+  @ApiConflictResponse({
+    description:
+      'It is to be billed, or was (`already_decided`), or comes to another amount by now (`amount_changed`).',
+  })
   async dismiss(
     @Param('id') id: string,
-    @Body() { reason }: DecideLateUsageDto,
+    @Body() body: DecideLateUsageDto,
     @CallerKeyId() by: string,
   ): Promise<LateUsageResponse> {
-    await this.service.decide(id, 'dismissed', { by, reason });
+    await this.service.decide(id, 'dismissed', { by, ...toDecision(body) });
     return toResponse(await this.reader.get(id));
   }
+}
+
+function toDecision({ reason, expected_amount: expected }: DecideLateUsageDto): {
+  reason: string;
+  expected: Decimal | null;
+} {
+  return { reason, expected: expected === undefined ? null : decimal(expected) };
 }
 
 function toResponse({ late, customer, prices }: NamedLateUsage): LateUsageResponse {

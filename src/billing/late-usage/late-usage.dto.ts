@@ -1,7 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsOptional } from 'class-validator';
 import { PageQuery } from '../../platform/http/page.js';
-import { IsStorableText } from '../../platform/http/validators.js';
+import { IsDecimalText, IsStorableText } from '../../platform/http/validators.js';
 import { LATE_USAGE_STATES, type LateUsageState } from './late-usage.js';
 
 const MAX_NAME_LENGTH = 100;
@@ -30,6 +30,11 @@ export class DecideLateUsageDto {
   /** Why so; kept with the decision. */
   @IsStorableText(MAX_REASON_LENGTH)
   reason: string;
+
+  /** The `amount` that was decided of; refused when it comes to another one by now. */
+  @IsOptional()
+  @IsDecimalText()
+  expected_amount?: string;
 }
 
 class LateUsageLineResponse {

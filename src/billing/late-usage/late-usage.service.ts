@@ -7,7 +7,8 @@ import { CustomersReader } from '../../customers/customers.reader.js';
 import { Clock } from '../../kernel/clock.js';
 import { conflict, notFound } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
-import { formatAmount } from '../../kernel/money.js';
+import { type Decimal } from '../../kernel/decimal.js';
+import { formatAmount, fromMinorUnits } from '../../kernel/money.js';
 import { Database } from '../../platform/database/database.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
@@ -31,18 +32,21 @@ export class LateUsageService {
    * Decides of late usage: to bill it, with the next period that closes, or never to.
    *
    * @param by the id of the API key
-   * @throws DomainError not_found; conflict `already_decided` when it was decided otherwise
+   * @param expected what the person saw that it comes to, in major units; null or left out: whatever it comes to now
+   * @throws DomainError not_found; conflict `already_decided` when it was decided otherwise, and
+   *   `amount_changed` when it comes to another amount
    */
   async decide(
     id: string,
     decided: Decided,
-    { by, reason }: { by: string; reason: string },
+    { by, reason, expected = null }: { by: string; reason: string; expected?: Decimal | null },
   ): Promise<LateUsage> {
     return await this.database.transaction(async () => {
       const found = await this.store.find(id, 'for update');
       if (found === null) {
         throw notFound('late usage', id);
       }
+      requireAmount(found, expected);
       if (!isOpen(found.state)) {
         if ((found.state === 'dismissed') === (decided === 'dismissed')) {
           return found;
@@ -110,5 +114,14 @@ export class LateUsageService {
         currency: late.currency,
       },
     });
+  }
+}
+
+function requireAmount({ amountMinor, currency }: LateUsage, expected: Decimal | null): void {
+  if (expected !== null && !expected.eq(fromMinorUnits(amountMinor, currency))) {
+    const amount = formatAmount(amountMinor, currency);
+    throw conflict('amount_changed', `It comes to ${amount} ${currency} by now.`, [
+      { field: 'expected_amount', code: 'amount_changed', detail: `is ${amount} by now` },
+    ]);
   }
 }

@@ -64,13 +64,13 @@ export interface LateUsageFilter {
 }
 
 /**
- * How long after its end a period is still adjusted by itself. Events are taken for 35 days unless a
- * setting says otherwise; voids, repairs and subjects given back reach further. A year and a month is
- * what a yearly plan needs to correct its period in the one that follows.
+ * How long after its end a period is still adjusted by itself, by when something was noticed. Events are
+ * taken for 35 days unless a setting says otherwise; voids, repairs and subjects given back reach further.
  */
-const REACH_MS = 400 * 86_400_000;
+export const REACH_DAYS = 400;
 
-/** Periods that ended before this are adjusted only if a person says so. */
-export function reachFrom(now: Date): Date {
-  return new Date(now.getTime() - REACH_MS);
-}
+/**
+ * How long late usage waits for a close at most. One that is further away, as of a yearly plan, has it
+ * billed on an invoice of its own then. No month is longer, also where clocks are set back in it.
+ */
+export const LONGEST_WAIT_DAYS = 32;

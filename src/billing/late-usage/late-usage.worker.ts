@@ -31,6 +31,6 @@ export class LateUsageWorker extends Poller {
   protected override async runOnce(): Promise<number> {
     const scanned = await this.scan.scanOnce('skip');
     const refreshed = await this.refreshing.refresh();
-    return scanned + refreshed + (await this.ended.billEnded());
+    return scanned + refreshed + (await this.ended.billApart());
   }
 }

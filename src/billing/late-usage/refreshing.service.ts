@@ -3,11 +3,9 @@
  * anew in a transaction of its own, in the snapshot of a cut-off.
  */
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../../kernel/clock.js';
 import { Outage } from '../../platform/database/outage.js';
 import { UsageReader } from '../../usage/usage.reader.js';
 import { AdjustingService } from './adjusting.service.js';
-import { reachFrom } from './late-usage.js';
 import { LateUsageService } from './late-usage.service.js';
 import { WatchStore } from './watch.store.js';
 
@@ -21,7 +19,6 @@ export class RefreshingService {
     private readonly adjusting: AdjustingService,
     private readonly lateUsage: LateUsageService,
     private readonly usage: UsageReader,
-    private readonly clock: Clock,
     private readonly outage: Outage,
   ) {}
 
@@ -32,7 +29,7 @@ export class RefreshingService {
    * @returns how many were rated
    */
   async refresh(): Promise<number> {
-    const marked = await this.watch.listToShow(reachFrom(this.clock.now()), MAX_PERIODS);
+    const marked = await this.watch.listToShow(MAX_PERIODS);
     let refreshed = 0;
     for (const id of marked) {
       try {

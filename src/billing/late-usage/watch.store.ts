@@ -7,6 +7,7 @@ import { Injectable } from '@nestjs/common';
 import { type SubjectChange } from '../../customers/customer.js';
 import { Database } from '../../platform/database/database.js';
 import { type Arrival } from '../../usage/arrivals.reader.js';
+import { LONGEST_WAIT_DAYS, REACH_DAYS } from './late-usage.js';
 
 /** A closed period that is looked after from now on. */
 export interface WatchedPeriod {
@@ -15,12 +16,18 @@ export interface WatchedPeriod {
   readonly closedAt: Date;
 }
 
-/** Billed with the next period by itself: what the plan says so of, and is not too long ago. */
-const BILLED_BY_ITSELF = (reach: string): string =>
-  `version.late_usage = 'next_period' AND period.ends_at >= ${reach}`;
+/** Billed by itself: what the plan says so of, and was not over for too long when it was noticed. */
+const BILLED_BY_ITSELF = `version.late_usage = 'next_period'
+  AND period.ends_at >= period.late_since - interval '${REACH_DAYS} days'`;
 
 const LATE = `billing_periods AS period
   JOIN plan_versions AS version ON version.id = period.plan_version_id`;
+
+/** No close comes for so long that what was noticed, or decided, at a time can wait for it. */
+const CLOSES_LATE = (subscription: string, since: string): string => `EXISTS (
+  SELECT FROM billing_periods AS next
+  WHERE next.subscription_id = ${subscription} AND next.state <> 'closed'
+    AND next.closes_at > ${since} + interval '${LONGEST_WAIT_DAYS} days')`;
 
 const HAS_ENDED = (subscription: string): string => `NOT EXISTS (
   SELECT FROM billing_periods AS left_open
@@ -157,26 +164,26 @@ export class WatchStore {
    * Closed periods of a subscription that have to be rated anew for the one that closes now, the
    * oldest first. Index billing_periods_late.
    */
-  async listToAdjust(subscriptionId: string, reach: Date, limit: number): Promise<string[]> {
+  async listToAdjust(subscriptionId: string, limit: number): Promise<string[]> {
     const rows = await this.database.query<{ id: string }>(
       `SELECT period.id FROM ${LATE}
        WHERE period.subscription_id = $1 AND period.late_since IS NOT NULL
-         AND ${BILLED_BY_ITSELF('$2')}
+         AND ${BILLED_BY_ITSELF}
        ORDER BY period.starts_at
-       LIMIT $3`,
-      [subscriptionId, reach, limit],
+       LIMIT $2`,
+      [subscriptionId, limit],
     );
     return rows.map(({ id }) => id);
   }
 
   /** Marked periods whose late usage is shown, or left to a person. Index billing_periods_late; locks nothing. */
-  async listToShow(reach: Date, limit: number): Promise<string[]> {
+  async listToShow(limit: number): Promise<string[]> {
     const rows = await this.database.query<{ id: string }>(
       `SELECT period.id FROM ${LATE}
-       WHERE period.late_since IS NOT NULL AND NOT (${BILLED_BY_ITSELF('$1')})
+       WHERE period.late_since IS NOT NULL AND NOT (${BILLED_BY_ITSELF})
        ORDER BY period.late_since, period.id
-       LIMIT $2`,
-      [reach, limit],
+       LIMIT $1`,
+      [limit],
     );
     return rows.map(({ id }) => id);
   }
@@ -192,31 +199,35 @@ export class WatchStore {
   }
 
   /**
-   * Subscriptions that have ended and have something to bill: marked before a moment, or decided.
+   * Subscriptions with something to bill by itself: of those that have ended, what was marked before a
+   * moment or decided; of those that close late, what has waited for as long as may be, or was decided.
    * Indexes billing_periods_late and late_usage_to_bill; locks nothing.
    */
-  async listEnded(reach: Date, markedBefore: Date, limit: number): Promise<string[]> {
+  async listApart(now: Date, markedBefore: Date, limit: number): Promise<string[]> {
     const rows = await this.database.query<{ subscription_id: string }>(
       `SELECT period.subscription_id FROM ${LATE}
-       WHERE period.late_since <= $2 AND ${BILLED_BY_ITSELF('$1')}
-         AND ${HAS_ENDED('period.subscription_id')}
+       WHERE period.late_since IS NOT NULL AND ${BILLED_BY_ITSELF}
+         AND ((period.late_since <= $2 AND ${HAS_ENDED('period.subscription_id')})
+           OR (period.late_since <= $1::timestamptz - interval '${LONGEST_WAIT_DAYS} days'
+             AND ${CLOSES_LATE('period.subscription_id', 'period.late_since')}))
        UNION
        SELECT late.subscription_id FROM late_usage AS late
-       WHERE late.state = 'to_bill' AND ${HAS_ENDED('late.subscription_id')}
+       WHERE late.state = 'to_bill' AND (${HAS_ENDED('late.subscription_id')}
+         OR ${CLOSES_LATE('late.subscription_id', 'late.decided_at')})
        LIMIT $3`,
-      [reach, markedBefore, limit],
+      [now, markedBefore, limit],
     );
     return rows.map((row) => row.subscription_id);
   }
 
-  /** The last period of a subscription that has ended, with the subscription locked; null when somebody else holds it. */
-  async claimEnded(subscriptionId: string): Promise<string | null> {
+  /** The last period of a subscription, with the subscription locked; null when somebody else holds it. */
+  async claimLast(subscriptionId: string): Promise<string | null> {
     const rows = await this.database.query<{ id: string }>(
       `SELECT (SELECT period.id FROM billing_periods AS period
          WHERE period.subscription_id = subscription.id
          ORDER BY period.starts_at DESC LIMIT 1) AS id
        FROM subscriptions AS subscription
-       WHERE subscription.id = $1 AND ${HAS_ENDED('subscription.id')}
+       WHERE subscription.id = $1
        FOR UPDATE OF subscription SKIP LOCKED`,
       [subscriptionId],
     );

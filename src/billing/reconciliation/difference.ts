@@ -101,8 +101,18 @@ export interface Found {
   readonly detail: string;
 }
 
-/** `gone`: when it was to be repaired there was nothing left to do. */
-export const DIFFERENCE_STATES = ['open', 'queued', 'repaired', 'gone', 'failed'] as const;
+/**
+ * `gone`: when it was to be repaired there was nothing left to do; `accepted`: somebody said that it may
+ * stay, now or of an earlier report.
+ */
+export const DIFFERENCE_STATES = [
+  'open',
+  'queued',
+  'repaired',
+  'gone',
+  'failed',
+  'accepted',
+] as const;
 
 export type DifferenceState = (typeof DIFFERENCE_STATES)[number];
 

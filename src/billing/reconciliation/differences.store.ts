@@ -5,6 +5,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
+import { type Acceptance } from './acceptance.js';
 import {
   type Difference,
   type DifferenceClass,
@@ -73,20 +74,23 @@ const COLUMNS = `difference.id, difference.reconciliation_id, difference.class, 
 export class DifferencesStore {
   constructor(private readonly database: Database) {}
 
-  /** Inserts open differences; of one invoice, some hundred at most. */
+  /** Inserts differences, open or accepted ones; of one invoice, some hundred at most. */
   async insert(differences: readonly Difference[]): Promise<void> {
     await this.database.query(
       `INSERT INTO reconciliation_differences (id, reconciliation_id, class, repair, rank, customer_id,
          invoice_id, line_item_id, stripe_id, stripe_invoice_id, looked_at_invoices, looked_at_items,
-         ours_minor, ours_currency, theirs_minor, theirs_currency, detail, state, attempt_count)
+         ours_minor, ours_currency, theirs_minor, theirs_currency, detail, state, requested_by,
+         requested_at, settled_at, outcome, attempt_count)
        SELECT entry.id, entry.reconciliation_id, entry.class, entry.repair, entry.rank, entry.customer_id,
          entry.invoice_id, entry.line_item_id, entry.stripe_id, entry.stripe_invoice_id,
          entry.looked_at_invoices, entry.looked_at_items, entry.ours_minor, entry.ours_currency,
-         entry.theirs_minor, entry.theirs_currency, entry.detail, 'open', 0
+         entry.theirs_minor, entry.theirs_currency, entry.detail, entry.state,
+         entry.requested_by, entry.requested_at, entry.settled_at, entry.outcome, 0
        FROM json_to_recordset($1::json) AS entry (id text, reconciliation_id text, class text, repair text,
          rank integer, customer_id text, invoice_id text, line_item_id text, stripe_id text,
          stripe_invoice_id text, looked_at_invoices text[], looked_at_items text[], ours_minor bigint,
-         ours_currency text, theirs_minor bigint, theirs_currency text, detail text)`,
+         ours_currency text, theirs_minor bigint, theirs_currency text, detail text, state text,
+         requested_by text, requested_at timestamptz, settled_at timestamptz, outcome text)`,
       [JSON.stringify(differences.map(toRow))],
     );
   }
@@ -166,6 +170,26 @@ export class DifferencesStore {
       [reconciliationId, id, by, now],
     );
     return rows.length;
+  }
+
+  /** Lets an open or failed one stand. */
+  async accept(id: string, { reason, by, at }: Acceptance): Promise<void> {
+    await this.database.query(
+      `UPDATE reconciliation_differences
+       SET state = 'accepted', requested_by = $2, requested_at = $4, settled_at = $4, outcome = $3
+       WHERE id = $1 AND state IN ('open', 'failed')`,
+      [id, by, reason, at],
+    );
+  }
+
+  /** Opens an accepted one again. */
+  async reopen(id: string): Promise<void> {
+    await this.database.query(
+      `UPDATE reconciliation_differences
+       SET state = 'open', requested_by = NULL, requested_at = NULL, settled_at = NULL, outcome = NULL
+       WHERE id = $1 AND state = 'accepted'`,
+      [id],
+    );
   }
 
   /**
@@ -260,6 +284,11 @@ function toRow(difference: Difference): object {
     theirs_minor: difference.theirs?.amountMinor.toString() ?? null,
     theirs_currency: difference.theirs?.currency ?? null,
     detail: difference.detail,
+    state: difference.state,
+    requested_by: difference.requestedBy,
+    requested_at: difference.requestedAt,
+    settled_at: difference.settledAt,
+    outcome: difference.outcome,
   };
 }
 

@@ -82,6 +82,9 @@ export class LookingService {
       return { outcome: 'moving', ours: after };
     }
     const { heads, loose } = seen.value;
+    if (after !== null && own !== null && (heads.get(own) ?? null) !== null) {
+      await this.invoices.keepAccount(await this.invoices.get(after.id));
+    }
     const side = toSide(heads, loose);
     const head = own === null ? null : (heads.get(own) ?? null);
     return after === null

@@ -5,6 +5,8 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { newId } from '../../kernel/ids.js';
+import { fingerprintOf } from './acceptance.js';
+import { AcceptancesStore } from './acceptances.store.js';
 import { type Difference } from './difference.js';
 import { DifferencesStore } from './differences.store.js';
 import { LookingService, type Sight } from './looking.service.js';
@@ -29,6 +31,7 @@ export class RecheckingService {
   constructor(
     private readonly sightings: SightingsStore,
     private readonly differences: DifferencesStore,
+    private readonly acceptances: AcceptancesStore,
     private readonly looking: LookingService,
     private readonly progress: ProgressService,
     private readonly clock: Clock,
@@ -72,26 +75,32 @@ export class RecheckingService {
 
   private async report(run: Reconciliation, doubt: Doubt, sight: Sight): Promise<void> {
     const { ours, comparison, invoiceId, customerId, lookedAt } = sight;
-    const differences = comparison.found.map((found): Difference => ({
-      ...found,
-      id: newId('dif'),
-      reconciliationId: run.id,
-      invoiceId,
-      customerId,
-      lookedAt,
-      state: 'open',
-      requestedBy: null,
-      requestedAt: null,
-      begunAt: null,
-      attemptCount: 0,
-      settledAt: null,
-      outcome: null,
-    }));
+    const accepted = await this.acceptances.find(comparison.found.map(fingerprintOf));
+    const differences = comparison.found.map((found): Difference => {
+      const acceptance = accepted.get(fingerprintOf(found)) ?? null;
+      return {
+        ...found,
+        id: newId('dif'),
+        reconciliationId: run.id,
+        invoiceId,
+        customerId,
+        lookedAt,
+        state: acceptance === null ? 'open' : 'accepted',
+        requestedBy: acceptance?.by ?? null,
+        requestedAt: acceptance?.at ?? null,
+        begunAt: null,
+        attemptCount: 0,
+        settledAt: acceptance?.at ?? null,
+        outcome: acceptance?.reason ?? null,
+      };
+    });
+    const acceptedCount = differences.filter(({ state }) => state === 'accepted').length;
     const progress = {
       totals: plusCompared(run.totals, comparison),
       invoiceCount: run.invoiceCount + (ours === null ? 0 : 1),
       lineItemCount: run.lineItemCount + (ours?.lines.length ?? 0),
-      differenceCount: run.differenceCount + differences.length,
+      differenceCount: run.differenceCount + differences.length - acceptedCount,
+      acceptedCount: run.acceptedCount + acceptedCount,
     };
     await this.progress.advance(run, progress, async () => {
       await this.differences.insert(differences);

@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsOptional } from 'class-validator';
 import { LINE_FORMATS, type LineFormat } from '../../platform/http/line-format.js';
 import { PageQuery } from '../../platform/http/page.js';
-import { IsInstantText } from '../../platform/http/validators.js';
+import { IsInstantText, IsStorableText } from '../../platform/http/validators.js';
 import {
   DIFFERENCE_CLASSES,
   DIFFERENCE_STATES,
@@ -12,6 +12,8 @@ import {
   REPAIRS,
 } from './difference.js';
 import { type ReconciliationState } from './reconciliation.js';
+
+const MAX_REASON_LENGTH = 500;
 
 export class ReconcileDto {
   /** Invoices that were opened here at this time or later, and what was made at Stripe then. */
@@ -31,6 +33,12 @@ export class DifferencesQuery extends PageQuery {
   @IsOptional()
   @IsIn(DIFFERENCE_STATES)
   state?: DifferenceState;
+}
+
+export class AcceptDifferenceDto {
+  /** Why it may stay; kept with it. */
+  @IsStorableText(MAX_REASON_LENGTH)
+  reason: string;
 }
 
 export class ReportQuery {
@@ -76,7 +84,10 @@ export class ReconciliationResponse {
   /** Invoices and line items of the ledger that were compared. */
   invoice_count: number;
   line_item_count: number;
+  /** Without those that somebody had accepted before. */
   difference_count: number;
+  /** Those that somebody had accepted before; they are part of the gap. */
+  accepted_count: number;
   created_at: string;
   /** The id of an API key; null for a nightly one. */
   created_by: string | null;
@@ -115,14 +126,14 @@ export class DifferenceResponse {
   theirs: MoneyResponse | null;
   detail: string;
   repair: ProposedRepairResponse;
-  /** `gone`: when it was to be repaired there was nothing left to do. */
+  /** `gone`: when it was to be repaired there was nothing left to do; `accepted`: it may stay. */
   @ApiProperty({ enum: DIFFERENCE_STATES })
   state: DifferenceState;
-  /** The id of the API key that asked for the repair, and when. */
+  /** The id of the API key that asked for the repair or accepted it, and when. */
   requested_by: string | null;
   requested_at: string | null;
   settled_at: string | null;
-  /** What was done, or why not. */
+  /** What was done, or why not; why it was accepted. */
   outcome: string | null;
 }
 

@@ -5,6 +5,8 @@ import { InvoicesModule } from '../invoices/invoices.module.js';
 import { LedgerModule } from '../ledger/ledger.module.js';
 import { SyncQueueModule } from '../sync/sync-queue.module.js';
 import { SyncModule } from '../sync/sync.module.js';
+import { AcceptancesStore } from './acceptances.store.js';
+import { AcceptingService } from './accepting.service.js';
 import { DifferencesStore } from './differences.store.js';
 import { LedgerSideStore } from './ledger-side.store.js';
 import { LookingService } from './looking.service.js';
@@ -34,6 +36,8 @@ import { SightingsStore } from './sightings.store.js';
     ReconciliationsStore,
     SightingsStore,
     DifferencesStore,
+    AcceptancesStore,
+    AcceptingService,
     LedgerSideStore,
     LookingService,
     ProgressService,

@@ -29,7 +29,9 @@ export interface Reconciliation {
   /** Of ours, that were compared. */
   readonly invoiceCount: number;
   readonly lineItemCount: number;
+  /** Without those that were accepted before, which `acceptedCount` counts. */
   readonly differenceCount: number;
+  readonly acceptedCount: number;
   readonly createdAt: Date;
   /** The id of an API key; null for a nightly one. */
   readonly createdBy: string | null;

@@ -19,8 +19,10 @@ import {
   readCursor,
   toPageResponse,
 } from '../../platform/http/page.js';
+import { AcceptingService } from './accepting.service.js';
 import { type Difference, type Money, wordsOf } from './difference.js';
 import {
+  AcceptDifferenceDto,
   DifferenceResponse,
   DifferencesQuery,
   type MoneyResponse,
@@ -42,6 +44,7 @@ export class ReconciliationsController {
   constructor(
     private readonly reconciliations: ReconciliationsService,
     private readonly repairs: RepairsService,
+    private readonly accepting: AcceptingService,
   ) {}
 
   /** Compare the ledger with Stripe, in the background; while the same window is running, it is that one. */
@@ -133,6 +136,36 @@ export class ReconciliationsController {
     return toDifference(await this.repairs.request(id, difference, by));
   }
 
+  /**
+   * Let a difference stand, for a reason. As long as it says the same, later reconciliations report it as
+   * accepted; once anything of it changes it is open again.
+   */
+  @Post(':id/differences/:difference/accept')
+  @HttpCode(200)
+  @RequireScope('bill')
+  @NaturallyIdempotent()
+  @ApiConflictResponse({ description: 'Its repair was asked for (`already_settled`).' })
+  async acceptDifference(
+    @Param('id') id: string,
+    @Param('difference') difference: string,
+    @Body() { reason }: AcceptDifferenceDto,
+    @CallerKeyId() by: string,
+  ): Promise<DifferenceResponse> {
+    return toDifference(await this.accepting.accept(id, difference, { by, reason }));
+  }
+
+  /** Take an acceptance back: the difference is open, and later reconciliations report it again. */
+  @Post(':id/differences/:difference/reopen')
+  @HttpCode(200)
+  @RequireScope('bill')
+  @NaturallyIdempotent()
+  async reopenDifference(
+    @Param('id') id: string,
+    @Param('difference') difference: string,
+  ): Promise<DifferenceResponse> {
+    return toDifference(await this.accepting.reopen(id, difference));
+  }
+
   /** Repair all differences of a reconciliation that need no person, in the background. */
   @Post(':id/repair')
   @HttpCode(200)
@@ -175,6 +208,7 @@ function toResponse(reconciliation: Reconciliation): ReconciliationResponse {
     invoice_count: reconciliation.invoiceCount,
     line_item_count: reconciliation.lineItemCount,
     difference_count: reconciliation.differenceCount,
+    accepted_count: reconciliation.acceptedCount,
     created_at: reconciliation.createdAt.toISOString(),
     created_by: reconciliation.createdBy,
     finished_at: reconciliation.finishedAt?.toISOString() ?? null,

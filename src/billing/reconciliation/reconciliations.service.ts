@@ -122,6 +122,7 @@ function begun(
     invoiceCount: 0,
     lineItemCount: 0,
     differenceCount: 0,
+    acceptedCount: 0,
     createdAt: now,
     createdBy: by,
     finishedAt: null,

@@ -25,14 +25,15 @@ interface Row {
   readonly invoice_count: number;
   readonly line_item_count: number;
   readonly difference_count: number;
+  readonly accepted_count: number;
   readonly created_at: Date;
   readonly created_by: string | null;
   readonly finished_at: Date | null;
 }
 
 const COLUMNS = `id, starts_at, ends_at, night::text AS night, state, phase, after_id, next_step_at,
-  attempt_count, error, totals, invoice_count, line_item_count, difference_count, created_at, created_by,
-  finished_at`;
+  attempt_count, error, totals, invoice_count, line_item_count, difference_count, accepted_count,
+  created_at, created_by, finished_at`;
 
 /** The step is somebody else's by now. */
 export class StepLost extends Error {
@@ -124,7 +125,8 @@ export class ReconciliationsStore {
     const rows = await this.database.query<{ id: string }>(
       `UPDATE reconciliations
        SET state = $3, phase = $4, after_id = $5, next_step_at = $6, attempt_count = $7, error = $8,
-         totals = $9, invoice_count = $10, line_item_count = $11, difference_count = $12, finished_at = $13
+         totals = $9, invoice_count = $10, line_item_count = $11, difference_count = $12, finished_at = $13,
+         accepted_count = $14
        WHERE id = $1 AND state = 'running' AND next_step_at = $2
        RETURNING id`,
       [
@@ -141,6 +143,7 @@ export class ReconciliationsStore {
         after.lineItemCount,
         after.differenceCount,
         after.finishedAt,
+        after.acceptedCount,
       ],
     );
     if (rows.length === 0) {
@@ -189,6 +192,7 @@ function fromRow(row: Row): Reconciliation {
     invoiceCount: row.invoice_count,
     lineItemCount: row.line_item_count,
     differenceCount: row.difference_count,
+    acceptedCount: row.accepted_count,
     createdAt: row.created_at,
     createdBy: row.created_by,
     finishedAt: row.finished_at,

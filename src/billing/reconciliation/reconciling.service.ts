@@ -119,12 +119,13 @@ export class ReconcilingService {
       return;
     }
     const sides = await this.sightings.sidesOf(run.id, ids);
+    const unnamed = await this.sightings.withUnnamedItems(run.id, ids);
     let { totals, invoiceCount, lineItemCount } = run;
     const doubts: Doubt[] = [];
     for (const ours of await this.ledger.load(ids)) {
       const side = sides.get(ours.id) ?? NO_SIDE;
       const comparison = compareInvoice(ours, side);
-      if (ours.isInFlight || comparison.found.length > 0) {
+      if (ours.isInFlight || comparison.found.length > 0 || unnamed.has(ours.id)) {
         doubts.push(this.doubtOf(ours, side));
       } else {
         totals = plusCompared(totals, comparison);

@@ -82,16 +82,17 @@ export class SightingsStore {
       currency: item.currency,
       description: item.description,
       named: item.metadata[LINE_ITEM_METADATA] ?? null,
+      is_bare: Object.keys(item.metadata).length === 0,
     }));
     await this.database.query(
       `INSERT INTO reconciliation_sightings (reconciliation_id, stripe_id, kind, stripe_invoice_id,
-         amount_minor, currency, description, named, invoice_id)
+         amount_minor, currency, description, named, is_bare, invoice_id)
        SELECT $1, seen.stripe_id, 'item', seen.stripe_invoice_id, seen.amount_minor, seen.currency,
-         seen.description, seen.named, coalesce(
+         seen.description, seen.named, seen.is_bare, coalesce(
            (SELECT own.invoice_id FROM line_items AS own WHERE own.stripe_invoice_item_id = seen.stripe_id),
            (SELECT own.invoice_id FROM line_items AS own WHERE own.id = seen.named))
        FROM json_to_recordset($2::json) AS seen (stripe_id text, stripe_invoice_id text,
-         amount_minor bigint, currency text, description text, named text)
+         amount_minor bigint, currency text, description text, named text, is_bare boolean)
        ON CONFLICT DO NOTHING`,
       [reconciliationId, JSON.stringify(rows)],
     );
@@ -131,6 +132,25 @@ export class SightingsStore {
       }
     }
     return sides;
+  }
+
+  /**
+   * Which of these invoices of ours have an item that no line item knows and that says nothing of itself:
+   * only the line of it may say whose it is. Index invoices_stripe_unique.
+   */
+  async withUnnamedItems(
+    reconciliationId: string,
+    invoiceIds: readonly string[],
+  ): Promise<ReadonlySet<string>> {
+    const rows = await this.database.query<{ id: string }>(
+      `SELECT DISTINCT own.id
+       FROM invoices AS own
+       JOIN reconciliation_sightings AS seen ON seen.stripe_invoice_id = own.stripe_invoice_id
+       WHERE own.id = ANY ($2) AND seen.reconciliation_id = $1 AND seen.kind = 'item'
+         AND seen.is_bare AND seen.invoice_id IS NULL`,
+      [reconciliationId, invoiceIds],
+    );
+    return new Set(rows.map((row) => row.id));
   }
 
   /** Notes that these have to be looked at once more; those noted already stay as they are. */

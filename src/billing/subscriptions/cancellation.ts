@@ -5,7 +5,7 @@ import { changeableFrom, type LastBill, type Subscription } from './subscription
 
 export interface CancelAt {
   readonly when: 'now' | 'period_end' | Date;
-  /** When the last period is billed; after the plan's grace by default. */
+  /** When the last period is billed; by default as a cancellation before said, else after the plan's grace. */
   readonly bill?: LastBill | undefined;
 }
 

@@ -190,7 +190,7 @@ export class CancelSubscriptionDto {
   at: string;
 
   /**
-   * When the last billing period is billed. `after_grace` (default): as every one. `at_once`: as soon as
+   * When the last billing period is billed; without it, as a cancellation before said. `after_grace` (default): as every one. `at_once`: as soon as
    * the subscription has ended. `period_end`: when the period would have been that the end cuts.
    */
   @IsOptional()

@@ -10,6 +10,7 @@ import {
   Injectable,
 } from '@nestjs/common';
 import { type SubscriptionSighting } from '../../stripe/stripe-subscription.js';
+import { StripeService } from '../../stripe/stripe.service.js';
 import { StripeSubscriptionsService } from '../../stripe/subscriptions.service.js';
 import { isStripeSubscriptionId } from './subscription.js';
 
@@ -20,7 +21,10 @@ interface SightedRequest {
 
 @Injectable()
 export class StripeSubscriptionGuard implements CanActivate {
-  constructor(private readonly subscriptions: StripeSubscriptionsService) {}
+  constructor(
+    private readonly subscriptions: StripeSubscriptionsService,
+    private readonly stripe: StripeService,
+  ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<SightedRequest>();
@@ -36,9 +40,13 @@ export class StripeSubscriptionGuard implements CanActivate {
     if (found.outcome !== 'succeeded') {
       return { kind: 'not_seen' };
     }
-    return found.value === null
-      ? { kind: 'missing' }
-      : { kind: 'present', subscription: found.value };
+    if (found.value === null) {
+      return { kind: 'missing' };
+    }
+    // Under a key of another account it will look as if it had never been.
+    const account = await this.stripe.accountId();
+    const stripeAccountId = account.outcome === 'succeeded' ? account.value : null;
+    return { kind: 'present', subscription: found.value, stripeAccountId };
   }
 }
 

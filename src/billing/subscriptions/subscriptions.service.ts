@@ -100,7 +100,7 @@ export class SubscriptionsService {
     };
     await this.database.transaction(async () => {
       await this.store.insert(subscription);
-      await this.openQueue(subscription);
+      await this.openQueue(subscription, sighting);
       await this.periods.open(subscription, firstPeriodStart(subscription), customer.currency);
     });
     return subscription;
@@ -138,7 +138,7 @@ export class SubscriptionsService {
           );
         case 'ends': {
           const { endsAt } = cancellation;
-          const lastBill = at.bill ?? 'after_grace';
+          const lastBill = at.bill ?? subscription.lastBill;
           await this.store.recordEnd(id, endsAt, lastBill);
           if (open !== null) {
             const ending = { ...open.subscription, endsAt, lastBill };
@@ -186,9 +186,13 @@ export class SubscriptionsService {
     });
   }
 
-  private async openQueue({ billing, customerId }: Subscription): Promise<void> {
+  private async openQueue(
+    { billing, customerId }: Subscription,
+    sighting: SubscriptionSighting,
+  ): Promise<void> {
     const id = billing.provider === 'stripe' ? billing.stripeSubscription : undefined;
-    if (id !== undefined && !(await this.drafts.open(id, customerId))) {
+    const account = sighting.kind === 'present' ? sighting.stripeAccountId : null;
+    if (id !== undefined && !(await this.drafts.open(id, customerId, account))) {
       throw takenByAnother();
     }
   }

@@ -111,15 +111,17 @@ export class DraftPushService {
   }
 
   private async describe(invoice: Invoice, customer: Customer): Promise<string> {
-    const [item] = await this.lineItems.ofInvoice(invoice.id);
+    const items = await this.lineItems.ofInvoice(invoice.id);
+    const [item] = items;
     if (item === undefined) {
       return 'Usage';
     }
+    const what = items.every(({ charge }) => charge.kind === 'flat') ? 'Fees' : 'Usage';
     const { start, end } = item.billingPeriod;
     const last = new Date(end.getTime() - 1);
     const [from, to] = [start, last].map((instant) =>
       formatInstant(instant, customer.timeZone).slice(0, DATE_LENGTH),
     );
-    return `Usage from ${from ?? ''} to ${to ?? ''}`;
+    return `${what} from ${from ?? ''} to ${to ?? ''}`;
   }
 }

@@ -139,11 +139,11 @@ export class LinesPushService {
     if (looked.outcome === 'succeeded') {
       return looked.value;
     }
-    const [first] = call.syncs;
-    if (looked.outcome !== 'gone') {
+    if (looked.outcome === 'gone') {
+      const pending = call.syncs.filter(({ state }) => state === 'pending');
+      await this.recording.recordGone(lease, pending);
+    } else {
       await this.calls.postpone(lease, call, looked);
-    } else if (first !== undefined) {
-      await this.recording.recordGone(lease, first);
     }
     return null;
   }

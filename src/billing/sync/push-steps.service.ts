@@ -96,7 +96,7 @@ export class PushStepsService {
       return looked.value;
     }
     if (looked.outcome === 'gone') {
-      await this.recording.recordGone(lease, sync);
+      await this.recording.recordGone(lease, [sync]);
     } else {
       // That the look failed says nothing of the key.
       await this.recording.postpone(lease, sync, looked, false);
@@ -147,7 +147,7 @@ export class PushStepsService {
         await this.recording.accept(lease, sync, { push, found: verdict.found });
         return;
       case 'gone':
-        await this.recording.recordGone(lease, sync);
+        await this.recording.recordGone(lease, [sync]);
         return;
       case 'missed':
         await this.recording.carryOver(lease, sync, verdict);

@@ -8,6 +8,7 @@ import { Log } from '../../platform/log.js';
 import { type StripeFailure } from '../../stripe/stripe-result.js';
 import { DraftQueueService } from '../drafts/draft-queue.service.js';
 import { FollowingService } from '../invoices/following.service.js';
+import { type Invoice } from '../invoices/invoice.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { LeasesService } from './leases.service.js';
 import { type Lease } from './leases.store.js';
@@ -94,12 +95,36 @@ export class RecordingService {
     this.tell(sync, failure.outcome);
   }
 
-  /** The draft was deleted at Stripe. */
-  async recordGone(lease: Lease, sync: Sync): Promise<void> {
-    await this.leases.holding(lease, async () => {
-      await this.following.follow(sync.invoiceId, { kind: 'deleted' }, this.clock.now());
-    });
-    this.tell(sync, 'gone');
+  /**
+   * Stripe has no such invoice. Was it a draft, then somebody deleted it. One that is final here cannot
+   * have been: what was to be done with it waits for a person, since asking again would be told the same.
+   *
+   * @param gone syncs of one invoice
+   */
+  async recordGone(lease: Lease, gone: readonly Sync[]): Promise<void> {
+    const now = this.clock.now();
+    for (const sync of gone) {
+      const refused = await this.leases.holding(lease, async () => {
+        const invoice = await this.following.follow(sync.invoiceId, { kind: 'deleted' }, now);
+        return invoice.state === 'deleted' ? null : await this.failGone(sync, invoice, now);
+      });
+      if (refused === null) {
+        this.tell(sync, 'gone');
+      } else {
+        this.log.problem('provider_sync.failed', refused, { ...fieldsOf(sync), code: 'rejected' });
+      }
+    }
+  }
+
+  private async failGone(sync: Sync, invoice: Invoice, now: Date): Promise<string> {
+    const id = invoice.stripeInvoiceId ?? '';
+    const message = `No such invoice: '${id}', says Stripe, but here it is ${invoice.state}. Find out whose key STRIPE_SECRET_KEY is, then retry.`;
+    if (await this.store.fail(sync.id, 'rejected', message, now)) {
+      const { lineItemId, invoiceId } = sync;
+      const affected = lineItemId === null ? { invoiceId } : { lineItemIds: [lineItemId] };
+      await this.ledger.advance(affected, 'failed', { failure: message });
+    }
+    return message;
   }
 
   /** Stripe's own draft is final without it: it waits for the next one, and nobody has to do anything. */

@@ -23,6 +23,13 @@ export const IsPositiveDecimalText = by(
   'must be a decimal of zero or more in a string, such as "0.0004", with at most 26 digits before and 12 after the point',
 );
 
+/** A decimal as a string, also below zero. */
+export const IsDecimalText = by(
+  'isDecimal',
+  isDecimal,
+  'must be a decimal in a string, such as "-15.00", with at most 26 digits before and 12 after the point',
+);
+
 /** A currency that Stripe charges in, in lower case. */
 export const IsCurrencyCode = by(
   'isCurrency',

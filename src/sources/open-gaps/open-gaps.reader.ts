@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { EventsReader } from '../../events/events.reader.js';
+import { type SubjectSpan } from '../../events/subject-span.js';
 import { type Interval } from '../../kernel/interval.js';
 import { OpenGapsStore, type UnsettledCount } from './open-gaps.store.js';
 
@@ -13,6 +14,23 @@ export class OpenGapsReader {
     private readonly store: OpenGapsStore,
     private readonly events: EventsReader,
   ) {}
+
+  /**
+   * Those of the sources that somebody's events come from: within the spans, of one of the types. All of
+   * them when nothing at all came of any source there, since then nobody can tell. In a transaction, as
+   * of its snapshot.
+   */
+  async among(
+    sources: readonly string[],
+    spans: readonly SubjectSpan[],
+    types: readonly string[],
+  ): Promise<readonly string[]> {
+    if (sources.length === 0) {
+      return [];
+    }
+    const used = await this.events.sourcesUsed(spans, types, sources);
+    return used ?? sources;
+  }
 
   /**
    * The keys of the sources with a gap that may be of a span: windows of which another number of

@@ -25,12 +25,16 @@ export class UsageLevelStore {
     return { count: Number(rows[0]?.count ?? 0), oldest: rows[0]?.oldest ?? null };
   }
 
-  /** Those of the meters whose history is not in their figures, or who are not counted at all yet. Primary key. */
+  /**
+   * Those of the meters whose history is not in their figures, who are not counted at all yet, or whose
+   * figures lack batches that could not be brought in. Primary keys.
+   */
   async listWithoutHistory(meters: readonly Meter[]): Promise<string[]> {
     const rows = await this.database.query<{ id: string }>(
       `SELECT asked.id FROM unnest($1::text[], $2::integer[]) AS asked (id, number)
        LEFT JOIN usage_backfills AS backfill ON backfill.meter = asked.number
        WHERE backfill.finished_at IS NULL
+         OR EXISTS (SELECT FROM usage_failing_meters AS failing WHERE failing.meter = asked.number)
        ORDER BY asked.id`,
       [meters.map(({ id }) => id), meters.map(({ number }) => number)],
     );

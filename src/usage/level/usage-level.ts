@@ -4,7 +4,7 @@ export interface UsageBacklog {
   readonly batchCount: number;
   /** When the oldest of them came; null when there is none. */
   readonly oldestReceivedAt: Date | null;
-  /** Meters whose history is still being brought in. */
+  /** Meters whose history is still being brought in, or that are failing. */
   readonly meterIds: readonly string[];
   /** Rebuilds that have not come past the window. */
   readonly rebuildIds: readonly string[];

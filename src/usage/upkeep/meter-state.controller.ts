@@ -21,8 +21,16 @@ export class MeterStateController {
   @Get(':id')
   @RequireScope('read')
   async get(@Param('id') id: string): Promise<MeterWithHistoryResponse> {
-    const { meter, history } = await this.histories.get(id);
-    return { ...toMeterResponse(meter), history: toHistoryResponse(history) };
+    const { meter, history, failing } = await this.histories.get(id);
+    return {
+      ...toMeterResponse(meter),
+      history: toHistoryResponse(history),
+      failing: failing && {
+        since: failing.since.toISOString(),
+        error: failing.error,
+        next_attempt_at: failing.nextAttemptAt.toISOString(),
+      },
+    };
   }
 
   /**

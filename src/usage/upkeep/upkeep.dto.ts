@@ -114,7 +114,19 @@ export class MeterHistoryResponse {
   progress: number;
 }
 
+export class MeterFailureResponse {
+  since: string;
+  /** What the database said last. */
+  error: string;
+  next_attempt_at: string;
+}
+
 export class MeterWithHistoryResponse extends MeterResponse {
   /** How far the usage that was stored before the meter is counted. */
   history: MeterHistoryResponse;
+  /**
+   * Why something that came is not in the figures of the meter; answers are read from events meanwhile,
+   * and are exact. Null: all is well.
+   */
+  failing: MeterFailureResponse | null;
 }

@@ -41,4 +41,10 @@ export const USAGE_MESSAGES = {
       is_repaired: false,
     },
   }),
+  'meter.failing': define({
+    description:
+      'What came of a meter cannot be brought into its figures; answers are read from events.',
+    data: object({ meter: text("The meter's key."), error: text('What the database said.') }),
+    example: { meter: 'requests', error: 'numeric field overflow' },
+  }),
 };

@@ -44,6 +44,11 @@ interface Snapshot {
  */
 export class Account {
   id = newId('acct');
+  /**
+   * Where the metadata of an item shows: on the item, on its invoice's line, or both. Stripe documents
+   * neither that a line shows what its item was given nor the reverse.
+   */
+  metadataShows: 'both' | 'items' | 'lines' = 'both';
   readonly customers = new Map<string, Customer | Deleted>();
   readonly paymentMethods = new Map<string, PaymentMethodRecord>();
   readonly items = new Map<string, InvoiceItem>();

@@ -142,6 +142,12 @@ function create(
   return item;
 }
 
+/** An item as Stripe shows it, by where the account shows metadata. */
+function shown(account: Account, item: InvoiceItem): InvoiceItem {
+  const isHidden = account.metadataShows === 'lines' && item.invoice !== null;
+  return isHidden ? { ...item, metadata: {} } : item;
+}
+
 function inPath(account: Account, id: string): InvoiceItem {
   const item = account.items.get(id);
   if (item === undefined) {
@@ -205,7 +211,7 @@ function update(item: InvoiceItem, params: p.ParamsOf<typeof sharedFields>): voi
 
 export const invoiceItemRoutes: Route[] = [
   route('POST', '/v1/invoiceitems', createFields, ({ account, params, origin }) =>
-    create(account, params, origin),
+    shown(account, create(account, params, origin)),
   ),
   route(
     'GET',
@@ -223,7 +229,7 @@ export const invoiceItemRoutes: Route[] = [
       if (params.invoice !== undefined && !account.invoices.has(params.invoice)) {
         throw noSuch('invoice', params.invoice, 'invoice');
       }
-      return paginate(params, {
+      const page = paginate(params, {
         what: 'invoiceitem',
         url: '/v1/invoiceitems',
         all: newestFirst(account.items),
@@ -233,9 +239,12 @@ export const invoiceItemRoutes: Route[] = [
           (params.pending === undefined || (item.invoice === null) === params.pending) &&
           inRange(item.date, params.created),
       });
+      return { ...page, data: page.data.map((item) => shown(account, item)) };
     },
   ),
-  route('GET', '/v1/invoiceitems/:id', {}, ({ account, id }) => inPath(account, id)),
+  route('GET', '/v1/invoiceitems/:id', {}, ({ account, id }) =>
+    shown(account, inPath(account, id)),
+  ),
   route(
     'POST',
     '/v1/invoiceitems/:id',

@@ -132,7 +132,8 @@ export function attachItems(record: InvoiceRecord, items: InvoiceItem[]): void {
 export function linesOf(account: Account, record: InvoiceRecord): InvoiceLine[] {
   return record.lines.flatMap(({ id, item: itemId }) => {
     const item = account.items.get(itemId);
-    return item === undefined ? [] : [lineOf(id, item)];
+    const metadata = account.metadataShows === 'items' ? {} : item?.metadata;
+    return item === undefined ? [] : [{ ...lineOf(id, item), metadata: metadata ?? {} }];
   });
 }
 

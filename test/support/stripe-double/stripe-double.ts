@@ -233,6 +233,20 @@ export class StripeDouble {
     return moved;
   }
 
+  /** Shows the metadata of items on invoices in one place only, or in both. */
+  showMetadataOn(place: 'both' | 'items' | 'lines'): void {
+    this.account.metadataShows = place;
+  }
+
+  /** As if an invoice had never been in this account, whatever its state. */
+  async forget(invoice: string): Promise<void> {
+    for (const { item } of this.account.invoices.get(invoice)?.lines ?? []) {
+      this.account.items.delete(item);
+    }
+    this.account.invoices.delete(invoice);
+    await this.commit();
+  }
+
   /** Makes an event of any type, as if something else had happened in the account. */
   async emit(type: string, object: unknown): Promise<Event> {
     const event = this.account.emit(type, object, { id: null, idempotency_key: null });
