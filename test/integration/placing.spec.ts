@@ -74,6 +74,7 @@ describe('placing line items on drafts', () => {
       get(StripeSubscriptionsService),
       get(LinksService),
       invoices,
+      get(DraftQueuesStore),
     );
     const own = new SlowOwnInvoices(invoices, get(LedgerService), drafts.clock);
     const placing = new PlacingService(

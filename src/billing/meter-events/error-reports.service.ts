@@ -42,7 +42,7 @@ export class ErrorReportsService {
       return;
     }
     if (report.value === null) {
-      await this.provider.end(event.id, 'ignored');
+      await this.provider.end([event], 'ignored');
       return;
     }
     const failed = await this.effects.apply(event, report.value);

@@ -27,7 +27,7 @@ export class ReportEffectsService {
   /** Ends the report with its effect; answers the events that wait for a person by it. */
   async apply(event: ProviderEvent, report: MeterErrorReport): Promise<string[]> {
     return await this.database.transaction(async () => {
-      const isFirst = await this.provider.end(event.id, 'processed');
+      const isFirst = (await this.provider.end([event], 'processed')).has(event.id);
       const failed: string[] = [];
       for (const sample of isFirst ? report.samples : []) {
         failed.push(...(await this.fail(sample)));

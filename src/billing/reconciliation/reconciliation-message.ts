@@ -57,9 +57,7 @@ export function toMessage(
     invoice_count: reconciliation.invoiceCount,
     line_item_count: reconciliation.lineItemCount,
     difference_count: reconciliation.differenceCount,
-    /** Differences that somebody had accepted before; they are not in difference_count. */
     accepted_count: reconciliation.acceptedCount,
-    /** How many of each class, accepted ones too. */
     differences: counts,
     totals: showTotals(reconciliation),
   };

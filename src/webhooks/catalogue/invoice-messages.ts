@@ -75,6 +75,9 @@ const RECONCILIATION = {
   invoice_count: whole(),
   line_item_count: whole(),
   difference_count: whole(),
+  accepted_count: whole(
+    'Differences that somebody had accepted before; they are not in `difference_count`.',
+  ),
   differences: byName(whole(), 'How many there are of each class.'),
   totals: list(TOTALS),
 };
@@ -87,6 +90,7 @@ const exampleReconciliation = {
   invoice_count: 12,
   line_item_count: 40,
   difference_count: 0,
+  accepted_count: 0,
   differences: {},
   totals: [
     {

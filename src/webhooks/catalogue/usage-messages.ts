@@ -44,7 +44,11 @@ export const USAGE_MESSAGES = {
   'meter.failing': define({
     description:
       'What came of a meter cannot be brought into its figures; answers are read from events.',
-    data: object({ meter: text("The meter's key."), error: text('What the database said.') }),
-    example: { meter: 'requests', error: 'numeric field overflow' },
+    data: object({
+      meter: text("The meter's key."),
+      error: text('What the database said.'),
+      failing_since: time(),
+    }),
+    example: { meter: 'requests', error: 'numeric field overflow', failing_since: '2026-11-21T10:00:00.000Z' },
   }),
 };
