@@ -17,7 +17,7 @@ import { tier } from '../support/prices.js';
 import { judgeAll, threshold } from '../support/thresholds.js';
 
 const TIME = '2026-11-10T11:00:00Z';
-const CASES = 12;
+const CASES = 8;
 const SEED = 20_261_110;
 
 let billing: TestBilling;
@@ -28,6 +28,10 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await billing.close();
+});
+
+beforeEach(() => {
+  billing.clock.set('2026-11-10T12:00:00Z');
 });
 
 const limit = (kind: 'minimum' | 'maximum', amount: string): NewPrice => ({
@@ -154,8 +158,7 @@ it('bills to the cent what one bill at the end would, whatever the plan', async 
       ]);
     }
   }
-  billing.clock.set('2026-11-10T12:00:00Z');
-}, 60_000);
+}, 240_000);
 
 describe('a bill before the end of a period', () => {
   it('is an invoice of its own with usage only, and the close has the rest', async () => {
@@ -201,7 +204,6 @@ describe('a bill before the end of a period', () => {
     );
     expect(rest).toHaveLength(5);
     expect(new Set([first, ...rest].map((item) => item?.['invoice_id'])).size).toBe(2);
-    billing.clock.set('2026-11-10T12:00:00Z');
   });
 
   it('keeps the period from being taken back or put on another plan from its start on', async () => {
@@ -222,6 +224,5 @@ describe('a bill before the end of a period', () => {
     billing.clock.set('2026-12-01T02:00:00Z');
     await billing.closeAllDue();
     expect(await amountOf({ subject: customer.key, subscription })).toBe('1200');
-    billing.clock.set('2026-11-10T12:00:00Z');
   });
 });

@@ -6,6 +6,12 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../platform/database/database.js';
 
+/**
+ * Whoever looks at what changed holds it shared, whoever creates a threshold exclusively: so each change
+ * was there before the threshold, or is looked at with it.
+ */
+const THRESHOLDS_LOCK = 7_263_098;
+
 /** A customer who is judged now. */
 export interface LeasedDue {
   readonly customerId: string;
@@ -30,6 +36,21 @@ const UPSERT = `ON CONFLICT (customer_id) DO UPDATE
 @Injectable()
 export class DuesStore {
   constructor(private readonly database: Database) {}
+
+  /** Holds the lock of thresholds until the transaction ends. Before anything else of it is read. */
+  async holdThresholds(mode: 'shared' | 'exclusive'): Promise<void> {
+    this.database.assertTransaction();
+    const suffix = mode === 'shared' ? '_shared' : '';
+    await this.database.query(`SELECT pg_advisory_xact_lock${suffix}($1)`, [THRESHOLDS_LOCK]);
+  }
+
+  /** Whether any threshold is in force. */
+  async isAnythingWatched(): Promise<boolean> {
+    const rows = await this.database.query(
+      'SELECT FROM thresholds WHERE archived_at IS NULL LIMIT 1',
+    );
+    return rows.length > 0;
+  }
 
   /** Marks those of these customers whom a threshold in force may watch, in the order of their ids. */
   async mark(customerIds: readonly string[], firstBatch: bigint | null): Promise<void> {

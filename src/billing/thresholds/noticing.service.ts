@@ -20,6 +20,10 @@ export class NoticingService {
   /** Looks at what some folds left; answers whether there was anything. */
   async noticeUsage(): Promise<boolean> {
     return await this.database.transaction(async () => {
+      await this.dues.holdThresholds('shared');
+      if (!(await this.dues.isAnythingWatched())) {
+        return await this.usage.drop();
+      }
       const change = await this.usage.take();
       if (change === null) {
         return false;
@@ -32,6 +36,7 @@ export class NoticingService {
   /** Looks at subjects that were handed over since the last look; answers whether there were any. */
   async noticeOwners(): Promise<boolean> {
     return await this.database.transaction(async () => {
+      await this.dues.holdThresholds('shared');
       const done = await this.dues.claimCursor();
       if (done === null) {
         return false;

@@ -30,6 +30,7 @@ export class ThresholdsService {
    */
   async create(asked: NewThreshold): Promise<Threshold> {
     return await this.database.transaction(async () => {
+      await this.dues.holdThresholds('exclusive');
       const threshold: Threshold = {
         ...asked,
         id: newId('thr'),

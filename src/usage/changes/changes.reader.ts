@@ -40,6 +40,11 @@ export class UsageChangesReader {
     };
   }
 
+  /** Lets go of what some folds changed, when nobody acts on it; answers whether there was anything. */
+  async drop(): Promise<boolean> {
+    return (await this.store.take(MAX_FOLDS)) !== null;
+  }
+
   /** What the last batches added to a customer's quantity, or took from it, event by event in their order. */
   async contributionsSince(question: ContributionsQuestion): Promise<Contribution[]> {
     return await this.contributions.list(question);
