@@ -64,11 +64,11 @@ function goOn(account: Account, id: string, frozenTime: number): TestClock {
 
 function renewUntil(account: Account, subscription: Subscription, until: number): void {
   const [item] = subscription.items.data;
-  for (let count = 1; item !== undefined && subscription.status === 'active'; count += 1) {
+  if (item === undefined || subscription.status !== 'active') {
+    return;
+  }
+  for (let count = 1; item.current_period_end <= until; count += 1) {
     const end = months(subscription.billing_cycle_anchor, count);
-    if (item.current_period_end > until) {
-      return;
-    }
     if (end.getTime() / 1_000 > item.current_period_end) {
       account.goTo(item.current_period_end);
       renew(account, subscription.id, end);
