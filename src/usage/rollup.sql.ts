@@ -340,7 +340,7 @@ export function foldedRowsIn(cte: string, meter: Meter, parameters: Parameters):
 }
 
 /**
- * The batches that the meter has counted, of those of `events`; what was set apart of it it has not. How far its history is is asked once, so
+ * The batches that the meter has counted, of those of `events`; what was set apart of it it has not. How far its history is, and what it lacks, is asked once, so
  * that batches are tested and not each of their events, which took a third of what reading these did.
  */
 export function folded(meter: Meter, parameters: Parameters): string {
@@ -350,6 +350,6 @@ export function folded(meter: Meter, parameters: Parameters): string {
   return `JOIN ingest_batches AS batch ON batch.id = events.batch_id AND batch.fold IS NOT NULL
       AND (${history('finished_at IS NOT NULL')} OR batch.fold > ${history('through_fold')}
         OR batch.id <= ${history('done_through_batch')})
-      AND NOT EXISTS (SELECT FROM usage_unfolded_batches AS unfolded
-        WHERE unfolded.meter = ${number} AND unfolded.batch_id = batch.id)`;
+      AND batch.id <> ALL (ARRAY(SELECT unfolded.batch_id FROM usage_unfolded_batches AS unfolded
+        WHERE unfolded.meter = ${number}))`;
 }
