@@ -1,3 +1,4 @@
+import { CALM_TIME_ZONE } from '../support/calm-calendar.js';
 import { factory } from '../support/factory.js';
 import { expectScope } from '../support/refusals.js';
 import { eventually, type TestService } from '../support/service-process.js';
@@ -31,7 +32,8 @@ describe('GET /api/v1/customers/:id/usage', () => {
       ],
     });
     const { body: subscription } = await service.post('/api/v1/subscriptions', {
-      ...{ customer: 'acme', plan: 'pro', starts_at: new Date(Date.now() - 60_000).toISOString() },
+      ...{ customer: 'acme', plan: 'pro', time_zone: CALM_TIME_ZONE },
+      starts_at: new Date(Date.now() - 60_000).toISOString(),
     });
     const { time: _, ...event } = factory.event();
     await service.post('/api/v1/events', event);

@@ -3,6 +3,7 @@
  * Method: the double holds one call after the other, before or after doing what it says; the service
  * is killed while it waits, and started again. What died with it is the answer, never the line.
  */
+import { CALM_TIME_ZONE, firstOfLastMonth } from '../support/calm-calendar.js';
 import { startStripeDouble, type StripeDouble } from '../support/stripe-double/stripe-double.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { eventually, startService, type TestService } from '../support/service-process.js';
@@ -10,12 +11,6 @@ import { eventually, startService, type TestService } from '../support/service-p
 const HOLD_MS = 2_000;
 const CALLS = ['draft', 'items', 'finalization'];
 const FEES = ['base', 'seats', 'support'];
-
-/** The first instant of last month: a subscription since then has one period that is over. */
-function lastMonth(): string {
-  const now = new Date();
-  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1)).toISOString();
-}
 
 describe('the push to Stripe', () => {
   let db: TestDatabase;
@@ -70,7 +65,8 @@ describe('the push to Stripe', () => {
     await service.post('/api/v1/subscriptions', {
       customer: key,
       plan: 'pro',
-      starts_at: lastMonth(),
+      starts_at: firstOfLastMonth(),
+      time_zone: CALM_TIME_ZONE,
       billing: { provider: 'stripe', finalize: true },
     });
     return stripeCustomer;
@@ -134,7 +130,7 @@ describe('the push to Stripe', () => {
     };
     const lineItem = copied.metadata['meterline_line_item'] ?? '';
     const form = `customer=${copied.customer}&currency=usd&amount=5&metadata[meterline_line_item]=${lineItem}`;
-    const from = lastMonth();
+    const from = firstOfLastMonth();
     const reconcile = async (): Promise<{ id: string } & Record<string, unknown>> => {
       // Stripe counts whole seconds, and what was made in this one is not before now.
       const second = Math.ceil((Date.now() + 1) / 1_000) * 1_000;
@@ -205,7 +201,8 @@ describe('the push to Stripe', () => {
 
   describe('with the mode subscription', () => {
     const atStripe = async (customer: string, currency = 'usd'): Promise<string> => {
-      const period = { start: new Date('2026-11-01'), end: new Date('2026-12-01') };
+      const inDays = (days: number): Date => new Date(Date.now() + days * 86_400_000);
+      const period = { start: inDays(-10), end: inDays(20) };
       return (await double.subscribe({ customer, currency, amount: 1, ...period })).id;
     };
     const named = async (key: string): Promise<string> => {
