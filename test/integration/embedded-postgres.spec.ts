@@ -3,7 +3,7 @@
  * Method: real servers in temporary folders; ends are made with signals and by hand.
  */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client } from 'pg';
@@ -18,8 +18,18 @@ import { eventually } from '../support/service-process.js';
 const SETTINGS = { fsync: 'off', shared_buffers: '16MB' };
 
 describe('openEmbeddedPostgres', () => {
+  let made: string;
   let dataDir: string;
   let opened: RunningPostgres[];
+
+  beforeAll(async () => {
+    made = await mkdtemp(path.join(tmpdir(), 'meterline-embedded-'));
+    await (await openEmbeddedPostgres({ dataDir: made, settings: SETTINGS })).stop();
+  });
+
+  afterAll(async () => {
+    await rm(made, { recursive: true, force: true });
+  });
 
   beforeEach(async () => {
     dataDir = await mkdtemp(path.join(tmpdir(), 'meterline-embedded-'));
@@ -33,6 +43,10 @@ describe('openEmbeddedPostgres', () => {
     await rm(dataDir, { recursive: true, force: true });
   });
 
+  /** For tests of what comes after the first start, which takes a second: on a copy of what one has made. */
+  const startBefore = async (): Promise<void> => {
+    await cp(made, dataDir, { recursive: true });
+  };
   const open = async (): Promise<RunningPostgres> => {
     const postgres = await openEmbeddedPostgres({ dataDir, settings: SETTINGS });
     opened.push(postgres);
@@ -97,6 +111,7 @@ describe('openEmbeddedPostgres', () => {
   });
 
   it('adopts a server whose starter died, and stops it in the end', async () => {
+    await startBefore();
     const first = await open();
     const id = await pid();
     const second = await open();
@@ -107,6 +122,7 @@ describe('openEmbeddedPostgres', () => {
   });
 
   it('does not stop a server that another service still uses', async () => {
+    await startBefore();
     const first = await open();
     const user = new Client({ connectionString: first.url, application_name: 'meterline' });
     await user.connect();
@@ -116,6 +132,7 @@ describe('openEmbeddedPostgres', () => {
   });
 
   it('starts though the last one crashed and left its pid file', async () => {
+    await startBefore();
     const first = await open();
     await ask(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
     const dead = await crash();
@@ -129,6 +146,7 @@ describe('openEmbeddedPostgres', () => {
     ['another program', 'sleep'],
     ['a program that has our folder in its arguments', 'postgres-like'],
   ])('starts though the pid of its pid file belongs to %s now', async (_, kind) => {
+    await startBefore();
     const first = await open();
     await ask(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
     await crash();
@@ -149,6 +167,7 @@ describe('openEmbeddedPostgres', () => {
   });
 
   it.each(['', 'nonsense\n'])('starts though its pid file holds %p', async (text) => {
+    await startBefore();
     await (await open()).stop();
     await writeFile(pidFile(), text);
     const again = await open();
@@ -167,6 +186,7 @@ describe('openEmbeddedPostgres', () => {
   });
 
   it('is given up by its guard when it has ended and does not start again', async () => {
+    await startBefore();
     const postgres = await open();
     const guard = guardPostgres(postgres, silentLog, 1_000);
     await rm(path.join(dataDir, 'postgres', 'global', 'pg_control'));
@@ -177,6 +197,7 @@ describe('openEmbeddedPostgres', () => {
   });
 
   it('is started again at its address by its guard, until that is stopped', async () => {
+    await startBefore();
     const postgres = await open();
     const guard = guardPostgres(postgres, silentLog);
     const dead = await crash();

@@ -7,7 +7,6 @@ import { Client } from 'pg';
 import { migrate } from '../../dist/src/platform/database/data-source.js';
 import { openEmbeddedPostgres } from '../../dist/src/platform/database/embedded-postgres.js';
 import { buildBundles } from './bundle/build.mjs';
-import paths from './bundle/paths.cjs';
 import { makeMemoryDisk } from './memory-disk.mjs';
 
 export const TEMPLATE = 'meterline_test_template';
@@ -21,8 +20,10 @@ const SETTINGS = {
 };
 
 export default async function setUp() {
-  await buildBundles();
-  process.env.METERLINE_TEST_SERVICE = paths.service;
+  const { packages, modules, service } = await buildBundles();
+  process.env.METERLINE_TEST_PACKAGES = packages;
+  process.env.METERLINE_TEST_MODULES = modules;
+  process.env.METERLINE_TEST_SERVICE = service;
   const memory = makeMemoryDisk();
   if (memory !== null) {
     // Whatever specs put there goes with it.

@@ -8,6 +8,9 @@ export interface Tally {
   rejected: number;
 }
 
+/** Until a try again: soon enough to be there when a service is, without taking the time that its start needs. */
+const RETRY_MS = 75;
+
 /** Gateways that never give up: they send a batch again until it is acknowledged. */
 export class Senders {
   /** Events of batches that were sent at least once. */
@@ -94,7 +97,7 @@ export class Senders {
         }
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 }

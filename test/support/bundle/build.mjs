@@ -11,7 +11,7 @@ import path from 'node:path';
 import { build } from 'esbuild';
 import paths from './paths.cjs';
 
-const { root, bundle, packages, modules, service, migrations } = paths;
+const { root, bundles, fileOf } = paths;
 
 /** What tests import, and must get the same of as the program. */
 const TEST_PACKAGES = ['@nestjs/testing'];
@@ -70,7 +70,16 @@ const require = createRequireHere(import.meta.url);
 const __filename = pathOfUrl(import.meta.url);
 const __dirname = directoryOfPath(__filename);`;
 
-/** Makes anew what has changed since the last time. */
+/** No run takes as long. */
+const STALE_MS = 6 * 3_600_000;
+/** As deep in its bundle as `dist/src/platform/database` is in `dist`: migrations are found from there. */
+const SERVICE = 'as/in/dist';
+
+/**
+ * Makes what has changed since the last time, beside what other runs may still use.
+ *
+ * @returns the directories of the packages, of the files of `src` at their places, and of the programs
+ */
 export async function buildBundles() {
   const sources = readdirSync(path.join(root, 'src'), { recursive: true })
     .map((file) => file.split(path.sep).join('/'))
@@ -81,27 +90,44 @@ export async function buildBundles() {
     readFileSync(new URL(import.meta.url)),
     [process.version, ...names].join(),
   );
-  await unlessMade('packages', ofPackages, async () => {
-    await bundlePackages(names);
+  const packages = await make('packages', ofPackages, async (place) => {
+    await bundlePackages(names, place);
   });
   const built = ['dist/src/main.js', 'dist/src/cli.js'].map(stateOf);
-  await unlessMade('service', digest(ofPackages, ...built), bundleService);
+  const service = await make('service', digest(ofPackages, ...built), async (place) => {
+    await bundleService(packages, place);
+  });
   const modulesOf = sources.filter((file) => !PROGRAMS.includes(file));
   const states = modulesOf.flatMap((file) => [stateOf(`src/${file}`), stateOf(builtOf(file))]);
-  await unlessMade('modules', digest(ofPackages, ...states), async () => {
-    await bundleModules(modulesOf);
+  const modules = await make('modules', digest(ofPackages, ...states), async (place) => {
+    await bundleModules(modulesOf, packages, place);
   });
+  return { packages, modules, service: path.join(service, SERVICE) };
 }
 
-/** Runs for the same bundle at once would take files from each other's hands; so nothing is made in vain. */
-async function unlessMade(name, from, make) {
-  const stamp = path.join(bundle, `${name}-made-of`);
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === from) {
-    return;
+/** The directory of a bundle; it is there as a whole or not at all. */
+async function make(kind, from, fill) {
+  const place = path.join(bundles, `${kind}-${from.slice(0, 16)}`);
+  if (existsSync(place)) {
+    await fs.utimes(place, new Date(), new Date());
+    return place;
   }
-  await fs.rm(stamp, { force: true });
-  await make();
-  await write(stamp, from);
+  for (const name of existsSync(bundles) ? readdirSync(bundles) : []) {
+    const old = path.join(bundles, name);
+    if (name.startsWith(kind) && Date.now() - statSync(old).mtimeMs > STALE_MS) {
+      await fs.rm(old, { recursive: true, force: true });
+    }
+  }
+  const fresh = `${place}-${process.pid}`;
+  await fill(fresh);
+  // Another run may have been sooner.
+  await fs.rename(fresh, place).catch(async (error) => {
+    await fs.rm(fresh, { recursive: true, force: true });
+    if (!existsSync(place)) {
+      throw error;
+    }
+  });
+  return place;
 }
 
 function digest(...parts) {
@@ -122,18 +148,17 @@ function builtOf(source) {
   return `dist/src/${source.replace(/ts$/, 'js')}`;
 }
 
-async function bundlePackages(names) {
-  await fs.rm(bundle, { recursive: true, force: true });
-  const entries = path.join(bundle, 'entries');
+async function bundlePackages(names, place) {
+  const entries = path.join(place, 'entries');
   for (const name of names) {
     const exports = Object.keys(await import(name)).filter((key) => /^[\w$]+$/.test(key));
     const text = `export { ${exports.join(', ')} } from '${name}';\n`;
-    await write(path.join(entries, paths.fileOf(name)), text);
+    await write(path.join(entries, fileOf(name)), text);
   }
   await build({
     ...COMMON,
-    entryPoints: names.map((name) => path.join(entries, paths.fileOf(name))),
-    outdir: packages,
+    entryPoints: names.map((name) => path.join(entries, fileOf(name))),
+    outdir: place,
     splitting: true,
     banner: { js: COMMONJS },
     external: [...IN_PLACE, ...ABSENT.flatMap((name) => [name, `${name}/*`])],
@@ -147,7 +172,7 @@ const dynamicImports = (names) => ({
   setup({ onResolve }) {
     onResolve({ filter: /^[^./]/ }, ({ path: name, kind }) =>
       kind === 'dynamic-import' && names.includes(name)
-        ? { path: `./${paths.fileOf(name)}`, external: true }
+        ? { path: `./${fileOf(name)}`, external: true }
         : null,
     );
   },
@@ -166,9 +191,8 @@ function packagesOf(sources) {
   return [...names].toSorted();
 }
 
-async function bundleModules(sources) {
-  await fs.rm(modules, { recursive: true, force: true });
-  const all = path.join(modules, 'all.js');
+async function bundleModules(sources, packages, directory) {
+  const all = path.join(directory, 'all.js');
   const exports = await exportsOf(sources);
   await build({
     ...COMMON,
@@ -180,11 +204,11 @@ async function bundleModules(sources) {
     },
     outfile: all,
     sourcemap: 'linked',
-    plugins: [compiledSources, bundledPackages],
+    plugins: [compiledSources, bundledPackages(packages)],
   });
   await Promise.all(
     sources.map(async (file, index) => {
-      const place = path.join(modules, file.replace(/ts$/, 'js'));
+      const place = path.join(directory, file.replace(/ts$/, 'js'));
       const from = path.relative(path.dirname(place), all).split(path.sep).join('/');
       const text = `import { m${index} } from './${from}';\nexport const { ${exports[index].join(', ')} } = m${index};\n`;
       await write(place, text);
@@ -198,7 +222,7 @@ async function exportsOf(sources) {
     entryPoints: sources.map((file) => path.join(root, 'src', file)),
     absWorkingDir: root,
     outbase: root,
-    outdir: modules,
+    outdir: bundles,
     format: 'esm',
     logLevel: 'error',
     metafile: true,
@@ -237,34 +261,33 @@ async function transpile(file) {
   return ts.transpileModule(text, { fileName: file, compilerOptions: options }).outputText;
 }
 
-const bundledPackages = {
+const bundledPackages = (packages) => ({
   name: 'bundled-packages',
   setup({ onResolve, initialOptions }) {
     const { outfile, outdir = path.dirname(outfile) } = initialOptions;
     onResolve({ filter: /^[^./]/ }, ({ path: name }) => {
-      const place = path.join(packages, paths.fileOf(name));
+      const place = path.join(packages, fileOf(name));
       return existsSync(place)
         ? { path: path.relative(outdir, place).split(path.sep).join('/'), external: true }
         : { path: name, external: true };
     });
   },
-};
+});
 
-async function bundleService() {
+async function bundleService(packages, place) {
   for (const name of ['cli', 'main']) {
     await build({
       ...COMMON,
       entryPoints: [path.join(root, `dist/src/${name}.js`)],
-      outfile: path.join(service, `${name}.js`),
-      plugins: [bundledPackages],
+      outfile: path.join(place, SERVICE, `${name}.js`),
+      plugins: [bundledPackages(packages)],
     });
   }
-  await fs.rm(migrations, { recursive: true, force: true });
   await build({
     ...COMMON,
     entryPoints: [path.join(root, 'dist/migrations/*.js')],
-    outdir: migrations,
-    plugins: [bundledPackages],
+    outdir: path.join(place, 'migrations'),
+    plugins: [bundledPackages(packages)],
   });
 }
 

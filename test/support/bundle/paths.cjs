@@ -2,17 +2,10 @@
 const path = require('node:path');
 
 const root = path.resolve(__dirname, '../../..');
-const bundle = path.join(root, '.meterline-test/bundle');
 
 module.exports = {
   root,
-  bundle,
-  /** One module for each package that the program imports. */
-  packages: path.join(bundle, 'packages'),
+  bundles: path.join(root, '.meterline-test/bundles'),
+  /** The module of a package, in the directory of packages. */
   fileOf: (name) => `${name.replaceAll('/', '+').replace(/\.js$/, '')}.js`,
-  /** One module for each file of `src`, at the same place. */
-  modules: path.join(bundle, 'modules'),
-  /** As deep in `bundle` as `dist/src/platform/database` is in `dist`: migrations are found from there. */
-  service: path.join(bundle, 'service/as/built'),
-  migrations: path.join(bundle, 'migrations'),
 };
