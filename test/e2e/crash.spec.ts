@@ -223,7 +223,7 @@ describe('a service that dies', () => {
       await metricOf(service, 'meterline_ingest_queue_bytes');
     const [first, ...others] = batches;
     const firstAnswer = senders.post(service.url, first);
-    const one = await eventually(waiting);
+    const one = await eventually(async () => (await waiting()) || null);
     const answers = Promise.all([
       firstAnswer,
       ...others.map(async (batch) => await senders.post(service.url, batch)),

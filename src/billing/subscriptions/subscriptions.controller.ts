@@ -16,11 +16,10 @@ import { type InvoicePreview, InvoicePreviewService } from '../periods/invoice-p
 import { type AskedQuantity } from '../periods/supposing.service.js';
 import { type ClosingCharge } from '../periods/period-charges.service.js';
 import { type SubscriptionSighting } from '../../stripe/stripe-subscription.js';
+import { toBilling, toBillingResponse } from './billing-form.js';
 import { type CancelAt } from './cancellation.js';
 import { ChangePlanDto } from './change-plan.dto.js';
 import {
-  type BillingDto,
-  type BillingResponse,
   CancelSubscriptionDto,
   ChangePauseDto,
   CreateSubscriptionDto,
@@ -37,7 +36,6 @@ import {
   type SupposedQuantityDto,
 } from './preview-invoice.dto.js';
 import { SightedSubscription, StripeSubscriptionGuard } from './stripe-subscription.guard.js';
-import { type Billing } from './subscription.js';
 import { type NamedSubscription, SubscriptionsReader } from './subscriptions.reader.js';
 import { type NewSubscription, SubscriptionsService } from './subscriptions.service.js';
 
@@ -189,23 +187,6 @@ function toInput(body: CreateSubscriptionDto): NewSubscription {
   };
 }
 
-function toBilling(body: BillingDto): Billing {
-  if (body.mode === 'meter_events') {
-    return { provider: 'none', sendsMeterEvents: true };
-  }
-  const { provider, webhook_endpoint: webhookEndpoint = '' } = body;
-  if (provider !== 'stripe') {
-    return provider === 'none' ? { provider } : { provider, webhookEndpoint };
-  }
-  return {
-    provider: 'stripe',
-    finalize: body.finalize ?? true,
-    ...(body.stripe_subscription !== undefined && {
-      stripeSubscription: body.stripe_subscription,
-    }),
-  };
-}
-
 function toWhenEnding(at: string): CancelAt['when'] {
   return at === 'now' || at === 'period_end' ? at : instantOf(at);
 }
@@ -260,26 +241,6 @@ function toResponse({
     billing: toBillingResponse(subscription.billing),
     created_at: subscription.createdAt.toISOString(),
   };
-}
-
-function toBillingResponse(billing: Billing): BillingResponse {
-  if (billing.provider === 'none') {
-    return billing.sendsMeterEvents === true
-      ? { provider: 'stripe', mode: 'meter_events' }
-      : { provider: 'none' };
-  }
-  if (billing.provider === 'webhook') {
-    return { provider: 'webhook', webhook_endpoint: billing.webhookEndpoint };
-  }
-  const { finalize, stripeSubscription } = billing;
-  return stripeSubscription === undefined
-    ? { provider: 'stripe', mode: 'invoice', finalize }
-    : {
-        provider: 'stripe',
-        mode: 'subscription',
-        stripe_subscription: stripeSubscription,
-        finalize,
-      };
 }
 
 function toPreview(preview: InvoicePreview): InvoicePreviewResponse {

@@ -49,6 +49,10 @@ export const USAGE_MESSAGES = {
       error: text('What the database said.'),
       failing_since: time(),
     }),
-    example: { meter: 'requests', error: 'numeric field overflow', failing_since: '2026-11-21T10:00:00.000Z' },
+    example: {
+      meter: 'requests',
+      error: 'numeric field overflow',
+      failing_since: '2026-11-21T10:00:00.000Z',
+    },
   }),
 };
