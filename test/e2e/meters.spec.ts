@@ -22,7 +22,8 @@ describe('meters', () => {
 
   /** The meter as it was created; how far its history is counted depends on the moment. */
   const get = async (name: string): Promise<object> => {
-    const { history, ...meter } = (await service.get(`${PATH}/${name}`)).body;
+    const { history, failing, ...meter } = (await service.get(`${PATH}/${name}`)).body;
+    expect(failing).toBeNull();
     expect(['pending', 'running', 'complete']).toContain(history.state);
     return meter;
   };

@@ -32,7 +32,7 @@ interface AccessRow {
 }
 
 @Injectable()
-export class AccessReader {
+export class AccessStore {
   constructor(private readonly database: Database) {}
 
   /** By id or key; throws not_found. */
