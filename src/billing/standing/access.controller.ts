@@ -5,7 +5,8 @@ import { type FastifyReply } from 'fastify';
 import { Clock } from '../../kernel/clock.js';
 import { RequireScope } from '../../platform/access/scope.js';
 import { AccessResponse } from './access.dto.js';
-import { type Access, AccessReader } from './access.reader.js';
+import { AccessReader } from './access.reader.js';
+import { type Access } from './access.store.js';
 
 @Controller('api/v1/customers')
 export class AccessController {

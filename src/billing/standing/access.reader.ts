@@ -1,68 +1,18 @@
-/*
- * Whether a customer may use what is metered: for gateways, which ask at each request. One statement by
- * primary keys and one index. Reads only.
- */
+/* Whether customers may go on. Reads only. */
 import { Injectable } from '@nestjs/common';
 import { notFound } from '../../kernel/errors.js';
-import { Database } from '../../platform/database/database.js';
-import { type Standing } from './standing.js';
-
-/** A level that was reached, by which a customer is suspended. */
-export interface AccessSuspension {
-  readonly threshold: string;
-  readonly crossing: string;
-  /** As JSON has it; null: until it is lifted. */
-  readonly until: string | null;
-}
-
-export interface Access {
-  /** The key. */
-  readonly customer: string;
-  readonly standing: Standing;
-  /** Null: always. */
-  readonly since: Date | null;
-  readonly suspensions: readonly AccessSuspension[];
-}
-
-interface AccessRow {
-  readonly key: string;
-  readonly standing: Standing;
-  readonly changed_at: Date | null;
-  readonly suspensions: AccessSuspension[];
-}
+import { type Access, AccessStore } from './access.store.js';
 
 @Injectable()
 export class AccessReader {
-  constructor(private readonly database: Database) {}
+  constructor(private readonly store: AccessStore) {}
 
   /** By id or key; throws not_found. */
   async get(idOrKey: string, now: Date): Promise<Access> {
-    const rows = await this.database.query<AccessRow>(
-      `SELECT customer.key, coalesce(kept.standing, 'good') AS standing, kept.changed_at,
-         CASE WHEN kept.standing = 'suspended' THEN ARRAY(
-           SELECT jsonb_build_object('threshold', threshold.key, 'crossing', suspension.crossing_id,
-             'until', to_char(suspension.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
-           FROM customer_suspensions AS suspension
-           JOIN threshold_crossings AS crossing ON crossing.id = suspension.crossing_id
-           JOIN thresholds AS threshold ON threshold.id = crossing.threshold_id
-           WHERE suspension.customer_id = customer.id
-             AND (suspension.ends_at IS NULL OR suspension.ends_at > $2)
-           ORDER BY suspension.crossing_id
-         ) ELSE '{}'::jsonb[] END AS suspensions
-       FROM customers AS customer
-       LEFT JOIN customer_standings AS kept ON kept.customer_id = customer.id
-       WHERE customer.id = $1 OR customer.key = $1`,
-      [idOrKey, now],
-    );
-    const [row] = rows;
-    if (row === undefined) {
+    const access = await this.store.find(idOrKey, now);
+    if (access === null) {
       throw notFound('customer', idOrKey);
     }
-    return {
-      customer: row.key,
-      standing: row.standing,
-      since: row.changed_at,
-      suspensions: row.suspensions,
-    };
+    return access;
   }
 }

@@ -4,6 +4,7 @@ import { WebhooksModule } from '../../webhooks/webhooks.module.js';
 import { InvoicesModule } from '../invoices/invoices.module.js';
 import { AccessController } from './access.controller.js';
 import { AccessReader } from './access.reader.js';
+import { AccessStore } from './access.store.js';
 import { StandingService } from './standing.service.js';
 import { StandingWorker } from './standing.worker.js';
 import { StandingsController } from './standings.controller.js';
@@ -22,6 +23,7 @@ import { SuspensionsStore } from './suspensions.store.js';
     StandingWorker,
     SuspensionsStore,
     SuspensionsService,
+    AccessStore,
     AccessReader,
   ],
   exports: [SuspensionsService],
