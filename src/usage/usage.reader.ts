@@ -7,6 +7,8 @@ import { type Meter } from '../meters/meter.js';
 import { type GroupFilter, type UsageQuestion } from './usage.sql.js';
 import { type UsageRow, UsageStore } from './usage.store.js';
 
+export type { UsageQuestion } from './usage.sql.js';
+
 const NOTHING = decimal('0');
 
 /** Questions in one statement; a plan of many prices asks as many, and a statement is planned as a whole. */

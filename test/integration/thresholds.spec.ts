@@ -7,7 +7,7 @@ import { JudgingService } from '../../src/billing/thresholds/judging.service.js'
 import { ThresholdsService } from '../../src/billing/thresholds/thresholds.service.js';
 import { StandingsReader } from '../../src/billing/standing/standings.reader.js';
 import { StandingService } from '../../src/billing/standing/standing.service.js';
-import { AccessStore } from '../../src/billing/standing/access.store.js';
+import { AccessReader } from '../../src/billing/standing/access.reader.js';
 import { CustomersService } from '../../src/customers/customers.service.js';
 import { CorrectionsService } from '../../src/events/corrections.service.js';
 import { EventsService } from '../../src/events/events.service.js';
@@ -350,7 +350,7 @@ describe('a threshold that suspends', () => {
     const { subject, customer, watched } = await subscribed();
     const { key, id } = await threshold(billing, ['10'], { watched, actions: ['suspend'] });
     const access = async () =>
-      await billing.get(AccessStore).get(customer.id, billing.clock.now());
+      await billing.get(AccessReader).get(customer.id, billing.clock.now());
     await send([factory.event({ subject, id: `${key}-a`, time: TIME, data: { v: '10' } })]);
     await judgeAll(billing);
     expect(await access()).toMatchObject({

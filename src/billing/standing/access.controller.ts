@@ -5,12 +5,13 @@ import { type FastifyReply } from 'fastify';
 import { Clock } from '../../kernel/clock.js';
 import { RequireScope } from '../../platform/access/scope.js';
 import { AccessResponse } from './access.dto.js';
-import { type Access, AccessStore } from './access.store.js';
+import { AccessReader } from './access.reader.js';
+import { type Access } from './access.store.js';
 
 @Controller('api/v1/customers')
 export class AccessController {
   constructor(
-    private readonly reader: AccessStore,
+    private readonly reader: AccessReader,
     private readonly clock: Clock,
   ) {}
 

@@ -3,7 +3,6 @@
  * primary keys and one index. Reads only.
  */
 import { Injectable } from '@nestjs/common';
-import { notFound } from '../../kernel/errors.js';
 import { Database } from '../../platform/database/database.js';
 import { type Standing } from './standing.js';
 
@@ -35,8 +34,8 @@ interface AccessRow {
 export class AccessStore {
   constructor(private readonly database: Database) {}
 
-  /** By id or key; throws not_found. */
-  async get(idOrKey: string, now: Date): Promise<Access> {
+  /** By id or key; null when there is no such customer. */
+  async find(idOrKey: string, now: Date): Promise<Access | null> {
     const rows = await this.database.query<AccessRow>(
       `SELECT customer.key, coalesce(kept.standing, 'good') AS standing, kept.changed_at,
          CASE WHEN kept.standing = 'suspended' THEN ARRAY(
@@ -56,7 +55,7 @@ export class AccessStore {
     );
     const [row] = rows;
     if (row === undefined) {
-      throw notFound('customer', idOrKey);
+      return null;
     }
     return {
       customer: row.key,

@@ -3,6 +3,7 @@ import { CustomersModule } from '../../customers/customers.module.js';
 import { WebhooksModule } from '../../webhooks/webhooks.module.js';
 import { InvoicesModule } from '../invoices/invoices.module.js';
 import { AccessController } from './access.controller.js';
+import { AccessReader } from './access.reader.js';
 import { AccessStore } from './access.store.js';
 import { StandingService } from './standing.service.js';
 import { StandingWorker } from './standing.worker.js';
@@ -23,6 +24,7 @@ import { SuspensionsStore } from './suspensions.store.js';
     SuspensionsStore,
     SuspensionsService,
     AccessStore,
+    AccessReader,
   ],
   exports: [SuspensionsService],
 })
