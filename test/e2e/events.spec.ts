@@ -347,8 +347,8 @@ describe('events', () => {
         await service.post(customers, { key, name: key, currency: 'usd' });
       }
       const source = 'owners';
-      const now = Date.now();
-      const times = [3, 2, 1].map((hours) => new Date(now - hours * 3_600_000).toISOString());
+      const today = Date.now();
+      const times = [3, 2, 1].map((hours) => new Date(today - hours * 3_600_000).toISOString());
       await service.post(`${customers}/lists-first/subjects`, {
         subject: 'handed',
         from: times[0],
