@@ -199,8 +199,12 @@ describe('what a customer is billed in all', () => {
         return;
       }
       case 'pause':
+        // A fee in advance is charged at the very instant that its period begins, and stays: no pause is of that instant.
+        billing.clock.advance(60_000);
+        await attempt(async () => await subscriptions.pause(id, 'now'));
+        return;
       case 'resume':
-        await attempt(async () => await subscriptions[one.do](id, 'now'));
+        await attempt(async () => await subscriptions.resume(id, 'now'));
         return;
       case 'cancel': {
         const at = toTime(one.when);
