@@ -72,7 +72,7 @@ function partsStatement(
   return `WITH ${ctes}, ${byDay.ctes}, rest AS MATERIALIZED (${union(parts.summed(byDay.hours))}),
     whole AS (${byDay.days}), ${valuesOfDays(meter, keys, condition, parameters)} ${answer}
     UNION ALL SELECT customer_id, subject, bucket, groups, NULL, value FROM counted
-    WHERE day IS NOT NULL AND share = 1`;
+    WHERE day IS NOT NULL AND share = 1 AND value IS NOT NULL`;
 }
 
 /**
