@@ -6,6 +6,7 @@
 import { type Interval, type OpenInterval, without } from '../kernel/interval.js';
 import { type Meter } from '../meters/meter.js';
 import { type Buckets, HOUR_MS } from './buckets.sql.js';
+import { lacking } from './lacking.sql.js';
 import { boundedText, groupArray, type MeterSql, type Parameters } from './meter-sql.js';
 import { type OfCustomer, ownedByCustomer } from './ownership.sql.js';
 import { HOUR, SIGNED_EVENTS } from './rollup.sql.js';
@@ -102,11 +103,11 @@ export function mayBeWhole({ whose, buckets, meter, now }: UsageQuestion): boole
 }
 
 /** CTE: whether rollups of whole hours lack something. Partial index. Needs the CTE `cut`. */
-export const stateOf = ({ number }: Meter, parameters: Parameters): string =>
+export const stateOf = (meter: Meter, parameters: Parameters): string =>
   `state AS MATERIALIZED (
       SELECT EXISTS (SELECT FROM ingest_batches WHERE fold IS NULL)
         OR EXISTS (SELECT FROM cut)
-        OR EXISTS (SELECT FROM usage_failing_meters WHERE meter = ${parameters.add(number)}) AS is_partial
+        OR ${lacking(meter, parameters)} AS is_partial
     )`;
 
 /** The rows of the CTE `answer`, each with whether rollups lacked something; one row at least. */
