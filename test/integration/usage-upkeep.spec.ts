@@ -384,6 +384,36 @@ describe('upkeep of usage', () => {
     await ask();
   });
 
+  it('leaves what was counted of events that were dropped', async () => {
+    const [sum] = meters as [Meter];
+    metering.clock.set('2026-12-20T00:00:00Z');
+    await metering.send(
+      ['18', '19'].map((day) =>
+        factory.event({ subject: 's1', time: `2026-12-${day}T00:00:00Z`, data: { v: 7 } }),
+      ),
+    );
+    await drain();
+    const end = metering.clock.now();
+    const window = { start: new Date('2026-11-01T00:00:00Z'), end };
+    await run('DROP TABLE usage_events_2026_11');
+    expect(await metering.checks.checkNow(true)).toMatchObject({ differenceCount: 0 });
+    const request = { meter: sum.key, window, subjects: null };
+    await expect(metering.rebuilds.request(request, 'k')).rejects.toMatchObject({
+      code: 'events_dropped',
+    });
+    await run("UPDATE usage_rollups SET value_sum = 5000 WHERE hour > '2026-12-01'");
+    const start = new Date('2026-12-02T00:00:00Z');
+    await metering.rebuilds.request({ ...request, window: { start, end } }, 'k');
+    while ((await metering.rebuilds.stepOnce()) > 0) {
+      // Until it is done.
+    }
+    const rows = await metering.db.database.query(
+      'SELECT sum(value_sum)::text AS sum FROM usage_rollups WHERE meter = $1',
+      [sum.number],
+    );
+    expect(rows).toEqual([{ sum: '58' }]);
+  });
+
   it('refuses a rebuild while the history of a new meter is brought in', async () => {
     const meter = await metering.meters.create(factory.meter());
     await expect(
