@@ -7,6 +7,7 @@ import { type Interval } from '../../src/kernel/interval.js';
 import { type Aggregation, type Meter } from '../../src/meters/meter.js';
 import { factory } from '../support/factory.js';
 import { BatchesStore, METERS_LOCK } from '../../src/usage/batches.store.js';
+import { ChecksStore } from '../../src/usage/upkeep/checks.store.js';
 import { UsageStore } from '../../src/usage/usage.store.js';
 import { type Metering, startMetering } from '../support/metering.js';
 
@@ -325,6 +326,26 @@ describe('upkeep of usage', () => {
     const found = await metering.checks.checkNow(true);
     expect(found).toMatchObject({ differenceCount: 150_000, isRepaired: true });
     expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
+  });
+
+  it('looks at all parts of large tables, and at hours that only a correction has', async () => {
+    const store = new ChecksStore(metering.db.database);
+    await run(`INSERT INTO usage_rollups (subject, meter, hour, groups, event_count, value_sum)
+      SELECT 's' || n / 10000, 1, '2020-01-01T00:00:00Z'::timestamptz + n % 10000 * interval '1 hour', '{}', 1, 1
+      FROM generate_series(10000, 79999) AS n ORDER BY n`);
+    await run('ANALYZE usage_rollups');
+    await metering.send([
+      factory.event({ source: 'moved', id: 'm', subject: 's1', time: '2026-11-09T08:10:00Z' }),
+    ]);
+    await metering.corrections.replace(
+      { source: 'moved', id: 'm' },
+      ({ event }) => ({ ...event, subject: 'only corrected' }),
+      { reason: 'a test', by: 'k' },
+    );
+    const subjects = new Set((await store.sample(500)).map(({ subject }) => subject));
+    expect([...subjects]).toEqual(
+      expect.arrayContaining(['s1', 's2', 's3', 's4', 's5', 's6', 's7', 'only corrected']),
+    );
   });
 
   it('finds a sum of which no event is left', async () => {

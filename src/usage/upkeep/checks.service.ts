@@ -20,9 +20,10 @@ import {
   MAX_DIFFERENCES,
   nightOf,
   type UsageCheck,
+  withinBounds,
 } from './usage-check.js';
 
-/** Of rollups, distinct values and events each: some seconds of reading. */
+/** Of rollups, distinct values, events and corrections each: some seconds of reading. */
 const SAMPLE = 500;
 
 @Injectable()
@@ -99,8 +100,9 @@ export class ChecksService {
   /** Of hours whose events were dropped it is not known any more what should be there. */
   private async hours(): Promise<readonly SubjectHour[]> {
     const since = await this.rebuilds.possibleSince();
-    const hours = await this.store.sample(SAMPLE);
-    return since === null ? hours : hours.filter(({ hour }) => new Date(hour) >= since);
+    const sampled = await this.store.sample(SAMPLE);
+    const kept = sampled.filter(({ hour }) => since === null || new Date(hour) >= since);
+    return await withinBounds(kept, async (...asked) => await this.store.countEvents(...asked));
   }
 
   /** Of a new meter's history it is not known yet what should be there. */

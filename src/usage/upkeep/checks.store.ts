@@ -4,7 +4,14 @@ import { type Meter } from '../../meters/meter.js';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
 import { Parameters } from '../meter-sql.js';
-import { foldedRowsIn, storageOf, summarize, summarizeValues } from '../rollup.sql.js';
+import {
+  foldedRowsIn,
+  HOUR,
+  SIGNED_EVENTS,
+  storageOf,
+  summarize,
+  summarizeValues,
+} from '../rollup.sql.js';
 import { type Difference, type Figures, MAX_DIFFERENCES, type UsageCheck } from './usage-check.js';
 
 /** One subject's hour. */
@@ -52,20 +59,37 @@ export class ChecksStore {
   }
 
   /**
-   * Hours at random: of what is kept, and of events, so that hours of which nothing is kept are found,
-   * too. Reads pages at random, as few as hold that many rows.
+   * Hours at random, in no order: of what is kept, and of events and corrections, so that hours of which
+   * nothing is kept are found, too. Reads `count` pages of each table at random.
    */
   async sample(count: number): Promise<SubjectHour[]> {
     return await this.database.query<SubjectHour>(
-      `SELECT DISTINCT subject, to_char(hour AT TIME ZONE 'UTC', ${TIME}) AS hour FROM (
-         (${sampleOf('usage_rollups', 'hour')})
-         UNION ALL
-         (${sampleOf('usage_distinct_values', 'hour')})
-         UNION ALL
-         (${sampleOf('usage_events', `date_bin('1 hour', time, '2000-01-01T00:00:00Z')`)})
-       ) AS sampled`,
+      `SELECT subject, to_char(hour AT TIME ZONE 'UTC', ${TIME}) AS hour FROM (
+         SELECT DISTINCT subject, hour FROM (
+           (${sampleOf('usage_rollups', 'hour')})
+           UNION ALL
+           (${sampleOf('usage_distinct_values', 'hour')})
+           UNION ALL
+           (${sampleOf('usage_events', HOUR)})
+           UNION ALL
+           (${sampleOf('usage_corrections', HOUR)})
+         ) AS sampled
+       ) AS hours ORDER BY random()`,
       [count],
     );
+  }
+
+  /** How many events an hour has, of whatever type; of more than `most` it answers one more. Index on subject and time. */
+  async countEvents({ subject, hour }: SubjectHour, most: number): Promise<number> {
+    const rows = await this.database.query<{ count: string }>(
+      `SELECT count(*) FROM (
+         SELECT FROM ${SIGNED_EVENTS} AS events
+         WHERE events.subject = $1 AND events.time >= $2::timestamptz
+           AND events.time < $2::timestamptz + interval '1 hour'
+         LIMIT $3 + 1) AS counted`,
+      [subject, hour, most],
+    );
+    return Number(rows[0]?.count ?? 0);
   }
 
   /** What differs, of those hours, between what a meter keeps and what its folded events come to. One snapshot. */
@@ -109,14 +133,18 @@ export class ChecksStore {
   }
 }
 
-/** Some rows of a table: pages at random, more of them the fewer rows the table has. */
+/**
+ * Some rows of a table, called `events`: of as many pages at random. Of these all rows are looked at, since
+ * the first of them would ever be those that are at the table's beginning.
+ */
 function sampleOf(table: string, hour: string): string {
-  return `SELECT subject, ${hour} AS hour FROM ${table}
+  return `SELECT subject, ${hour} AS hour FROM ${table} AS events
     TABLESAMPLE SYSTEM ((
-      SELECT least(100, greatest(0.001, 400.0 * $1::integer / greatest(1, sum(reltuples))))::real
+      SELECT least(100, 100.0 * $1::integer * current_setting('block_size')::integer
+        / greatest(1, sum(pg_relation_size(oid))))::real
       FROM pg_class WHERE oid = '${table}'::regclass
         OR oid IN (SELECT relid FROM pg_partition_tree('${table}') WHERE isleaf)
-    )) LIMIT $1`;
+    )) ORDER BY random() LIMIT $1`;
 }
 
 function compareStatement(
