@@ -30,12 +30,18 @@ export function formatDecimal(value: Decimal): string {
 /**
  * The quotient, rounded once, half away from zero, to `scale` digits after the point. Only what has
  * to divide may round: an average, or a level over time.
+ *
+ * @param divisor more than 0
+ * @param scale more than 0
  */
 export function quotient(dividend: Decimal, divisor: bigint, scale: number): Decimal {
-  const Rounding = Big();
-  Rounding.DP = scale;
-  Rounding.RM = Big.roundHalfUp;
-  return new Big(new Rounding(dividend).div(divisor.toString()).toFixed());
+  // In whole numbers: big.js divides digit by digit, ten times as long.
+  const [whole = '0', fraction = ''] = dividend.abs().toFixed().split('.');
+  const below = divisor * 10n ** BigInt(fraction.length);
+  const above = BigInt(whole + fraction) * 10n ** BigInt(scale);
+  const digits = ((2n * above + below) / (2n * below)).toString().padStart(scale + 1, '0');
+  const point = digits.length - scale;
+  return new Big(`${dividend.s < 0 ? '-' : ''}${digits.slice(0, point)}.${digits.slice(point)}`);
 }
 
 /**

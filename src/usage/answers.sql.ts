@@ -7,10 +7,12 @@ import { Buckets } from './buckets.sql.js';
 import { type DayColumns, dayParts, mayUseDays } from './days/days.sql.js';
 import { levelsStatement } from './levels.sql.js';
 import { compileMeter, type MeterSql, type Parameters } from './meter-sql.js';
-import { HOUR, rankedValues, storageOf } from './rollup.sql.js';
+import { HOUR, keptValue, rankedValues, storageOf } from './rollup.sql.js';
 import {
   type Compiled,
   groupCondition,
+  IS_WHOLE,
+  isOfOne,
   type PartColumns,
   Parts,
   rowKeys,
@@ -18,6 +20,7 @@ import {
   stateOf,
   type UsageBasis,
   type UsageQuestion,
+  varyingKeys,
   WITH_STATE,
 } from './usage.sql.js';
 
@@ -50,29 +53,36 @@ function partsStatement(
     isInlined: basis.kind === 'events' && question.whose.kind === 'customers',
   });
   const condition = groupCondition(question, 'part.groups', parameters);
-  const keys = rowKeys(question, 'part', 'part.groups');
+  const keys = rowKeys(question, 'part', 'part.groups', parameters);
   const answer =
-    storage === 'sums' ? sumOf(keys, condition) : mergeOf(meter, keys, condition, parameters);
-  const dirty = storage === 'extremes' ? `, ${DIRTY}` : '';
-  if (basis.kind === 'rollups_alone') {
-    return `WITH ${ctes}, ${stateOf(meter, parameters)}, part AS (${union(parts.wholeHours())}), answer AS (${answer})
-      ${WITH_STATE}`;
+    storage === 'sums' ? sumOf(keys, condition) : mergeOf(question, keys, condition, parameters);
+  const isAlone = basis.kind === 'rollups_alone';
+  const isDirty = storage === 'extremes' && !isAlone;
+  const dirty = isDirty ? `, ${DIRTY}` : '';
+  const head = `WITH ${ctes}${isAlone ? `, ${stateOf(question, parameters)}` : ''}${dirty}`;
+  const stated = (parted: string, rows: string): string =>
+    isAlone
+      ? `${head}, ${parted}, answer AS (${rows}) ${WITH_STATE}`
+      : `${head}, ${parted} ${rows}`;
+  if (!(isAlone || basis.kind === 'rollups') || !mayUseDays(question)) {
+    return stated(`part AS (${union(partsOf(parts, meter, basis, parameters))})`, answer);
   }
-  if (basis.kind !== 'rollups' || !mayUseDays(question)) {
-    const queries = partsOf(parts, meter, basis, parameters);
-    return `WITH ${ctes}${dirty}, part AS (${union(queries)}) ${answer}`;
-  }
-  const isDirty = storage === 'extremes';
-  const byDay = dayParts(compiled, columns, { isDirty, parameters });
+  const { whose } = question;
+  const wholly = isAlone ? IS_WHOLE : '';
+  const byDay = dayParts(compiled, columns, { whose, isDirty, condition: wholly, parameters });
+  const summed = (hours: readonly string[]): string => union(isAlone ? hours : parts.summed(hours));
   if (storage !== 'values') {
     const hours = [byDay.days, ...byDay.hours];
-    const queries = isDirty ? parts.merged(hours) : parts.summed(hours);
-    return `WITH ${ctes}${dirty}, ${byDay.ctes}, part AS (${union(queries)}) ${answer}`;
+    const queries = isDirty ? union(parts.merged(hours)) : summed(hours);
+    return stated(`${byDay.ctes}, part AS (${queries})`, answer);
   }
-  return `WITH ${ctes}, ${byDay.ctes}, rest AS MATERIALIZED (${union(parts.summed(byDay.hours))}),
-    whole AS (${byDay.days}), ${valuesOfDays(meter, keys, condition, parameters)} ${answer}
-    UNION ALL SELECT customer_id, subject, bucket, groups, NULL, value FROM counted
-    WHERE day IS NOT NULL AND share = 1 AND value IS NOT NULL`;
+  return stated(
+    `${byDay.ctes}, rest AS MATERIALIZED (${summed(byDay.hours)}),
+      whole AS (${byDay.days}), ${valuesOfDays(meter, keys, condition, parameters)}`,
+    `${answer}
+      UNION ALL SELECT customer_id, subject, bucket, groups, NULL, value FROM counted
+      WHERE day IS NOT NULL AND share = 1 AND value IS NOT NULL`,
+  );
 }
 
 /**
@@ -110,7 +120,6 @@ function valuesOfDays(
   condition: string,
   parameters: Parameters,
 ): string {
-  const isUnique = meter.aggregation.kind === 'unique_count';
   return `counted AS MATERIALIZED (
       SELECT one.*, count(*) OVER (PARTITION BY customer_id, subject, bucket, groups) AS share
       FROM (
@@ -124,8 +133,7 @@ function valuesOfDays(
     ), part AS (
       SELECT * FROM rest
       UNION ALL
-      SELECT counted.owner, counted.owned, counted.bucket, counted.series,
-        stored.value${isUnique ? '' : '::numeric'}, NULL, stored.event_count
+      SELECT counted.owner, counted.owned, counted.bucket, counted.series, stored.value, stored.event_count
       FROM counted CROSS JOIN LATERAL (
         SELECT value, event_count FROM usage_distinct_values AS kept
         WHERE kept.subject = counted.owned AND kept.meter = ${parameters.add(meter.number)}
@@ -157,34 +165,29 @@ function partsOf(
 /** Sums add numbers up; the others count how often each value stands, so that corrections take it away. */
 function columnsOf(meter: Meter, sql: MeterSql): PartColumns & DayColumns {
   const isLatest = meter.aggregation.kind === 'latest';
-  const isUnique = meter.aggregation.kind === 'unique_count';
-  const value = (): string => (isUnique ? sql.text : sql.value);
   const time = isLatest ? 'events.time' : 'NULL::timestamptz';
   const ofExtreme = `rollup.value, ${isLatest ? 'rollup.last_time' : 'NULL::timestamptz'} AS time, 1 AS weight`;
-  const ofEvent = (sign: string): string =>
-    `${value()} AS value, ${time} AS time, ${sign}1 AS weight`;
   switch (storageOf(meter.aggregation)) {
     case 'sums':
       return {
         ofEvent: (sign) =>
           // A value is read once: where it is NULL the event does not count.
-          `${sign}1 AS event_count, ${sign}${value()} AS value_sum`,
+          `${sign}1 AS event_count, ${sign}${sql.value} AS value_sum`,
         ofRollup: 'rollup.event_count, rollup.value_sum',
         ofDay: 'rollup.event_count, rollup.value_sum',
         table: 'usage_rollups',
       };
     case 'values':
       return {
-        ofEvent,
-        ofRollup: `rollup.value${isUnique ? '' : '::numeric'} AS value, NULL::timestamptz AS time,
-          rollup.event_count AS weight`,
+        ofEvent: (sign) => `${keptValue(meter, sql)} AS value, ${sign}1 AS weight`,
+        ofRollup: 'rollup.value, rollup.event_count AS weight',
         ofDay: 'tier.day, rollup.value',
         table: 'usage_distinct_values',
       };
     case 'extremes':
     case 'levels':
       return {
-        ofEvent,
+        ofEvent: (sign) => `${sql.value} AS value, ${time} AS time, ${sign}1 AS weight`,
         ofRollup: ofExtreme,
         ofDay: ofExtreme,
         table: 'usage_rollups',
@@ -201,37 +204,60 @@ function sumOf(keys: string, condition: string): string {
     HAVING ${count} > 0`;
 }
 
-function mergeOf(meter: Meter, keys: string, condition: string, parameters: Parameters): string {
-  const standing = `SELECT ${keys}, part.value, part.time, sum(part.weight) AS weight
-    FROM part WHERE part.value IS NOT NULL${condition}
-    GROUP BY 1, 2, 3, 4, 5, 6
-    HAVING sum(part.weight) > 0`;
-  const { aggregation } = meter;
-  if (aggregation.kind === 'percentile') {
-    return `SELECT customer_id, subject, bucket, groups, NULL AS divisor, min(value) AS value
-      FROM (${rankedValues('customer_id, subject, bucket, groups', standing)}) AS ranked
-      WHERE up_to * 100 >= total * ${parameters.add(aggregation.percentile)}::numeric
-      GROUP BY 1, 2, 3, 4`;
-  }
-  return `SELECT customer_id, subject, bucket, groups, NULL AS divisor, ${mergedValue(meter)} AS value
-    FROM (${standing}) AS standing
-    GROUP BY 1, 2, 3, 4`;
-}
+/**
+ * One row, of which PostgreSQL expects a thousand. It expects a handful of values of a customer, whose
+ * subjects it does not know when it plans, and would sort the thousands that there are to group them.
+ */
+const ONE_EXPECTED_AS_MANY = `string_to_table('one', ',') AS one`;
 
-function mergedValue({ aggregation }: Meter): string {
+function mergeOf(
+  question: UsageQuestion,
+  keys: string,
+  condition: string,
+  parameters: Parameters,
+): string {
+  const { aggregation } = question.meter;
+  const isMany = storageOf(aggregation) === 'values' && isOfOne(question.whose);
+  const many = isMany ? `, ${ONE_EXPECTED_AS_MANY}` : '';
+  const standing = (
+    columns: string,
+    places: string,
+  ): string => `SELECT ${keys}, ${columns}, sum(part.weight) AS weight
+    FROM part${many} WHERE part.value IS NOT NULL${condition}
+    GROUP BY ${places}
+    HAVING sum(part.weight) > 0`;
   switch (aggregation.kind) {
+    case 'percentile': {
+      // As text until equal ones are one row: of a month of an hour's values most are.
+      const numbers = `SELECT customer_id, subject, bucket, groups, value::numeric AS value, weight
+        FROM (${standing('part.value', '1, 2, 3, 4, 5')}) AS kept`;
+      return `SELECT customer_id, subject, bucket, groups, NULL AS divisor, min(value) AS value
+        FROM (${rankedValues(varyingKeys(question), numbers)}) AS ranked
+        WHERE up_to * 100 >= total * ${parameters.add(aggregation.percentile)}::numeric
+        GROUP BY 1, 2, 3, 4`;
+    }
+    case 'unique_count':
+      return merged('count(*)', standing('part.value', '1, 2, 3, 4, 5'));
     case 'min':
     case 'max':
-      return `${aggregation.kind}(value)`;
+      return merged(
+        `${aggregation.kind}(value)`,
+        standing('part.value, part.time', '1, 2, 3, 4, 5, 6'),
+      );
     case 'latest':
-      return '(array_agg(value ORDER BY time DESC, value DESC))[1]';
-    case 'unique_count':
-      return 'count(*)';
+      return merged(
+        '(array_agg(value ORDER BY time DESC, value DESC))[1]',
+        standing('part.value, part.time', '1, 2, 3, 4, 5, 6'),
+      );
     case 'count':
     case 'sum':
     case 'avg':
-    case 'percentile':
     case 'time_weighted_sum':
       throw new Error(`A ${aggregation.kind} is not merged`);
   }
 }
+
+const merged = (value: string, standing: string): string =>
+  `SELECT customer_id, subject, bucket, groups, NULL AS divisor, ${value} AS value
+    FROM (${standing}) AS standing
+    GROUP BY 1, 2, 3, 4`;

@@ -11,6 +11,7 @@ import {
   eventsOfHour,
   groupCondition,
   levelsEnd,
+  pendingEvents,
   rowKeys,
   spans,
   stateOf,
@@ -43,8 +44,8 @@ export function levelsStatement(
   const end = `least(part.ends_at, part.held_until, ${buckets.endOf('part.bucket')})`;
   const start = `greatest(part.starts_at, part.held_from, ${buckets.startOf('part.bucket')})`;
   const isAlone = basis.kind === 'rollups_alone';
-  const state = isAlone ? `${stateOf(question.meter, parameters)}, ` : '';
-  const answer = `SELECT ${rowKeys(question, 'part', 'part.groups')}, NULL AS divisor, sum(
+  const state = isAlone ? `${stateOf(question, parameters)}, ` : '';
+  const answer = `SELECT ${rowKeys(question, 'part', 'part.groups', parameters)}, NULL AS divisor, sum(
         CASE WHEN part.bucket = part.first_bucket THEN part.level_sum ELSE 0 END
         + part.value * greatest(0, ${micros(`${end} - ${start}`)})) AS value
     FROM part
@@ -143,10 +144,9 @@ function loose(buckets: Buckets, sql: MeterSql): string {
 /** Hours of which something is not folded yet, also long before the window: it may be what holds. */
 function pending(table: string, sql: MeterSql): string {
   return `SELECT events.subject, ${HOUR}
-      FROM ingest_batches AS batch
-      JOIN ${table} AS events ON events.batch_id = batch.id AND events.received_at = batch.received_at
+      FROM ${pendingEvents(table)}
       JOIN reach ON reach.subject = events.subject AND events.time < reach.ends_at
-      WHERE batch.fold IS NULL AND ${sql.matches}`;
+      WHERE ${sql.matches}`;
 }
 
 function fromEvents(basis: UsageBasis, sql: MeterSql, parameters: Parameters): string {

@@ -101,7 +101,7 @@ export function summarizeValues(meter: Meter, rows: Rows, parameters: Parameters
   const sql = compileMeter(meter, parameters);
   const keys = keysOf(sql);
   return {
-    ctes: `read AS MATERIALIZED (${read(sql, rows, `, ${textOf(meter, sql)} AS value${sign(rows)}`)}
+    ctes: `read AS MATERIALIZED (${read(sql, rows, `, ${keptValue(meter, sql)} AS value${sign(rows)}`)}
     ), counted AS (
       SELECT ${readKeys(sql)}, value, ${rows.isSigned ? 'sum(sign)' : 'count(*)'} AS event_count
       FROM read WHERE value IS NOT NULL
@@ -114,7 +114,7 @@ export function summarizeValues(meter: Meter, rows: Rows, parameters: Parameters
 }
 
 /** The value as it is kept. Equal numbers have equal text: 1, 1.0 and "1.00" are all 1. */
-function textOf({ aggregation }: Meter, sql: MeterSql): string {
+export function keptValue({ aggregation }: Meter, sql: MeterSql): string {
   return aggregation.kind === 'percentile' ? `trim_scale(${sql.value})::text` : sql.text;
 }
 
@@ -263,12 +263,16 @@ function mergedFigures({ kind }: Aggregation): string {
 }
 
 /**
- * Values in order, each with how many are up to it and how many there are, for a percentile by nearest
- * rank. Whoever picks one multiplies and never divides: numeric divides to a bounded number of digits.
+ * Distinct values in order, each with how many are up to it and how many there are, for a percentile by
+ * nearest rank. Whoever picks one multiplies and never divides: numeric divides to a bounded number of
+ * digits. ROWS, since no two are equal: by values each would be compared with the next once more.
+ *
+ * @param keys what tells one row of an answer from another, of `standing`; each is sorted by
  */
-export function rankedValues(keys: string, standing: string): string {
-  return `SELECT *, sum(weight) OVER (PARTITION BY ${keys} ORDER BY value) AS up_to,
-      sum(weight) OVER (PARTITION BY ${keys}) AS total
+export function rankedValues(keys: readonly string[], standing: string): string {
+  const partition = keys.length === 0 ? '' : `PARTITION BY ${keys.join(', ')}`;
+  return `SELECT *, sum(weight) OVER (${partition} ORDER BY value ROWS UNBOUNDED PRECEDING) AS up_to,
+      sum(weight) OVER (${partition}) AS total
     FROM (${standing}) AS standing`;
 }
 

@@ -5,6 +5,7 @@ import { RequireScope } from '../platform/access/scope.js';
 import { ReadUsageQuery, UsageResponse } from './read-usage.dto.js';
 import { type GroupFilter } from './usage.sql.js';
 import { type UsageAnswer, type UsageRequest, UsageService } from './usage.service.js';
+import { type UsageRow } from './usage.store.js';
 
 @Controller('api/v1/meters')
 export class UsageController {
@@ -47,21 +48,28 @@ function toGroupFilter({ filter = {}, missing = [] }: ReadUsageQuery): GroupFilt
 function toResponse(answer: UsageAnswer, groupBy: readonly string[]): UsageResponse {
   const { meter, buckets, timeZone, customers } = answer;
   // Once for each bucket: rows of a thousand customers have the same few.
-  const windows = buckets.map(({ start, end }) => ({
-    window_start: formatInstant(start, timeZone),
-    window_end: formatInstant(end, timeZone),
-  }));
+  const starts = buckets.map(({ start }) => formatInstant(start, timeZone));
+  const ends = buckets.map(({ end }) => formatInstant(end, timeZone));
   return {
     meter: meter.key,
-    data: answer.rows.map((row) => {
-      const window = windows[row.bucket] ?? { window_start: '', window_end: '' };
-      return {
-        ...window,
-        customer: row.customerId === null ? null : (customers.get(row.customerId)?.key ?? null),
-        subject: row.subject,
-        group: Object.fromEntries(groupBy.map((key, index) => [key, row.groups[index] ?? null])),
-        quantity: formatDecimal(row.quantity),
-      };
-    }),
+    data: answer.rows.map((row) => ({
+      window_start: starts[row.bucket] ?? '',
+      window_end: ends[row.bucket] ?? '',
+      customer: row.customerId === null ? null : (customers.get(row.customerId)?.key ?? null),
+      subject: row.subject,
+      group: groupOf(row, groupBy),
+      quantity: formatDecimal(row.quantity),
+    })),
   };
 }
+
+function groupOf(
+  { groups }: UsageRow,
+  groupBy: readonly string[],
+): Readonly<Record<string, string | null>> {
+  return groupBy.length === 0
+    ? NO_GROUP
+    : Object.fromEntries(groupBy.map((key, index) => [key, groups[index] ?? null]));
+}
+
+const NO_GROUP = {};

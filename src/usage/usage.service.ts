@@ -70,8 +70,9 @@ export class UsageService {
     const by = request.by ?? (request.subject === null ? 'customer' : 'subject');
     const question = { meter, whose, buckets, by, groupBy, groupFilter, now };
     const rows = await this.reader.read(question);
-    const ids = rows.flatMap((row) => (row.customerId === null ? [] : [row.customerId]));
-    return { meter, timeZone, buckets, rows, customers: await this.customers.byIds(ids) };
+    const ids = new Set(rows.map((row) => row.customerId));
+    const named = [...ids].filter((id) => id !== null);
+    return { meter, timeZone, buckets, rows, customers: await this.customers.byIds(named) };
   }
 
   private async namedCustomer(idOrKey: string): Promise<Customer> {

@@ -19,6 +19,9 @@ export type Whose =
   | { readonly kind: 'subject'; readonly subject: string }
   | { readonly kind: 'nobody' };
 
+/** Whether it is usage of a customer or subject, and so of few subjects mostly. */
+export const isOfOne = ({ kind }: Whose): boolean => kind === 'customer' || kind === 'subject';
+
 export type GroupFilter = Readonly<Record<string, readonly (string | null)[]>>;
 
 /** Whose a row of an answer is: a customer's, a subject's, or that of all together. */
@@ -92,23 +95,46 @@ export function spans(
  * Whether rollups alone may answer for this window, which the CTE `state` then has to confirm. Planning
  * a statement that could read raw events takes four times as long as answering without them.
  */
-export function mayBeWhole({ whose, buckets, meter, now }: UsageQuestion): boolean {
+export function mayBeWhole(question: UsageQuestion): boolean {
+  const { whose, buckets, meter, now } = question;
   const end = buckets.at(-1)?.end ?? now;
   return (
     // Of all subjects some are always handed over within an hour, and planning is little then.
     (whose.kind === 'customer' || whose.kind === 'some_customers' || whose.kind === 'subject') &&
     [end, ...buckets.map(({ start }) => start)].every((at) => at.getTime() % HOUR_MS === 0) &&
-    (meter.aggregation.kind !== 'time_weighted_sum' || end <= levelsEnd({ meter, now }))
+    (meter.aggregation.kind !== 'time_weighted_sum' ||
+      end <= levelsEnd(question) ||
+      levelsEnd(question) === now)
   );
 }
 
-/** CTE: whether rollups of whole hours lack something. Partial index. Needs the CTE `cut`. */
-export const stateOf = (meter: Meter, parameters: Parameters): string =>
-  `state AS MATERIALIZED (
+/**
+ * CTE: whether rollups of whole hours lack something. Partial index, and primary keys. Needs the CTEs
+ * `span` and `cut`.
+ */
+export function stateOf(question: UsageQuestion, parameters: Parameters): string {
+  const { meter, buckets, now } = question;
+  const end = buckets.at(-1)?.end ?? now;
+  const isOpen = meter.aggregation.kind === 'time_weighted_sum' && end > now;
+  return `state AS MATERIALIZED (
       SELECT EXISTS (SELECT FROM ingest_batches WHERE fold IS NULL)
         OR EXISTS (SELECT FROM cut)
-        OR ${lacking(meter, parameters)} AS is_partial
+        OR ${lacking(meter, parameters)}
+        ${isOpen ? setLater(now, parameters.add(meter.number), parameters) : ''}
+        AS is_partial
     )`;
+}
+
+/** The condition that an hour that is not over has a level from a time to come, with OR before it. */
+function setLater(now: Date, meter: string, parameters: Parameters): string {
+  const hour = new Date(Math.floor(now.getTime() / HOUR_MS) * HOUR_MS);
+  return `OR EXISTS (SELECT FROM span JOIN usage_rollups AS rollup ON rollup.subject = span.subject
+        WHERE rollup.meter = ${meter} AND rollup.hour = ${parameters.add(hour)}
+          AND rollup.last_time >= ${parameters.add(now)})`;
+}
+
+/** The condition that nothing but whole hours is needed, with AND before it; the CTE `state` knows. */
+export const IS_WHOLE = 'AND NOT (SELECT is_partial FROM state)';
 
 /** The rows of the CTE `answer`, each with whether rollups lacked something; one row at least. */
 export const WITH_STATE = `SELECT state.is_partial, answer.*
@@ -200,13 +226,30 @@ export function unownedSpans(from: string): string {
 }
 
 /** The columns that say which row of the answer a part belongs to; `from` has a customer and a bucket. */
-export function rowKeys(question: UsageQuestion, from: string, groups: string): string {
-  const { meter, groupBy, by } = question;
+export function rowKeys(
+  question: UsageQuestion,
+  from: string,
+  groups: string,
+  parameters: Parameters,
+): string {
+  const { meter, groupBy, by, whose } = question;
   const selected = groupBy.map((key) => `${groups}[${positionOf(meter, key)}]`);
-  const customer = by === 'total' ? 'NULL::text' : `${from}.customer_id`;
+  // A constant need not be sorted by: each comparison of two values began with that of two equal ids.
+  const customer = (): string =>
+    whose.kind === 'customer' ? `${parameters.add(whose.customerId)}::text` : `${from}.customer_id`;
   const subject = by === 'subject' ? `${from}.subject` : 'NULL::text';
-  return `${customer} AS customer_id, ${subject} AS subject, ${from}.bucket,
+  return `${by === 'total' ? 'NULL::text' : customer()} AS customer_id, ${subject} AS subject, ${from}.bucket,
      ${selected.length === 0 ? `'{}'::text[]` : `ARRAY[${selected.join(', ')}]`} AS groups`;
+}
+
+/** Those of the columns of `rowKeys` that may differ from one row of the answer to another. */
+export function varyingKeys({ whose, by, buckets, groupBy }: UsageQuestion): string[] {
+  return [
+    ...(whose.kind === 'customer' || by === 'total' ? [] : ['customer_id']),
+    ...(by === 'subject' ? ['subject'] : []),
+    ...(buckets.length === 1 ? [] : ['bucket']),
+    ...(groupBy.length === 0 ? [] : ['groups']),
+  ];
 }
 
 /** The condition that the question puts on groups, with AND before it. */
@@ -270,9 +313,9 @@ export class Parts {
     this.buckets = buckets;
   }
 
-  /** Whole hours, when nothing else is needed; the CTE `state` knows. */
+  /** Whole hours, when nothing else is needed. */
   wholeHours(): string[] {
-    return [this.rollups('AND NOT (SELECT is_partial FROM state)')];
+    return [this.rollups(IS_WHOLE)];
   }
 
   /** What can be added up: whole hours, cut hours, what is not folded yet, and corrections likewise. */
@@ -352,11 +395,9 @@ export class Parts {
   /** Whole hours, from batches that are not in the rollups yet. */
   private pending(condition: string): string {
     return this.raw(
-      `ingest_batches AS batch
-       JOIN usage_events AS events ON events.batch_id = batch.id AND events.received_at = batch.received_at
-       JOIN span ON span.subject = events.subject
+      `${pendingEvents('usage_events')} JOIN span ON span.subject = events.subject
          AND events.time >= span.first_hour AND events.time < span.last_hour
-       WHERE batch.fold IS NULL ${this.buckets.areWhole(HOUR)} ${condition}`,
+       WHERE true ${this.buckets.areWhole(HOUR)} ${condition}`,
     );
   }
 
@@ -385,6 +426,16 @@ function eventsWithin(table: string, of: string, [from, until]: readonly [string
 /** The same for the column `hour` of a row. */
 export function eventsOfHour(table: string, of: string): string {
   return eventsWithin(table, of, [`${of}.hour`, `${of}.hour + interval '1 hour'`]);
+}
+
+/**
+ * FROM clause: the events of a table that are not folded yet, found by their batches. OFFSET 0 keeps
+ * PostgreSQL from reading every event of a subject, to look then whether its batch is pending.
+ */
+export function pendingEvents(table: string): string {
+  return `(SELECT id, received_at FROM ingest_batches WHERE fold IS NULL OFFSET 0) AS batch
+       CROSS JOIN LATERAL (SELECT * FROM ${table} AS stored
+         WHERE stored.batch_id = batch.id AND stored.received_at = batch.received_at OFFSET 0) AS events`;
 }
 
 const isClean = (hour: string): string =>

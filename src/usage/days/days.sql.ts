@@ -7,7 +7,7 @@ import { type Interval } from '../../kernel/interval.js';
 import { type Meter } from '../../meters/meter.js';
 import { type Parameters } from '../meter-sql.js';
 import { rankedValues, storageOf, tableOf } from '../rollup.sql.js';
-import { type Compiled, type UsageQuestion } from '../usage.sql.js';
+import { type Compiled, isOfOne, type UsageQuestion, type Whose } from '../usage.sql.js';
 
 const DAY_MS = 86_400_000;
 
@@ -16,15 +16,24 @@ export const dayOf = (time: string): string =>
   `date_bin('24 hours', ${time}, '2000-01-01T00:00:00Z')`;
 
 /**
- * Whether an answer may be made of days. A single customer's or subject's hours are read as fast, and
- * levels have an order. Figures of values cannot be put together, so a day has to be all of a bucket.
+ * Whether an answer may be made of days. Of a single customer or subject the hours are read as fast,
+ * but for values, and levels have an order. Figures of values cannot be put together, so a day has to
+ * be all of a bucket.
  */
 export function mayUseDays({ meter, whose, buckets }: UsageQuestion): boolean {
-  const isOfDays =
-    storageOf(meter.aggregation) === 'values'
-      ? buckets.some(isDay)
-      : buckets.some(({ start, end }) => end.getTime() - start.getTime() >= DAY_MS);
-  return whose.kind === 'customers' && storageOf(meter.aggregation) !== 'levels' && isOfDays;
+  const storage = storageOf(meter.aggregation);
+  switch (storage) {
+    case 'values':
+      return (whose.kind === 'customers' || isOfOne(whose)) && buckets.some(isDay);
+    case 'sums':
+    case 'extremes':
+      return (
+        whose.kind === 'customers' &&
+        buckets.some(({ start, end }) => end.getTime() - start.getTime() >= DAY_MS)
+      );
+    case 'levels':
+      return false;
+  }
 }
 
 const isDay = ({ start, end }: Interval): boolean =>
@@ -46,11 +55,19 @@ export interface DayColumns {
   readonly ofDay: string;
 }
 
+interface DayOptions {
+  readonly whose: Whose;
+  readonly isDirty: boolean;
+  /** Of the whole, with AND before it; none by default. */
+  readonly condition?: string;
+  readonly parameters: Parameters;
+}
+
 /** Needs the CTEs of `spans`, and `dirty` when `isDirty`: hours that have to be read from their events. */
 export function dayParts(
   { meter, buckets }: Compiled,
   columns: DayColumns,
-  { isDirty, parameters }: { readonly isDirty: boolean; readonly parameters: Parameters },
+  { whose, isDirty, condition = '', parameters }: DayOptions,
 ): DayParts {
   const number = parameters.add(meter.number);
   const isValues = storageOf(meter.aggregation) === 'values';
@@ -64,13 +81,20 @@ export function dayParts(
       : '';
   const isWholeDay = `tier.day >= span.first_hour AND ${endOf('tier.day')} <= span.last_hour
     ${clean(`dirty.hour >= tier.day AND dirty.hour < ${endOf('tier.day')}`)}`;
-  const hour = (condition: string, from: string): string => `SELECT span.customer_id, span.subject,
+  const hour = (where: string, from: string): string => `SELECT span.customer_id, span.subject,
       ${buckets.of('rollup.hour')} AS bucket, rollup.groups, ${columns.ofRollup}
     FROM ${from}
-    WHERE ${condition} ${buckets.areWhole('rollup.hour')} ${clean('dirty.hour = rollup.hour')}`;
-  const stored = (condition: string): string => `(SELECT * FROM ${tableOf(meter)} AS stored
-      WHERE stored.meter = ${number} AND ${condition} OFFSET 0) AS rollup`;
+    WHERE ${where} ${buckets.areWhole('rollup.hour')} ${clean('dirty.hour = rollup.hour')} ${condition}`;
+  const stored = (where: string): string => `(SELECT * FROM ${tableOf(meter)} AS stored
+      WHERE stored.meter = ${number} AND ${where} OFFSET 0) AS rollup`;
   const cut = isDirty ? 'OR span.subject IN (SELECT subject FROM dirty)' : '';
+  const ofDays = (where: string): string => `(SELECT * FROM usage_days AS stored
+      WHERE stored.meter = ${number} AND stored.day = tier.day ${where} OFFSET 0) AS rollup`;
+  const ofSubject = (starts: string, ends: string): string =>
+    stored(`stored.subject = span.subject
+      AND stored.hour >= greatest(span.first_hour, ${starts}) AND stored.hour < least(span.last_hour, ${ends})`);
+  // A few subjects are looked up one by one; of all, whole days and hours are read.
+  const isFew = isOfOne(whose);
   return {
     ctes: `tier AS MATERIALIZED (
       SELECT day FROM usage_summed_days
@@ -88,15 +112,18 @@ export function dayParts(
     )`,
     days: `SELECT span.customer_id, span.subject, ${buckets.of('tier.day')} AS bucket, rollup.groups,
         ${columns.ofDay}
-      FROM tier
-      CROSS JOIN LATERAL (SELECT * FROM usage_days AS stored
-        WHERE stored.meter = ${number} AND stored.day = tier.day OFFSET 0) AS rollup
-      JOIN span ON span.subject = rollup.subject
-      WHERE ${isWholeDay}`,
+      FROM ${
+        isFew
+          ? `span CROSS JOIN tier CROSS JOIN LATERAL ${ofDays('AND stored.subject = span.subject')}`
+          : `tier CROSS JOIN LATERAL ${ofDays('')} JOIN span ON span.subject = rollup.subject`
+      }
+      WHERE ${isWholeDay} ${condition}`,
     hours: [
       hour(
         'true',
-        `open_hours
+        isFew
+          ? `span CROSS JOIN open_hours CROSS JOIN LATERAL ${ofSubject('open_hours.starts_at', 'open_hours.ends_at')}`
+          : `open_hours
          CROSS JOIN LATERAL ${stored('stored.hour >= open_hours.starts_at AND stored.hour < open_hours.ends_at')}
          JOIN span ON span.subject = rollup.subject
            AND rollup.hour >= span.first_hour AND rollup.hour < span.last_hour`,
@@ -104,9 +131,7 @@ export function dayParts(
       hour(
         `(span.starts_at > ${buckets.start} OR span.ends_at < ${buckets.end} ${cut}) AND NOT (${isWholeDay})`,
         `span JOIN tier ON tier.day < span.last_hour AND ${endOf('tier.day')} > span.first_hour
-         CROSS JOIN LATERAL ${stored(`stored.subject = span.subject
-           AND stored.hour >= greatest(span.first_hour, tier.day)
-           AND stored.hour < least(span.last_hour, ${endOf('tier.day')})`)}`,
+         CROSS JOIN LATERAL ${ofSubject('tier.day', endOf('tier.day'))}`,
       ),
     ],
   };
@@ -154,7 +179,7 @@ function figuresOf({ aggregation }: Meter, hours: string, parameters: Parameters
           min(value) FILTER (WHERE weight > 0
             AND up_to * 100 >= total * ${parameters.add(aggregation.percentile)}::numeric) AS value,
           NULL::timestamptz AS last_time
-        FROM (${rankedValues('subject, groups', numbers)}) AS ranked
+        FROM (${rankedValues(['subject', 'groups'], numbers)}) AS ranked
         GROUP BY subject, groups`;
     case 'time_weighted_sum':
       throw new Error(`A ${aggregation.kind} is not summed up by day`);

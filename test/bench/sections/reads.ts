@@ -6,9 +6,22 @@ import { Client } from 'pg';
 import { type Bench } from '../bench.js';
 import { onDatabase } from '../service/database.js';
 import { type Meterline } from '../service/meterline.js';
-import { customersSampled, fillHistory, type Month, monthBefore } from '../usage/history.js';
+import {
+  customersSampled,
+  fillHistory,
+  type Month,
+  monthBefore,
+  subscribe,
+} from '../usage/history.js';
 import { type KindOfMeter, KINDS } from '../usage/kinds.js';
-import { ask, askPlainly, type Question, type Timed } from '../usage/questions.js';
+import {
+  ask,
+  askOpenPeriod,
+  askOpenPeriodPlainly,
+  askPlainly,
+  type Question,
+  type Timed,
+} from '../usage/questions.js';
 import { measureRebuild } from '../usage/rebuild.js';
 import { reportRollupSizes } from '../usage/rollup-sizes.js';
 import { type Section } from './section.js';
@@ -39,6 +52,7 @@ export const reads: Section = {
       const events = bench.isQuick ? QUICK_EVENTS : EVENTS;
       const month = monthBefore(new Date());
       await fillHistory(bench, service, events, month);
+      await subscribe(service, customersSampled(ASKED), month);
       await onDatabase(service.databaseUrl, async (client) => {
         await measureReads(bench, service, client, month);
       });
@@ -56,19 +70,14 @@ async function measureReads(
   month: Month,
 ): Promise<void> {
   const title = `of ${bench.isQuick ? 'a million' : 'ten million'} events of 1,000 customers in a month`;
-  const { from, to, lastMidnight } = month;
-  const open = await measureOne(service, client, {
-    name: 'every meter',
-    kinds: KINDS,
-    question: (customer) => ({ customer, from, to, isByDay: false }),
-  });
-  bench.say('read the open period of customers');
+  const { from, lastMidnight } = month;
+  const open = await measureOpenPeriods(service, client, month);
   const byDay = await each(KINDS, async (kind) => {
     const question = (customer: string): Question => ({
       ...{ customer, from, to: lastMidnight, isByDay: true },
     });
     bench.say(`reading ${kind.meter.key} by day`);
-    return await measureOne(service, client, { name: nameOf(kind), kinds: [kind], question });
+    return await measureOne(service, client, kind, question);
   });
   const all = await each(KINDS, async (kind) => {
     bench.say(`reading ${kind.meter.key} of every customer`);
@@ -76,9 +85,7 @@ async function measureReads(
       ...{ customer: null, from, to: lastMidnight, isByDay: true },
     });
   });
-  report(bench, `The open period of one customer, ten meters one after the other, ${title}`, [
-    open,
-  ]);
+  report(bench, `The open period of one customer, ten meters in one request, ${title}`, [open]);
   report(bench, `A meter by day over the month, one customer, ${title}`, byDay);
   report(bench, `A meter by day over the month, every customer, ${title}`, all);
   aim(bench, "p99 of a customer's open period over ten meters", OPEN_PERIOD_P99_MS, open);
@@ -88,47 +95,67 @@ async function measureReads(
 
 const nameOf = ({ meter }: KindOfMeter): string => `${meter.key} (${meter.aggregation})`;
 
-async function each<Result>(
-  kinds: readonly KindOfMeter[],
-  measure: (kind: KindOfMeter) => Promise<Result>,
+/** One after the other. */
+async function each<Item, Result>(
+  items: readonly Item[],
+  measure: (item: Item) => Promise<Result>,
 ): Promise<Result[]> {
   const results: Result[] = [];
-  for (const kind of kinds) {
-    results.push(await measure(kind));
+  for (const item of items) {
+    results.push(await measure(item));
   }
   return results;
+}
+
+/** What finance sees of a customer: the usage of its open period so far, of all meters that its plan prices. */
+async function measureOpenPeriods(
+  service: Meterline,
+  client: Client,
+  { from, to }: Month,
+): Promise<Row> {
+  const name = 'every meter';
+  const taken = await each(customersSampled(ASKED), async (customer) => {
+    const { ms } = await askOpenPeriod(service, customer);
+    return ms;
+  });
+  const plainly = await each(customersSampled(ASKED_PLAINLY), async (customer) => {
+    const ours = await askOpenPeriod(service, customer);
+    const theirs = await askOpenPeriodPlainly(client, KINDS, {
+      ...{ customer, from, to, isByDay: false },
+    });
+    checkEqual(name, [ours], [theirs]);
+    return theirs.ms;
+  });
+  return {
+    ...{ name, p50: at(taken, 0.5), p99: at(taken, 0.99) },
+    ...{ plain: at(plainly, 0.5), rows: KINDS.length },
+  };
 }
 
 /** Asks customer by customer, and some of them plainly too. */
 async function measureOne(
   service: Meterline,
   client: Client,
-  what: {
-    readonly name: string;
-    readonly kinds: readonly KindOfMeter[];
-    readonly question: (customer: string) => Question;
-  },
+  kind: KindOfMeter,
+  question: (customer: string) => Question,
 ): Promise<Row> {
-  const taken: number[] = [];
+  const name = nameOf(kind);
   let rows = 0;
-  for (const customer of customersSampled(ASKED)) {
-    const timed = await each(
-      what.kinds,
-      async (kind) => await ask(service, kind, what.question(customer)),
-    );
-    taken.push(total(timed));
-    rows = Math.max(rows, ...timed.map(({ answer }) => answer.length));
-  }
-  const plainly: number[] = [];
-  for (const customer of customersSampled(ASKED_PLAINLY)) {
-    const question = what.question(customer);
-    const ours = await each(what.kinds, async (kind) => await ask(service, kind, question));
-    const theirs = await each(what.kinds, async (kind) => await askPlainly(client, kind, question));
-    checkEqual(what.name, ours, theirs);
-    plainly.push(total(theirs));
-  }
-  const plain = at(plainly, 0.5);
-  return { name: what.name, p50: at(taken, 0.5), p99: at(taken, 0.99), plain, rows };
+  const taken = await each(customersSampled(ASKED), async (customer) => {
+    const { ms, answer } = await ask(service, kind, question(customer));
+    rows = Math.max(rows, answer.length);
+    return ms;
+  });
+  const plainly = await each(customersSampled(ASKED_PLAINLY), async (customer) => {
+    const ours = await ask(service, kind, question(customer));
+    const theirs = await askPlainly(client, kind, question(customer));
+    checkEqual(name, [ours], [theirs]);
+    return theirs.ms;
+  });
+  return {
+    ...{ name, p50: at(taken, 0.5), p99: at(taken, 0.99) },
+    ...{ plain: at(plainly, 0.5), rows },
+  };
 }
 
 async function measureAll(
@@ -150,8 +177,6 @@ async function measureAll(
     ...{ plain: plain.ms, rows: plain.answer.length },
   };
 }
-
-const total = (timed: readonly Timed[]): number => timed.reduce((sum, { ms }) => sum + ms, 0);
 
 /** The smallest of which so large a share is less or equal. */
 function at(taken: readonly number[], share: number): number {

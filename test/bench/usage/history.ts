@@ -117,6 +117,25 @@ export async function fillHistory(
   });
 }
 
+/** Subscribes customers from the start of the month to a plan with a price for each meter; the period is still open. */
+export async function subscribe(
+  service: Meterline,
+  customers: readonly string[],
+  { from }: Month,
+): Promise<void> {
+  const api = new Api(service.url, service.key);
+  const prices = KINDS.map(({ meter }) => ({
+    ...{ key: meter.key, kind: 'usage', meter: meter.key, model: 'per_unit', unit_price: '0.001' },
+  }));
+  const plan = { key: 'bench', name: 'Bench', currency: 'usd', interval: 'quarter', prices };
+  await api.post('/api/v1/plans', plan);
+  for (const customer of customers) {
+    await api.post('/api/v1/subscriptions', {
+      ...{ customer, plan: plan.key, anchor: 'anniversary', starts_at: from.toISOString() },
+    });
+  }
+}
+
 /** Until every day that ended an hour ago is summed up, for the meters that have days. */
 async function daysSummedUp(client: Client, { from, to }: Month): Promise<void> {
   const whole = Math.floor((to.getTime() - HOUR_MS - from.getTime()) / DAY_MS);

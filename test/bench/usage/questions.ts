@@ -62,6 +62,44 @@ export async function ask(
   return { ms, answer: answer.toSorted() };
 }
 
+interface OpenPeriodsBody {
+  readonly billing_periods: readonly {
+    readonly prices: readonly { readonly meter: string | null; readonly quantity: string | null }[];
+  }[];
+}
+
+const openLine = (meter: string, quantity: string): string =>
+  `${meter} ${new Big(quantity).toFixed()}`;
+
+/** What a customer has used so far in its open period, of every meter that has a price; in one request. */
+export async function askOpenPeriod(service: Meterline, customer: string): Promise<Timed> {
+  const startedAt = performance.now();
+  const body = (await new Api(service.url, service.key).get(
+    `/api/v1/customers/${customer}/usage`,
+  )) as OpenPeriodsBody;
+  const ms = performance.now() - startedAt;
+  const answer = body.billing_periods.flatMap(({ prices }) =>
+    prices.map(({ meter, quantity }) => openLine(meter ?? '', quantity ?? '0')),
+  );
+  return { ms, answer: answer.toSorted() };
+}
+
+/** The same from raw events, a GROUP BY for each meter. */
+export async function askOpenPeriodPlainly(
+  client: Client,
+  kinds: readonly KindOfMeter[],
+  question: Question,
+): Promise<Timed> {
+  const answer: string[] = [];
+  let ms = 0;
+  for (const kind of kinds) {
+    const plain = await askPlainly(client, { ...kind, group: null }, question);
+    answer.push(openLine(kind.meter.key, plain.answer[0]?.split(' ').at(-1) ?? '0'));
+    ms += plain.ms;
+  }
+  return { ms, answer: answer.toSorted() };
+}
+
 /** The same from raw events, by what one would write without rollups. */
 export async function askPlainly(
   client: Client,
