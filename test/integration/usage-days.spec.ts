@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { type Interval } from '../../src/kernel/interval.js';
 import { type Aggregation, type Meter } from '../../src/meters/meter.js';
-import { type UsageQuestion, type UsageSplit } from '../../src/usage/usage.sql.js';
+import { type UsageQuestion, type UsageSplit, type Whose } from '../../src/usage/usage.sql.js';
 import { type UsageRow } from '../../src/usage/usage.store.js';
 import { factory } from '../support/factory.js';
 import { type Metering, startMetering } from '../support/metering.js';
@@ -55,17 +55,21 @@ describe('days that are summed up', () => {
   let metering: Metering;
   let meters: Meter[];
   let all: { readonly id: string; readonly event: Sent }[];
+  let asked: readonly Whose[];
   let serial = 0;
 
   beforeEach(async () => {
     metering = await startMetering(NOW.toISOString());
-    await metering.customers.create(factory.customer({ key: 'single' }), ['alone']);
-    await metering.customers.create(factory.customer({ key: 'several' }), [
-      'one',
-      'other',
-      'moved',
-    ]);
+    const single = await metering.customers.create(factory.customer({ key: 'single' }), ['alone']);
+    const subjects = ['one', 'other', 'moved'];
+    const several = await metering.customers.create(factory.customer({ key: 'several' }), subjects);
     await metering.customers.assignSubject('single', 'moved', new Date('2026-11-09T10:30:00Z'));
+    asked = [
+      { kind: 'customers' },
+      { kind: 'customer', customerId: single.id },
+      { kind: 'customer', customerId: several.id },
+      { kind: 'subject', subject: 'moved' },
+    ];
     meters = [];
     all = [];
     for (const aggregation of AGGREGATIONS) {
@@ -148,9 +152,9 @@ describe('days that are summed up', () => {
     meter: Meter,
     buckets: readonly Interval[],
     by: UsageSplit,
-    isFiltered = false,
+    { whose = 0, isFiltered = false } = {},
   ): UsageQuestion => ({
-    ...{ meter, buckets, by, now: NOW, whose: { kind: 'customers' } },
+    ...{ meter, buckets, by, now: NOW, whose: asked[whose] ?? { kind: 'customers' } },
     groupBy: by === 'total' ? [] : meter.groupBy.map(({ key }) => key),
     groupFilter: isFiltered && meter.groupBy.length > 0 ? { region: ['eu', null] } : {},
   });
@@ -188,13 +192,14 @@ describe('days that are summed up', () => {
         fc.constantFrom(0, 3, 40),
         fc.array(instant, { minLength: 2, maxLength: 6 }),
         fc.array(
-          fc.tuple(fc.nat(), fc.constantFrom('customer', 'subject', 'total'), fc.boolean()),
-          {
-            minLength: 5,
-            maxLength: 5,
-          },
+          fc.tuple(
+            fc.nat(),
+            fc.constantFrom('customer', 'subject', 'total'),
+            fc.record({ whose: fc.constantFrom(0, 0, 1, 2, 3), isFiltered: fc.boolean() }),
+          ),
+          { minLength: 8, maxLength: 8 },
         ),
-        async (events, step, picks, most, instants, asked) => {
+        async (events, step, picks, most, instants, questions) => {
           await send(events);
           for (const pick of picks) {
             await correct(pick);
@@ -203,11 +208,11 @@ describe('days that are summed up', () => {
             await (step === 'fold' ? fold() : foldAround());
           }
           await sumDays(most);
-          for (const [pick, by, isFiltered] of asked) {
+          for (const [pick, by, options] of questions) {
             const meter = meters[pick % meters.length] as Meter;
             const buckets = pick % 3 === 0 ? bucketsBetween(instants) : DAYS;
             if (buckets.length > 0) {
-              await readsExactly(questionOf(meter, buckets, by, isFiltered));
+              await readsExactly(questionOf(meter, buckets, by, options));
             }
           }
         },
@@ -219,6 +224,9 @@ describe('days that are summed up', () => {
     for (const meter of meters) {
       await readsExactly(questionOf(meter, DAYS, 'customer'));
       await readsExactly(questionOf(meter, DAYS, 'total'));
+      await readsExactly(questionOf(meter, DAYS, 'customer', { whose: 1 }));
+      await readsExactly(questionOf(meter, DAYS, 'subject', { whose: 2 }));
+      await readsExactly(questionOf(meter, DAYS, 'subject', { whose: 3 }));
     }
   });
 

@@ -451,3 +451,43 @@ describe('usage', () => {
     expect(counted).toBe(raw);
   });
 });
+
+describe('a level of the hour that is not over', () => {
+  it('counts until now, whatever comes later', async () => {
+    const metering = await startMetering('2026-11-09T13:50:00Z');
+    const customer = await metering.customers.create(factory.customer({}), ['level']);
+    const aggregation = { kind: 'time_weighted_sum', value: VALUE } as const;
+    const meter = await metering.meters.create(factory.meter({ aggregation }));
+    const set = async (time: string, v: number): Promise<void> => {
+      await metering.send([factory.event({ subject: 'level', time, data: { v } })]);
+      await metering.fold.foldOnce();
+    };
+    const readAt = async (now: string, start: string): Promise<string[]> => {
+      const window = { start: new Date(start), end: new Date('2026-11-10T00:00:00Z') };
+      const rows = await metering.usage.read({
+        ...{ meter, buckets: [window], by: 'customer', groupBy: [], groupFilter: {} },
+        ...{ now: new Date(now), whose: { kind: 'customer', customerId: customer.id } },
+      });
+      return rows.map(({ quantity }) => quantity.toFixed());
+    };
+    try {
+      await set('2026-11-09T12:45:00Z', 8);
+      await set('2026-11-09T13:10:00Z', 2);
+      while ((await metering.fold.backfillOnce()) > 0) {
+        // Until its history is in.
+      }
+      expect(await readAt('2026-11-09T13:30:00Z', '2026-11-09T12:00:00Z')).toEqual(['4']);
+      await set('2026-11-09T13:40:00Z', 6);
+      expect(await readAt('2026-11-09T13:30:00Z', '2026-11-09T12:00:00Z')).toEqual(['4']);
+      expect(await readAt('2026-11-09T13:30:00Z', '2026-11-09T13:00:00Z')).toEqual(['2']);
+      expect(await readAt('2026-11-09T13:40:00Z', '2026-11-09T13:00:00Z')).toEqual([
+        '2.333333333333',
+      ]);
+      expect(await readAt('2026-11-09T13:50:00Z', '2026-11-09T13:00:00Z')).toEqual([
+        '3.333333333333',
+      ]);
+    } finally {
+      await metering.close();
+    }
+  });
+});
