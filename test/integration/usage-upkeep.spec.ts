@@ -328,6 +328,34 @@ describe('upkeep of usage', () => {
     expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
   });
 
+  it('finds a day that is not what its hours come to, and has it summed up anew', async () => {
+    metering.clock.set('2026-11-10T02:00:00Z');
+    while ((await metering.days.sumOnce()) > 0) {
+      // Until all are summed up.
+    }
+    expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
+    await run(
+      `UPDATE usage_days SET value = value + 1, value_sum = value_sum + 1 WHERE subject = 's1'`,
+    );
+    await run(`DELETE FROM usage_days WHERE subject = 's2'`);
+    const found = await metering.checks.checkNow(true);
+    // Levels are not summed up.
+    expect(found.differenceCount).toBe(2 * (meters.length - 1));
+    expect(found.differences).toContainEqual({
+      ...{ meter: meters[0]?.key, subject: 's1', hour: '2026-11-09T00:00:00.000000Z', groups: [] },
+      kept: { event_count: '4', value_sum: '23', hours: '24' },
+      counted: { event_count: '4', value_sum: '22', hours: '24' },
+    });
+    expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
+    metering.clock.advance(300_000);
+    while ((await metering.days.sumOnce()) > 0) {
+      // Until all are summed up.
+    }
+    const rows = await metering.db.database.query('SELECT FROM usage_days');
+    expect(rows).toHaveLength(2 * (meters.length - 1));
+    expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
+  });
+
   it('looks at all parts of large tables, and at hours that only a correction has', async () => {
     const store = new ChecksStore(metering.db.database);
     await run(`INSERT INTO usage_rollups (subject, meter, hour, groups, event_count, value_sum)

@@ -139,17 +139,23 @@ export function dayParts(
 
 const endOf = (day: string): string => `${day} + interval '24 hours'`;
 
-/** The statement that sums a meter's hours up into a day; `day` is a parameter. Index on meter and hour. */
+/** A meter's hours of a day, as a FROM clause; `day` is a parameter. Index on meter and hour. */
+export function hoursOfDay(meter: Meter, day: string, parameters: Parameters): string {
+  return `FROM ${tableOf(meter)} WHERE meter = ${parameters.add(meter.number)}
+      AND hour >= ${day}::timestamptz AND hour < ${endOf(`${day}::timestamptz`)}`;
+}
+
+/** The statement that sums a meter's hours up into a day; `day` is a parameter. */
 export function sumDayStatement(meter: Meter, day: string, parameters: Parameters): string {
-  const number = parameters.add(meter.number);
-  const hours = `FROM ${tableOf(meter)}
-    WHERE meter = ${number} AND hour >= ${day}::timestamptz AND hour < ${endOf(`${day}::timestamptz`)}`;
+  const hours = hoursOfDay(meter, day, parameters);
   return `INSERT INTO usage_days (subject, meter, day, groups, event_count, value_sum, value, last_time)
-    SELECT subject, ${number}, ${day}::timestamptz, groups, event_count, value_sum, value, last_time
+    SELECT subject, ${parameters.add(meter.number)}, ${day}::timestamptz, groups, event_count, value_sum, value,
+      last_time
     FROM (${figuresOf(meter, hours, parameters)}) AS summed`;
 }
 
-function figuresOf({ aggregation }: Meter, hours: string, parameters: Parameters): string {
+/** A select: what the hours of a FROM clause come to, by subject and group. */
+export function figuresOf({ aggregation }: Meter, hours: string, parameters: Parameters): string {
   const merged = (value: string, time: string): string => `SELECT subject, groups,
       sum(event_count) AS event_count, 0 AS value_sum, ${value} AS value, ${time} AS last_time
     ${hours} AND value IS NOT NULL GROUP BY subject, groups`;

@@ -26,6 +26,9 @@ import {
 /** Of rollups, distinct values, events and corrections each: some seconds of reading. */
 const SAMPLE = 500;
 
+/** Of each meter. A day that is summed up took two seconds at most. */
+const SAMPLED_DAYS = 2;
+
 @Injectable()
 export class ChecksService {
   constructor(
@@ -74,6 +77,9 @@ export class ChecksService {
       // There may be more than a call can have arguments.
       for (const difference of await this.compare(meter, hours)) {
         differences.push(difference);
+      }
+      for (const day of await this.store.sampleDays(meter, SAMPLED_DAYS)) {
+        differences.push(...(await this.store.compareDay(meter, day)).slice(0, MAX_DIFFERENCES));
       }
     }
     if (isRepairing && differences.length > 0) {

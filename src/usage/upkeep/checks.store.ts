@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { type Meter } from '../../meters/meter.js';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
+import { figuresOf, hoursOfDay } from '../days/days.sql.js';
 import { Parameters } from '../meter-sql.js';
 import {
   foldedRowsIn,
@@ -43,6 +44,9 @@ interface Row {
 const COLUMNS = `id, night::text AS night, checked_at, meter_count, hour_count, difference_count,
   differences, is_repaired`;
 const TIME = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
+
+/** What hours have besides. */
+const NOT_OF_DAYS = 'NULL::timestamptz AS first_time, NULL::numeric AS level_sum';
 
 @Injectable()
 export class ChecksStore {
@@ -97,6 +101,38 @@ export class ChecksStore {
     const parameters = new Parameters();
     const rows = await this.database.query<DifferenceRow>(
       compareStatement(meter, hours, parameters),
+      parameters.values,
+    );
+    return rows.map((row) => ({ meter: meter.key, ...row }));
+  }
+
+  /** Days of a meter that are summed up, at random. Primary key. */
+  async sampleDays(meter: Meter, count: number): Promise<Date[]> {
+    const rows = await this.database.query<{ day: Date }>(
+      `SELECT day FROM usage_summed_days WHERE meter = $1 AND is_summed ORDER BY random() LIMIT $2`,
+      [meter.number, count],
+    );
+    return rows.map(({ day }) => day);
+  }
+
+  /** What differs between what a day is summed up to and what its hours come to, if it still is. One snapshot. */
+  async compareDay(meter: Meter, day: Date): Promise<Difference[]> {
+    const parameters = new Parameters();
+    const at = parameters.add(day);
+    const number = parameters.add(meter.number);
+    const rows = await this.database.query<DifferenceRow>(
+      `WITH summary AS (
+         SELECT *, ${NOT_OF_DAYS} FROM (${figuresOf(meter, hoursOfDay(meter, at, parameters), parameters)}) AS summed
+       ), kept AS (
+         SELECT *, ${NOT_OF_DAYS} FROM usage_days WHERE meter = ${number} AND day = ${at}::timestamptz
+       )
+       SELECT subject, to_char(${at}::timestamptz AT TIME ZONE 'UTC', ${TIME}) AS hour, groups,
+         ${figures('kept', false)} || '{"hours": "24"}' AS kept,
+         ${figures('summary', false)} || '{"hours": "24"}' AS counted
+       FROM kept FULL JOIN summary USING (subject, groups)
+       WHERE ${figures('kept', false)} IS DISTINCT FROM ${figures('summary', false)}
+         AND EXISTS (SELECT FROM usage_summed_days
+           WHERE meter = ${number} AND day = ${at}::timestamptz AND is_summed)`,
       parameters.values,
     );
     return rows.map((row) => ({ meter: meter.key, ...row }));
