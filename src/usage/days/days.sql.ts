@@ -55,6 +55,16 @@ export interface DayColumns {
   readonly ofDay: string;
 }
 
+/** A select: what a meter's hours of a day come to, in DAY_COLUMNS; `day` is a parameter. No levels. */
+export function figuresOfDay(meter: Meter, day: string, parameters: Parameters): string {
+  const hours = `FROM ${tableOf(meter)} WHERE meter = ${parameters.add(meter.number)}
+      AND hour >= ${day}::timestamptz AND hour < ${endOf(`${day}::timestamptz`)}`;
+  return `SELECT ${DAY_COLUMNS} FROM (${figuresOf(meter, hours, parameters)}) AS summed`;
+}
+
+/** What a day has of whatever but levels. */
+export const DAY_COLUMNS = 'subject, groups, event_count, value_sum, value, last_time';
+
 interface DayOptions {
   readonly whose: Whose;
   readonly isDirty: boolean;
@@ -139,23 +149,17 @@ export function dayParts(
 
 const endOf = (day: string): string => `${day} + interval '24 hours'`;
 
-/** A meter's hours of a day, as a FROM clause; `day` is a parameter. Index on meter and hour. */
-export function hoursOfDay(meter: Meter, day: string, parameters: Parameters): string {
-  return `FROM ${tableOf(meter)} WHERE meter = ${parameters.add(meter.number)}
-      AND hour >= ${day}::timestamptz AND hour < ${endOf(`${day}::timestamptz`)}`;
-}
-
-/** The statement that sums a meter's hours up into a day; `day` is a parameter. */
+/** The statement that sums a meter's hours up into a day; `day` is a parameter. Index on meter and hour. */
 export function sumDayStatement(meter: Meter, day: string, parameters: Parameters): string {
-  const hours = hoursOfDay(meter, day, parameters);
+  const number = parameters.add(meter.number);
+  const hours = `FROM ${tableOf(meter)}
+    WHERE meter = ${number} AND hour >= ${day}::timestamptz AND hour < ${endOf(`${day}::timestamptz`)}`;
   return `INSERT INTO usage_days (subject, meter, day, groups, event_count, value_sum, value, last_time)
-    SELECT subject, ${parameters.add(meter.number)}, ${day}::timestamptz, groups, event_count, value_sum, value,
-      last_time
+    SELECT subject, ${number}, ${day}::timestamptz, groups, event_count, value_sum, value, last_time
     FROM (${figuresOf(meter, hours, parameters)}) AS summed`;
 }
 
-/** A select: what the hours of a FROM clause come to, by subject and group. */
-export function figuresOf({ aggregation }: Meter, hours: string, parameters: Parameters): string {
+function figuresOf({ aggregation }: Meter, hours: string, parameters: Parameters): string {
   const merged = (value: string, time: string): string => `SELECT subject, groups,
       sum(event_count) AS event_count, 0 AS value_sum, ${value} AS value, ${time} AS last_time
     ${hours} AND value IS NOT NULL GROUP BY subject, groups`;

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { type Meter } from '../../meters/meter.js';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
-import { figuresOf, hoursOfDay } from '../days/days.sql.js';
+import { DAY_COLUMNS, figuresOfDay } from '../days/days.sql.js';
 import { Parameters } from '../meter-sql.js';
 import {
   foldedRowsIn,
@@ -106,8 +106,11 @@ export class ChecksStore {
     return rows.map((row) => ({ meter: meter.key, ...row }));
   }
 
-  /** Days of a meter that are summed up, at random. Primary key. */
+  /** Days of a meter that are summed up, at random; of levels none. Primary key. */
   async sampleDays(meter: Meter, count: number): Promise<Date[]> {
+    if (storageOf(meter.aggregation) === 'levels') {
+      return [];
+    }
     const rows = await this.database.query<{ day: Date }>(
       `SELECT day FROM usage_summed_days WHERE meter = $1 AND is_summed ORDER BY random() LIMIT $2`,
       [meter.number, count],
@@ -122,9 +125,10 @@ export class ChecksStore {
     const number = parameters.add(meter.number);
     const rows = await this.database.query<DifferenceRow>(
       `WITH summary AS (
-         SELECT *, ${NOT_OF_DAYS} FROM (${figuresOf(meter, hoursOfDay(meter, at, parameters), parameters)}) AS summed
+         SELECT summed.*, ${NOT_OF_DAYS} FROM (${figuresOfDay(meter, at, parameters)}) AS summed
        ), kept AS (
-         SELECT *, ${NOT_OF_DAYS} FROM usage_days WHERE meter = ${number} AND day = ${at}::timestamptz
+         SELECT ${DAY_COLUMNS}, ${NOT_OF_DAYS} FROM usage_days
+         WHERE meter = ${number} AND day = ${at}::timestamptz
        )
        SELECT subject, to_char(${at}::timestamptz AT TIME ZONE 'UTC', ${TIME}) AS hour, groups,
          ${figures('kept', false)} || '{"hours": "24"}' AS kept,
