@@ -11,6 +11,11 @@ import { type KeyRange } from './sequence-attribute.js';
 import { type EventBody, type ListedEvent } from './stored-event.js';
 import { type OwnedSpan, type SubjectSpan } from './subject-span.js';
 
+/** As many as there can be. */
+const ALL_BATCHES = 2n ** 63n - 1n;
+/** An event may come before its time by INGEST_MAX_AHEAD_SECONDS, which is a day at most. */
+const MAX_AHEAD_MS = 86_400_000;
+
 /** What other features may ask about stored events. */
 @Injectable()
 export class EventsReader {
@@ -108,6 +113,17 @@ export class EventsReader {
    */
   async droppedMonths(from: Date | null, upToBatch: bigint): Promise<string[]> {
     return await this.store.listDroppedMonths(from, upToBatch);
+  }
+
+  /** From when on every event of that time is kept, whenever it came; null: none was ever dropped. */
+  async keptSince(): Promise<Date | null> {
+    const last = (await this.store.listDroppedMonths(null, ALL_BATCHES)).at(-1);
+    if (last === undefined) {
+      return null;
+    }
+    const [year = 0, month = 0] = last.split('-').map(Number);
+    // Of months the first is 0 here, so this is the next one.
+    return new Date(Date.UTC(year, month) + MAX_AHEAD_MS);
   }
 
   /** Calls back after every flush here that stored something. */

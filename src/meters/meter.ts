@@ -1,13 +1,30 @@
-/** How the usage events of a meter become one quantity; docs/meters.md has the formulas. */
+/**
+ * How the usage events of a meter become one quantity, exactly; docs/meters.md has the same as a table. E
+ * are the events of the meter within the window whose value v can be read. Of none there is no row in an
+ * answer, and 0 is billed.
+ */
 export const AGGREGATIONS = [
+  /** How many E there are, in events; no value is read. */
   'count',
+  /** Σ v, in the unit of v; 0 where it comes to that. */
   'sum',
+  /** The smallest v, in its unit. */
   'min',
+  /** The greatest v, in its unit. */
   'max',
+  /** Σ v ÷ how many E, in the unit of v, rounded once to 12 decimals, half away from zero. */
   'avg',
+  /** The v of the E with the latest time, in its unit; of equal times the greatest v. */
   'latest',
+  /** How many different values there are, as text, in values. */
   'unique_count',
+  /** Nearest rank: the v at rank ⌈p ÷ 100 × how many E⌉ in their order, in its unit; equal v take a rank each. */
   'percentile',
+  /**
+   * Σ level × hours, in the unit of v times hours, rounded once to 12 decimals, half away from zero. For
+   * each subject and group v is the level from its time until the next one's; the last before the window
+   * is carried into it. Of equal times the greatest v.
+   */
   'time_weighted_sum',
 ] as const;
 

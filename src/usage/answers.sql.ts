@@ -79,7 +79,7 @@ function partsStatement(
       whole AS (${byDay.days}), ${valuesOfDays(meter, keys, condition, parameters)}`,
     `${answer}
       UNION ALL SELECT customer_id, subject, bucket, groups, NULL, value FROM counted
-      WHERE day IS NOT NULL AND share = 1`,
+      WHERE day IS NOT NULL AND share = 1 AND value IS NOT NULL`,
   );
 }
 

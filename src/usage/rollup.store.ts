@@ -8,9 +8,11 @@ import { type Interval } from '../kernel/interval.js';
 import { type Meter } from '../meters/meter.js';
 import { Database } from '../platform/database/database.js';
 import { type Batch } from './batches.store.js';
+import { HOUR_MS } from './buckets.sql.js';
 import { dayOf } from './days/days.sql.js';
 import { lateLevelsStatement } from './late-levels.sql.js';
 import { compileMeter, Parameters } from './meter-sql.js';
+import { pieceOf, putTogether } from './pieces.sql.js';
 import {
   foldedRows,
   foldedRowsIn,
@@ -23,6 +25,9 @@ import {
   SUMMARY_COLUMNS,
   tableOf,
 } from './rollup.sql.js';
+
+/** Of which a statement takes some seconds, whatever the meter counts of them; a minute ends it. */
+const MAX_EVENTS_AT_ONCE = 1_000_000;
 
 /** Which rollup of a meter, as PostgreSQL writes it. */
 interface Key {
@@ -179,12 +184,14 @@ export class RollupStore {
    * Makes everything that the meter has counted in whole hours anew. Nobody may fold meanwhile: needs
    * the lock of meters, exclusively. Subjects: null for all. Index on subject and time, or BRIN on time.
    *
+   * @param atOnce how many events of a single hour a statement reads at most; of several hours it reads all
    * @returns how many events it read
    */
   async rebuild(
     meter: Meter,
     hours: Interval,
     subjects: readonly string[] | null,
+    atOnce = MAX_EVENTS_AT_ONCE,
   ): Promise<bigint> {
     await this.database.query(
       `DELETE FROM ${tableOf(meter)} WHERE meter = $1 AND hour >= $2 AND hour < $3
@@ -196,14 +203,34 @@ export class RollupStore {
          AND day + interval '24 hours' > $2::timestamptz`,
       [meter.number, hours.start, hours.end],
     );
-    const parameters = new Parameters();
-    const rows = foldedRows(meter, hours, subjects, parameters);
-    const [row] = await this.database.query<{ event_count: string | null }>(
-      `WITH ${insertStatement(meter, rows, parameters)}
-       SELECT sum(abs(event_count)) AS event_count FROM summary`,
-      parameters.values,
+    const isHour = hours.end.getTime() - hours.start.getTime() <= HOUR_MS;
+    const events = isHour ? await this.countEvents(hours, subjects) : 0;
+    const count = Math.max(1, Math.ceil(events / atOnce));
+    let read = 0n;
+    for (let index = 0; index < count; index += 1) {
+      const parameters = new Parameters();
+      const all = foldedRows(meter, hours, subjects, parameters);
+      const rows = pieceOf(all, meter, { hours, index, count }, parameters);
+      const together = index === 0 ? '' : putTogether(meter);
+      const [row] = await this.database.query<{ event_count: string | null }>(
+        `WITH ${insertStatement(meter, rows, together, parameters)}
+         SELECT sum(abs(event_count)) AS event_count FROM summary`,
+        parameters.values,
+      );
+      read += BigInt(row?.event_count ?? 0);
+    }
+    return read;
+  }
+
+  /** Of whatever type. Reads no value, and takes a tenth of what summarising does. */
+  private async countEvents(hours: Interval, subjects: readonly string[] | null): Promise<number> {
+    const [row] = await this.database.query<{ count: string }>(
+      `SELECT count(*) FROM ${SIGNED_EVENTS} AS events
+       WHERE events.time >= $1 AND events.time < $2
+         AND ($3::text[] IS NULL OR events.subject = ANY ($3))`,
+      [hours.start, hours.end, subjects],
     );
-    return BigInt(row?.event_count ?? 0);
+    return Number(row?.count ?? 0);
   }
 }
 
@@ -230,12 +257,17 @@ function insertInto(meter: Meter, parameters: Parameters): string {
        ORDER BY subject, hour, groups`;
 }
 
-function insertStatement(meter: Meter, rows: Rows, parameters: Parameters): string {
+function insertStatement(
+  meter: Meter,
+  rows: Rows,
+  onConflict: string,
+  parameters: Parameters,
+): string {
   const summary =
     storageOf(meter.aggregation) === 'values'
       ? summarizeValues(meter, rows, parameters)
       : summarize(meter, rows, parameters);
-  return `${summary.ctes}, written AS (${insertInto(meter, parameters)})`;
+  return `${summary.ctes}, written AS (${insertInto(meter, parameters)} ${onConflict})`;
 }
 
 /** Adds the rows to what is there; answers what could not be read, what could not be merged, and what days it changed. */

@@ -9,6 +9,7 @@ import { type Decimal, decimal, quotient } from '../kernel/decimal.js';
 import { type Meter } from '../meters/meter.js';
 import { Database } from '../platform/database/database.js';
 import { usageStatement } from './answers.sql.js';
+import { lacking } from './lacking.sql.js';
 import { MICROS_PER_HOUR } from './levels.sql.js';
 import { Parameters } from './meter-sql.js';
 import { type UsageBasis, type UsageQuestion } from './usage.sql.js';
@@ -51,7 +52,7 @@ const BY_BUCKET = 'bucket, customer_id, subject, groups';
 /** By how much, where that is not the value. */
 const SIZES: Readonly<Record<string, string>> = { count: 'divisor', avg: 'value / divisor' };
 
-/** What WITH_STATE answers. */
+/** A row of an answer, or that there is none; and whether what it was made of lacked something. */
 type StatedRow =
   | ({ readonly is_partial: boolean } & Row)
   | { readonly is_partial: boolean; readonly bucket: null };
@@ -68,14 +69,13 @@ export class UsageStore {
 
   /** Exact quantities, by customer, bucket and group; nothing where nothing was used. */
   async read(question: UsageQuestion): Promise<UsageRow[]> {
-    const basis = await this.basisOf(question.meter);
-    const isAlone = basis.kind === 'rollups' && mayBeWhole(question);
-    const whole = isAlone ? await this.askRollupsAlone(question) : null;
-    const rows = whole ?? (await this.ask(question, basis));
-    const isDoubtful = whole === null && basis.kind === 'rollups';
-    return isDoubtful && (await this.failingOf([question.meter.number])).size > 0
-      ? await this.ask(question, { kind: 'events' })
-      : rows;
+    for (const basis of await this.basesOf(question)) {
+      const rows = await this.askStated(question, basis);
+      if (rows !== null) {
+        return rows;
+      }
+    }
+    return await this.ask(question, { kind: 'events' });
   }
 
   /**
@@ -83,29 +83,24 @@ export class UsageStore {
    * transaction, as of its snapshot; else each answer is exact at a moment of its own.
    */
   async readAll(questions: readonly UsageQuestion[]): Promise<UsageRow[][]> {
-    const rolledUp = await this.rolledUpOf(questions.map(({ meter }) => meter.number));
-    const asked = questions.map((question): Asked => {
-      const basis = basisFor(rolledUp.has(question.meter.number));
-      const isAlone = basis.kind === 'rollups' && mayBeWhole(question);
-      return { question, basis: isAlone ? { kind: 'rollups_alone' } : basis };
+    await this.learnRolledUp(questions.map(({ meter }) => meter.number));
+    const answers: UsageRow[][] = questions.map(() => []);
+    let open = questions.map((question, place) => {
+      const bases: readonly UsageBasis[] = [...this.knownBasesOf(question), { kind: 'events' }];
+      return { question, place, bases };
     });
-    const answers = await this.askTogether(asked);
-    const lacking = questions.filter((_, place) => answers[place] === null);
-    const rest = await this.askTogether(
-      lacking.map((question) => ({ question, basis: { kind: 'rollups' } })),
-    );
-    const numbers = asked.flatMap(({ question, basis }, place) =>
-      basis.kind === 'rollups' || answers[place] === null ? [question.meter.number] : [],
-    );
-    const failing = await this.failingOf(numbers);
-    return await Promise.all(
-      asked.map(async ({ question, basis }, place) => {
-        const isDoubtful = basis.kind === 'rollups' || answers[place] === null;
-        return isDoubtful && failing.has(question.meter.number)
-          ? await this.ask(question, { kind: 'events' })
-          : (answers[place] ?? rest[lacking.indexOf(question)] ?? []);
-      }),
-    );
+    while (open.length > 0) {
+      const found = await this.askTogether(
+        open.map(({ question, bases: [basis = { kind: 'events' }] }) => ({ question, basis })),
+      );
+      open.forEach(({ place }, index) => {
+        answers[place] = found[index] ?? [];
+      });
+      open = open
+        .filter((_, index) => found[index] === null)
+        .map((one) => ({ ...one, bases: one.bases.slice(1) }));
+    }
+    return answers;
   }
 
   /**
@@ -117,9 +112,8 @@ export class UsageStore {
     take: (rows: readonly UsageRow[]) => Promise<void>,
   ): Promise<void> {
     const parameters = new Parameters();
-    const isFailing = (await this.failingOf([question.meter.number])).size > 0;
-    const basis: UsageBasis = isFailing ? { kind: 'events' } : await this.basisOf(question.meter);
-    const sql = usageStatement(question, basis, parameters);
+    const isLacking = await this.isLacking(question.meter);
+    const sql = usageStatement(question, { kind: isLacking ? 'events' : 'rollups' }, parameters);
     await this.database.readByCursor<Row>(
       `${sql}\nORDER BY ${BY_BUCKET}`,
       parameters.values,
@@ -167,14 +161,31 @@ export class UsageStore {
     return rows.map((row) => fromRow(question.meter, row));
   }
 
-  private async basisOf({ number }: Meter): Promise<UsageBasis> {
-    return basisFor((await this.rolledUpOf([number])).has(number));
+  /** What an answer may be made of without all of its events, the cheapest first; none of it may suffice. */
+  private async basesOf(question: UsageQuestion): Promise<readonly UsageBasis[]> {
+    await this.learnRolledUp([question.meter.number]);
+    return this.knownBasesOf(question);
   }
 
-  /** Null when rollups alone do not have all of it: something is not folded yet, or an hour is cut. */
-  private async askRollupsAlone(question: UsageQuestion): Promise<UsageRow[] | null> {
+  private knownBasesOf(question: UsageQuestion): readonly UsageBasis[] {
+    if (!this.rolledUp.has(question.meter.number)) {
+      return [];
+    }
+    return mayBeWhole(question)
+      ? [{ kind: 'rollups_alone' }, { kind: 'rollups' }]
+      : [{ kind: 'rollups' }];
+  }
+
+  /** Null when what it is made of does not have all of it: that is asked in the same statement. */
+  private async askStated(question: UsageQuestion, basis: UsageBasis): Promise<UsageRow[] | null> {
     const parameters = new Parameters();
-    const sql = usageStatement(question, { kind: 'rollups_alone' }, parameters);
+    const answer = usageStatement(question, basis, parameters);
+    const sql =
+      basis.kind === 'rollups_alone'
+        ? answer
+        : `SELECT state.is_partial, answer.*
+           FROM (SELECT ${lacking(question.meter, parameters)} AS is_partial) AS state
+           LEFT JOIN (${answer}) AS answer ON true`;
     const rows = await this.database.query<StatedRow>(
       `${sql}\nORDER BY ${BY_CUSTOMER}`,
       parameters.values,
@@ -182,17 +193,24 @@ export class UsageStore {
     return wholeRows(question.meter, rows);
   }
 
-  /** All in one statement; null where rollups alone were asked for, and do not have all of it. */
+  /** All in one statement; null where what it is made of does not have all of it. */
   private async askTogether(asked: readonly Asked[]): Promise<(UsageRow[] | null)[]> {
-    if (asked.length === 0) {
-      return [];
-    }
     const parameters = new Parameters();
     const statements = asked.map(({ question, basis }, place) => {
-      const isPartial = basis.kind === 'rollups_alone' ? 'is_partial' : 'false AS is_partial';
-      return `SELECT ${place} AS place, ${isPartial}, customer_id, subject, bucket, groups,
+      const answer = usageStatement(question, basis, parameters);
+      const isPartial = {
+        rollups_alone: 'answer.is_partial',
+        rollups: 'state.is_partial',
+        events: 'false',
+        cut_off: 'false',
+      }[basis.kind];
+      const state =
+        basis.kind === 'rollups'
+          ? `(SELECT ${lacking(question.meter, parameters)} AS is_partial) AS state LEFT JOIN `
+          : '';
+      return `SELECT ${place} AS place, ${isPartial} AS is_partial, customer_id, subject, bucket, groups,
           divisor::numeric AS divisor, value::numeric AS value
-        FROM (${usageStatement(question, basis, parameters)}) AS answer_${place}`;
+        FROM ${state}(${answer}) AS answer${state === '' ? '' : ' ON true'}`;
     });
     const rows = await this.database.query<NumberedRow>(
       `${statements.join('\nUNION ALL\n')}\nORDER BY place, ${BY_CUSTOMER}`,
@@ -206,23 +224,21 @@ export class UsageStore {
     );
   }
 
-  /**
-   * Those of the meters of whose figures something lacks that is not pending: their answers are read from
-   * events. Asked after rollups were, and never kept: a meter that began to fail since is found so, too.
-   */
-  private async failingOf(meters: readonly number[]): Promise<ReadonlySet<number>> {
-    const rows =
-      meters.length === 0
-        ? []
-        : await this.database.query<{ meter: number }>(
-            'SELECT meter FROM usage_failing_meters WHERE meter = ANY ($1)',
-            [meters],
-          );
-    return new Set(rows.map(({ meter }) => meter));
+  /** Whether the meter's figures cannot be used; in a transaction, as of its snapshot. */
+  private async isLacking(meter: Meter): Promise<boolean> {
+    const parameters = new Parameters();
+    const rows = await this.database.query<{ is_lacking: boolean }>(
+      `SELECT ${lacking(meter, parameters)} AS is_lacking`,
+      parameters.values,
+    );
+    return rows[0]?.is_lacking !== false;
   }
 
-  /** Those of the meters whose whole history is in the rollups. Once it is, it stays there. */
-  private async rolledUpOf(meters: readonly number[]): Promise<ReadonlySet<number>> {
+  /**
+   * Finds out of which meters the whole history is in the rollups. Once it is, it stays there; but a
+   * snapshot may be older than that, so each answer from rollups looks once more.
+   */
+  private async learnRolledUp(meters: readonly number[]): Promise<void> {
     const unknown = meters.filter((meter) => !this.rolledUp.has(meter));
     if (unknown.length > 0) {
       const rows = await this.database.query<{ meter: number }>(
@@ -233,12 +249,7 @@ export class UsageStore {
         this.rolledUp.add(meter);
       }
     }
-    return this.rolledUp;
   }
-}
-
-function basisFor(isRolledUp: boolean): UsageBasis {
-  return { kind: isRolledUp ? 'rollups' : 'events' };
 }
 
 /** Null when they lack something. */

@@ -3,6 +3,7 @@
  * made as far as the question tells, and in it as far as only its snapshot does.
  */
 import { HOUR_MS } from './buckets.sql.js';
+import { lacking } from './lacking.sql.js';
 import { type Parameters } from './meter-sql.js';
 import { type UsageQuestion } from './usage.sql.js';
 
@@ -24,18 +25,18 @@ export function mayBeWhole(question: UsageQuestion): boolean {
 }
 
 /**
- * CTE: whether rollups of whole hours lack something. Partial index, and primary key. Needs the CTEs
+ * CTE: whether rollups of whole hours lack something. Partial index, and primary keys. Needs the CTEs
  * `span` and `cut`.
  */
 export function stateOf(question: UsageQuestion, parameters: Parameters): string {
   const { meter, buckets, now } = question;
-  const number = parameters.add(meter.number);
   const end = buckets.at(-1)?.end ?? now;
+  const isOpen = meter.aggregation.kind === 'time_weighted_sum' && end > now;
   return `state AS MATERIALIZED (
       SELECT EXISTS (SELECT FROM ingest_batches WHERE fold IS NULL)
         OR EXISTS (SELECT FROM cut)
-        OR EXISTS (SELECT FROM usage_failing_meters WHERE meter = ${number})
-        ${meter.aggregation.kind === 'time_weighted_sum' && end > now ? setLater(now, number, parameters) : ''}
+        OR ${lacking(meter, parameters)}
+        ${isOpen ? setLater(now, parameters.add(meter.number), parameters) : ''}
         AS is_partial
     )`;
 }

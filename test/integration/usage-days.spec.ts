@@ -134,12 +134,16 @@ describe('days that are summed up', () => {
       : metering.corrections.replace(identity, () => next, NOTE));
   };
 
-  /** Folds what came after some batches that another replica is folding. */
-  const foldAround = async (): Promise<void> => {
+  /** Folds what comes in the steps, and what came beside some batches that another replica is folding. */
+  const foldAround = async (
+    which = 'id % 2 = 0',
+    steps = async (): Promise<void> => {},
+  ): Promise<void> => {
     const other = metering.db.database.dataSource.createQueryRunner();
     await other.startTransaction();
-    await other.query('SELECT FROM ingest_batches WHERE fold IS NULL AND id % 2 = 0 FOR UPDATE');
+    await other.query(`SELECT FROM ingest_batches WHERE fold IS NULL AND ${which} FOR UPDATE`);
     try {
+      await steps();
       await metering.fold.foldOnce();
     } finally {
       await other.rollbackTransaction();
@@ -255,6 +259,22 @@ describe('days that are summed up', () => {
     expect(await read()).toEqual(['2', '1']);
     await sumDays(100);
     expect(await read()).toEqual(['2', '1']);
+  });
+
+  it('take away what a correction took that was folded before its event', async () => {
+    const event = { subject: 'moved', at: FIRST + 3 * DAY_MS, v: 1, region: undefined };
+    await send(['alone', 'one'].map((subject) => ({ ...event, subject })));
+    await fold();
+    await send([event]);
+    await foldAround('true', async () => {
+      await correct(all.length - 1);
+    });
+    await sumDays(100);
+    for (const by of ['subject', 'customer', 'total'] as const) {
+      for (const meter of meters) {
+        await readsExactly(questionOf(meter, DAYS, by));
+      }
+    }
   });
 
   it('are those that ended an hour ago, each once by several at a time', async () => {

@@ -7,6 +7,7 @@ import { type Interval } from '../../src/kernel/interval.js';
 import { type Aggregation, type Meter } from '../../src/meters/meter.js';
 import { factory } from '../support/factory.js';
 import { BatchesStore, METERS_LOCK } from '../../src/usage/batches.store.js';
+import { ChecksStore } from '../../src/usage/upkeep/checks.store.js';
 import { UsageStore } from '../../src/usage/usage.store.js';
 import { type Metering, startMetering } from '../support/metering.js';
 
@@ -327,6 +328,54 @@ describe('upkeep of usage', () => {
     expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
   });
 
+  it('finds a day that is not what its hours come to, and has it summed up anew', async () => {
+    metering.clock.set('2026-11-10T02:00:00Z');
+    while ((await metering.days.sumOnce()) > 0) {
+      // Until all are summed up.
+    }
+    expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
+    await run(
+      `UPDATE usage_days SET value = value + 1, value_sum = value_sum + 1 WHERE subject = 's1'`,
+    );
+    await run(`DELETE FROM usage_days WHERE subject = 's2'`);
+    const found = await metering.checks.checkNow(true);
+    // Levels are not summed up.
+    expect(found.differenceCount).toBe(2 * (meters.length - 1));
+    expect(found.differences).toContainEqual({
+      ...{ meter: meters[0]?.key, subject: 's1', hour: '2026-11-09T00:00:00.000000Z', groups: [] },
+      kept: { event_count: '4', value_sum: '23', hours: '24' },
+      counted: { event_count: '4', value_sum: '22', hours: '24' },
+    });
+    expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
+    metering.clock.advance(300_000);
+    while ((await metering.days.sumOnce()) > 0) {
+      // Until all are summed up.
+    }
+    const rows = await metering.db.database.query('SELECT FROM usage_days');
+    expect(rows).toHaveLength(2 * (meters.length - 1));
+    expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
+  });
+
+  it('looks at all parts of large tables, and at hours that only a correction has', async () => {
+    const store = new ChecksStore(metering.db.database);
+    await run(`INSERT INTO usage_rollups (subject, meter, hour, groups, event_count, value_sum)
+      SELECT 's' || n / 10000, 1, '2020-01-01T00:00:00Z'::timestamptz + n % 10000 * interval '1 hour', '{}', 1, 1
+      FROM generate_series(10000, 79999) AS n ORDER BY n`);
+    await run('ANALYZE usage_rollups');
+    await metering.send([
+      factory.event({ source: 'moved', id: 'm', subject: 's1', time: '2026-11-09T08:10:00Z' }),
+    ]);
+    await metering.corrections.replace(
+      { source: 'moved', id: 'm' },
+      ({ event }) => ({ ...event, subject: 'only corrected' }),
+      { reason: 'a test', by: 'k' },
+    );
+    const subjects = new Set((await store.sample(500)).map(({ subject }) => subject));
+    expect([...subjects]).toEqual(
+      expect.arrayContaining(['s1', 's2', 's3', 's4', 's5', 's6', 's7', 'only corrected']),
+    );
+  });
+
   it('finds a sum of which no event is left', async () => {
     await run(`INSERT INTO usage_rollups (subject, meter, hour, groups, event_count, value_sum)
       SELECT 's2', number, '2026-11-09T05:00:00Z', '{}', 0, 7 FROM meters WHERE aggregation = 'sum'`);
@@ -382,6 +431,36 @@ describe('upkeep of usage', () => {
     await ask();
     await drain();
     await ask();
+  });
+
+  it('leaves what was counted of events that were dropped', async () => {
+    const [sum] = meters as [Meter];
+    metering.clock.set('2026-12-20T00:00:00Z');
+    await metering.send(
+      ['18', '19'].map((day) =>
+        factory.event({ subject: 's1', time: `2026-12-${day}T00:00:00Z`, data: { v: 7 } }),
+      ),
+    );
+    await drain();
+    const end = metering.clock.now();
+    const window = { start: new Date('2026-11-01T00:00:00Z'), end };
+    await run('DROP TABLE usage_events_2026_11');
+    expect(await metering.checks.checkNow(true)).toMatchObject({ differenceCount: 0 });
+    const request = { meter: sum.key, window, subjects: null };
+    await expect(metering.rebuilds.request(request, 'k')).rejects.toMatchObject({
+      code: 'events_dropped',
+    });
+    await run("UPDATE usage_rollups SET value_sum = 5000 WHERE hour > '2026-12-01'");
+    const start = new Date('2026-12-02T00:00:00Z');
+    await metering.rebuilds.request({ ...request, window: { start, end } }, 'k');
+    while ((await metering.rebuilds.stepOnce()) > 0) {
+      // Until it is done.
+    }
+    const rows = await metering.db.database.query(
+      'SELECT sum(value_sum)::text AS sum FROM usage_rollups WHERE meter = $1',
+      [sum.number],
+    );
+    expect(rows).toEqual([{ sum: '58' }]);
   });
 
   it('refuses a rebuild while the history of a new meter is brought in', async () => {

@@ -216,6 +216,16 @@ describe('usage', () => {
     all.push(...counted);
   };
 
+  /** What is sent again counts nothing more, though it is stamped with another time then. */
+  const sendAgain = async (picks: readonly number[]): Promise<void> => {
+    const known = picks.flatMap((pick) => all[pick % Math.max(1, all.length)] ?? []);
+    const bodies = known.flatMap(({ id, body }) =>
+      body === null ? [] : factory.event({ ...body, id, source: SOURCE, time: NOW.toISOString() }),
+    );
+    const receipts = await metering.send(bodies);
+    expect(receipts.every(({ status }) => status === 'duplicate')).toBe(true);
+  };
+
   const voidEvent = async (event: Counted): Promise<void> => {
     await metering.corrections.void({ source: SOURCE, id: event.id }, NOTE);
     event.body = null;
@@ -333,6 +343,7 @@ describe('usage', () => {
         fc.array(fc.nat(), { minLength: 8, maxLength: 8 }),
         async (events, [picks, bodies], step, cuts, chosen) => {
           await send(events);
+          await sendAgain(chosen);
           if (step === 'fold') {
             await metering.fold.foldOnce();
           }

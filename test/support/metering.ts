@@ -99,6 +99,15 @@ export async function startMetering(
     clock,
   );
   const folding = meterFolding(database, clock);
+  const rebuilds = new RebuildsService(
+    new RebuildsStore(database),
+    batches,
+    rollups,
+    metersReader,
+    eventsReader,
+    database,
+    clock,
+  );
   return {
     db,
     clock,
@@ -121,19 +130,12 @@ export async function startMetering(
       clock,
       config,
     ),
-    rebuilds: new RebuildsService(
-      new RebuildsStore(database),
-      batches,
-      rollups,
-      metersReader,
-      database,
-      clock,
-    ),
+    rebuilds,
     archiving: new ArchivingService(batches, rollups, metersReader, meters, database, clock),
     checks: new ChecksService(
       new ChecksStore(database),
       batches,
-      rollups,
+      rebuilds,
       metersReader,
       webhooks,
       database,

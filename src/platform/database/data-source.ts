@@ -11,7 +11,7 @@ export const DATABASE_URL = Symbol('DATABASE_URL');
 /** For everything but ingest, which has a pool of its own. */
 const POOL_SIZE = 20;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** A statement longer than this is a fault; rebuilds and exports raise it for themselves. */
+/** A statement longer than this is a fault; whoever has more to read than that reads it in pieces. */
 const STATEMENT_TIMEOUT_MS = 60_000;
 /** The client's own: a connection that went silent answers no statement timeout of the server's. */
 const QUERY_TIMEOUT_MS = 65_000;

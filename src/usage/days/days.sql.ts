@@ -54,6 +54,16 @@ export interface DayColumns {
   readonly ofDay: string;
 }
 
+/** A select: what a meter's hours of a day come to, in DAY_COLUMNS; `day` is a parameter. No levels. */
+export function figuresOfDay(meter: Meter, day: string, parameters: Parameters): string {
+  const hours = `FROM ${tableOf(meter)} WHERE meter = ${parameters.add(meter.number)}
+      AND hour >= ${day}::timestamptz AND hour < ${endOf(`${day}::timestamptz`)}`;
+  return `SELECT ${DAY_COLUMNS} FROM (${figuresOf(meter, hours, parameters)}) AS summed`;
+}
+
+/** What a day has of whatever but levels. */
+export const DAY_COLUMNS = 'subject, groups, event_count, value_sum, value, last_time';
+
 interface DayOptions {
   readonly whose: Whose;
   readonly isDirty: boolean;
@@ -173,8 +183,10 @@ function figuresOf({ aggregation }: Meter, hours: string, parameters: Parameters
   const merged = (value: string, time: string): string => `SELECT subject, groups,
       sum(event_count) AS event_count, 0 AS value_sum, ${value} AS value, ${time} AS last_time
     ${hours} AND value IS NOT NULL GROUP BY subject, groups`;
-  const standing = `SELECT subject, groups, value, sum(event_count) AS weight
-    ${hours} GROUP BY subject, groups, value HAVING sum(event_count) > 0`;
+  // A correction may be folded before its event. Then nothing stands, or less than nothing: a row without
+  // a value keeps whoever adds the event, which is pending, from taking it for all that there is.
+  const standing = `SELECT subject, groups, value, greatest(sum(event_count), 0) AS weight
+    ${hours} GROUP BY subject, groups, value HAVING sum(event_count) <> 0`;
   const numbers = `SELECT subject, groups, value::numeric AS value, weight FROM (${standing}) AS kept`;
   switch (aggregation.kind) {
     case 'count':
@@ -189,14 +201,15 @@ function figuresOf({ aggregation }: Meter, hours: string, parameters: Parameters
     case 'latest':
       return merged('(array_agg(value ORDER BY last_time DESC, value DESC))[1]', 'max(last_time)');
     case 'unique_count':
-      return `SELECT subject, groups, sum(weight) AS event_count, 0 AS value_sum, count(*) AS value,
-          NULL::timestamptz AS last_time
+      return `SELECT subject, groups, sum(weight) AS event_count, 0 AS value_sum,
+          nullif(count(*) FILTER (WHERE weight > 0), 0) AS value, NULL::timestamptz AS last_time
         FROM (${standing}) AS standing GROUP BY subject, groups`;
     case 'percentile':
-      return `SELECT subject, groups, max(total) AS event_count, 0 AS value_sum, min(value) AS value,
+      return `SELECT subject, groups, max(total) AS event_count, 0 AS value_sum,
+          min(value) FILTER (WHERE weight > 0
+            AND up_to * 100 >= total * ${parameters.add(aggregation.percentile)}::numeric) AS value,
           NULL::timestamptz AS last_time
         FROM (${rankedValues(['subject', 'groups'], numbers)}) AS ranked
-        WHERE up_to * 100 >= total * ${parameters.add(aggregation.percentile)}::numeric
         GROUP BY subject, groups`;
     case 'time_weighted_sum':
       throw new Error(`A ${aggregation.kind} is no figure but levels`);

@@ -40,7 +40,10 @@ export class ArchivingService {
       }
       const now = this.clock.now();
       const meter = await this.meters.archive(found.id, now);
-      await this.rollups.rebuild(meter, wholeHours({ start: now, end: FOREVER }), null);
+      const hour = wholeHours({ start: now, end: new Date(now.getTime() + 1) });
+      // By itself: it may have very many events, and hours that are to come have few.
+      await this.rollups.rebuild(meter, hour, null);
+      await this.rollups.rebuild(meter, { start: hour.end, end: FOREVER }, null);
       return meter;
     });
   }

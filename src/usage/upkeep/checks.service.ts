@@ -12,26 +12,29 @@ import { Database } from '../../platform/database/database.js';
 import { type Page } from '../../platform/http/page.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
 import { BatchesStore } from '../batches.store.js';
-import { RollupStore } from '../rollup.store.js';
 import { ChecksStore, type SubjectHour } from './checks.store.js';
-import { wholeHours } from './rebuild.js';
+import { RebuildsService } from './rebuilds.service.js';
 import {
   type Difference,
   hoursOf,
   MAX_DIFFERENCES,
   nightOf,
   type UsageCheck,
+  withinBounds,
 } from './usage-check.js';
 
-/** Of rollups, distinct values and events each: some seconds of reading. */
+/** Of rollups, distinct values, events and corrections each: some seconds of reading. */
 const SAMPLE = 500;
+
+/** Of each meter. A day that is summed up took two seconds at most. */
+const SAMPLED_DAYS = 2;
 
 @Injectable()
 export class ChecksService {
   constructor(
     private readonly store: ChecksStore,
     private readonly batches: BatchesStore,
-    private readonly rollups: RollupStore,
+    private readonly rebuilds: RebuildsService,
     private readonly meters: MetersReader,
     private readonly webhooks: WebhooksService,
     private readonly database: Database,
@@ -67,7 +70,7 @@ export class ChecksService {
   }
 
   private async check(night: string | null, isRepairing: boolean): Promise<UsageCheck> {
-    const hours = await this.store.sample(SAMPLE);
+    const hours = await this.hours();
     const meters = await this.comparable();
     const differences: Difference[] = [];
     for (const meter of meters) {
@@ -75,9 +78,13 @@ export class ChecksService {
       for (const difference of await this.compare(meter, hours)) {
         differences.push(difference);
       }
+      for (const day of await this.store.sampleDays(meter, SAMPLED_DAYS)) {
+        differences.push(...(await this.store.compareDay(meter, day)).slice(0, MAX_DIFFERENCES));
+      }
     }
     if (isRepairing && differences.length > 0) {
-      await this.repair(differences);
+      // Last of all: nobody folds until this has committed.
+      await this.rebuilds.remake(hoursOf(differences));
     }
     const check: UsageCheck = {
       id: newId('chk'),
@@ -94,6 +101,14 @@ export class ChecksService {
       await this.tell(check);
     }
     return check;
+  }
+
+  /** Of hours whose events were dropped it is not known any more what should be there. */
+  private async hours(): Promise<readonly SubjectHour[]> {
+    const since = await this.rebuilds.possibleSince();
+    const sampled = await this.store.sample(SAMPLE);
+    const kept = sampled.filter(({ hour }) => since === null || new Date(hour) >= since);
+    return await withinBounds(kept, async (...asked) => await this.store.countEvents(...asked));
   }
 
   /** Of a new meter's history it is not known yet what should be there. */
@@ -116,21 +131,6 @@ export class ChecksService {
     }
     const now = await this.meters.get(meter.id);
     return now.archivedAt === null ? found : await this.store.compare(now, hours);
-  }
-
-  /** Last of all that a check does: nobody folds until it has committed. */
-  private async repair(differences: readonly Difference[]): Promise<void> {
-    await this.batches.holdMeters('exclusive');
-    for (const { meter, hour, subjects } of hoursOf(differences)) {
-      const start = new Date(hour);
-      const end = new Date(start.getTime() + 1);
-      // Behind the lock: the meter may have ended while this waited for it.
-      await this.rollups.rebuild(
-        await this.meters.get(meter),
-        wholeHours({ start, end }),
-        subjects,
-      );
-    }
   }
 
   private async tell(check: UsageCheck): Promise<void> {

@@ -3,8 +3,16 @@ import { Injectable } from '@nestjs/common';
 import { type Meter } from '../../meters/meter.js';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
+import { DAY_COLUMNS, figuresOfDay } from '../days/days.sql.js';
 import { Parameters } from '../meter-sql.js';
-import { foldedRowsIn, storageOf, summarize, summarizeValues } from '../rollup.sql.js';
+import {
+  foldedRowsIn,
+  HOUR,
+  SIGNED_EVENTS,
+  storageOf,
+  summarize,
+  summarizeValues,
+} from '../rollup.sql.js';
 import { type Difference, type Figures, MAX_DIFFERENCES, type UsageCheck } from './usage-check.js';
 
 /** One subject's hour. */
@@ -37,6 +45,9 @@ const COLUMNS = `id, night::text AS night, checked_at, meter_count, hour_count, 
   differences, is_repaired`;
 const TIME = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
 
+/** What hours have besides. */
+const NOT_OF_DAYS = 'NULL::timestamptz AS first_time, NULL::numeric AS level_sum';
+
 @Injectable()
 export class ChecksStore {
   constructor(private readonly database: Database) {}
@@ -52,20 +63,37 @@ export class ChecksStore {
   }
 
   /**
-   * Hours at random: of what is kept, and of events, so that hours of which nothing is kept are found,
-   * too. Reads pages at random, as few as hold that many rows.
+   * Hours at random, in no order: of what is kept, and of events and corrections, so that hours of which
+   * nothing is kept are found, too. Reads `count` pages of each table at random.
    */
   async sample(count: number): Promise<SubjectHour[]> {
     return await this.database.query<SubjectHour>(
-      `SELECT DISTINCT subject, to_char(hour AT TIME ZONE 'UTC', ${TIME}) AS hour FROM (
-         (${sampleOf('usage_rollups', 'hour')})
-         UNION ALL
-         (${sampleOf('usage_distinct_values', 'hour')})
-         UNION ALL
-         (${sampleOf('usage_events', `date_bin('1 hour', time, '2000-01-01T00:00:00Z')`)})
-       ) AS sampled`,
+      `SELECT subject, to_char(hour AT TIME ZONE 'UTC', ${TIME}) AS hour FROM (
+         SELECT DISTINCT subject, hour FROM (
+           (${sampleOf('usage_rollups', 'hour')})
+           UNION ALL
+           (${sampleOf('usage_distinct_values', 'hour')})
+           UNION ALL
+           (${sampleOf('usage_events', HOUR)})
+           UNION ALL
+           (${sampleOf('usage_corrections', HOUR)})
+         ) AS sampled
+       ) AS hours ORDER BY random()`,
       [count],
     );
+  }
+
+  /** How many events an hour has, of whatever type; of more than `most` it answers one more. Index on subject and time. */
+  async countEvents({ subject, hour }: SubjectHour, most: number): Promise<number> {
+    const rows = await this.database.query<{ count: string }>(
+      `SELECT count(*) FROM (
+         SELECT FROM ${SIGNED_EVENTS} AS events
+         WHERE events.subject = $1 AND events.time >= $2::timestamptz
+           AND events.time < $2::timestamptz + interval '1 hour'
+         LIMIT $3 + 1) AS counted`,
+      [subject, hour, most],
+    );
+    return Number(rows[0]?.count ?? 0);
   }
 
   /** What differs, of those hours, between what a meter keeps and what its folded events come to. One snapshot. */
@@ -73,6 +101,42 @@ export class ChecksStore {
     const parameters = new Parameters();
     const rows = await this.database.query<DifferenceRow>(
       compareStatement(meter, hours, parameters),
+      parameters.values,
+    );
+    return rows.map((row) => ({ meter: meter.key, ...row }));
+  }
+
+  /** Days of a meter that are summed up, at random; of levels none. Primary key. */
+  async sampleDays(meter: Meter, count: number): Promise<Date[]> {
+    if (storageOf(meter.aggregation) === 'levels') {
+      return [];
+    }
+    const rows = await this.database.query<{ day: Date }>(
+      `SELECT day FROM usage_summed_days WHERE meter = $1 AND is_summed ORDER BY random() LIMIT $2`,
+      [meter.number, count],
+    );
+    return rows.map(({ day }) => day);
+  }
+
+  /** What differs between what a day is summed up to and what its hours come to, if it still is. One snapshot. */
+  async compareDay(meter: Meter, day: Date): Promise<Difference[]> {
+    const parameters = new Parameters();
+    const at = parameters.add(day);
+    const number = parameters.add(meter.number);
+    const rows = await this.database.query<DifferenceRow>(
+      `WITH summary AS (
+         SELECT summed.*, ${NOT_OF_DAYS} FROM (${figuresOfDay(meter, at, parameters)}) AS summed
+       ), kept AS (
+         SELECT ${DAY_COLUMNS}, ${NOT_OF_DAYS} FROM usage_days
+         WHERE meter = ${number} AND day = ${at}::timestamptz
+       )
+       SELECT subject, to_char(${at}::timestamptz AT TIME ZONE 'UTC', ${TIME}) AS hour, groups,
+         ${figures('kept', false)} || '{"hours": "24"}' AS kept,
+         ${figures('summary', false)} || '{"hours": "24"}' AS counted
+       FROM kept FULL JOIN summary USING (subject, groups)
+       WHERE ${figures('kept', false)} IS DISTINCT FROM ${figures('summary', false)}
+         AND EXISTS (SELECT FROM usage_summed_days
+           WHERE meter = ${number} AND day = ${at}::timestamptz AND is_summed)`,
       parameters.values,
     );
     return rows.map((row) => ({ meter: meter.key, ...row }));
@@ -109,14 +173,18 @@ export class ChecksStore {
   }
 }
 
-/** Some rows of a table: pages at random, more of them the fewer rows the table has. */
+/**
+ * Some rows of a table, called `events`: of as many pages at random. Of these all rows are looked at, since
+ * the first of them would ever be those that are at the table's beginning.
+ */
 function sampleOf(table: string, hour: string): string {
-  return `SELECT subject, ${hour} AS hour FROM ${table}
+  return `SELECT subject, ${hour} AS hour FROM ${table} AS events
     TABLESAMPLE SYSTEM ((
-      SELECT least(100, greatest(0.001, 400.0 * $1::integer / greatest(1, sum(reltuples))))::real
+      SELECT least(100, 100.0 * $1::integer * current_setting('block_size')::integer
+        / greatest(1, sum(pg_relation_size(oid))))::real
       FROM pg_class WHERE oid = '${table}'::regclass
         OR oid IN (SELECT relid FROM pg_partition_tree('${table}') WHERE isleaf)
-    )) LIMIT $1`;
+    )) ORDER BY random() LIMIT $1`;
 }
 
 function compareStatement(

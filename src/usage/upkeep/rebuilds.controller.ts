@@ -25,7 +25,8 @@ export class RebuildsController {
   @Post()
   @RequireScope('configure')
   @ApiConflictResponse({
-    description: 'The history of the meter is still being brought in (`history_incomplete`).',
+    description:
+      'The history of the meter is still being brought in (`history_incomplete`), or events of that time may have been dropped (`events_dropped`).',
   })
   async createRebuild(
     @Param('id') meter: string,

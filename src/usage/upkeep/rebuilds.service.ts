@@ -3,6 +3,7 @@
  * folded. Reads are exact at every moment: a step is one transaction, and nobody folds meanwhile.
  */
 import { Injectable } from '@nestjs/common';
+import { EventsReader } from '../../events/events.reader.js';
 import { Clock } from '../../kernel/clock.js';
 import { conflict, invalidField, notFound } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
@@ -22,6 +23,7 @@ import {
   wholeHours,
 } from './rebuild.js';
 import { RebuildsStore } from './rebuilds.store.js';
+import { type DifferentHour } from './usage-check.js';
 
 const FIRST_STEP_HOURS = 1;
 const YEAR_MS = 31_557_600_000;
@@ -41,6 +43,7 @@ export class RebuildsService {
     private readonly batches: BatchesStore,
     private readonly rollups: RollupStore,
     private readonly meters: MetersReader,
+    private readonly events: EventsReader,
     private readonly database: Database,
     private readonly clock: Clock,
   ) {}
@@ -48,7 +51,8 @@ export class RebuildsService {
   /**
    * Asks for a rebuild of the hours that the window touches; a worker does it.
    *
-   * @throws DomainError not_found; invalid; conflict `history_incomplete` while the meter is new
+   * @throws DomainError not_found; invalid; conflict `history_incomplete` while the meter is new, and
+   *   `events_dropped` when what it was counted from may be gone
    */
   async request({ meter, window, subjects }: RebuildRequest, by: string): Promise<Rebuild> {
     const { id: meterId, number } = await this.meters.get(meter);
@@ -64,6 +68,11 @@ export class RebuildsService {
       throw conflict('history_incomplete', detail);
     }
     const hours = wholeHours(window);
+    const keptSince = await this.events.keptSince();
+    if (keptSince !== null && hours.start < keptSince) {
+      const detail = `Events were dropped, so that usage before ${keptSince.toISOString()} cannot be counted anew; what is counted of it stays.`;
+      throw conflict('events_dropped', detail);
+    }
     const rebuild: Rebuild = {
       id: newId('reb'),
       meterId,
@@ -79,6 +88,23 @@ export class RebuildsService {
     };
     await this.store.insert(rebuild);
     return rebuild;
+  }
+
+  /** From when on hours can be made anew from their events; null: all can. */
+  async possibleSince(): Promise<Date | null> {
+    return await this.events.keptSince();
+  }
+
+  /** Makes some hours anew at once. Nobody folds until the transaction ends. */
+  async remake(hours: readonly DifferentHour[]): Promise<void> {
+    this.database.assertTransaction();
+    await this.batches.holdMeters('exclusive');
+    for (const { meter, hour, subjects } of hours) {
+      const start = new Date(hour);
+      const window = wholeHours({ start, end: new Date(start.getTime() + 1) });
+      // Behind the lock: the meter may have ended while this waited for it.
+      await this.rollups.rebuild(await this.meters.get(meter), window, subjects);
+    }
   }
 
   /** One rebuild of a meter; throws not_found. */

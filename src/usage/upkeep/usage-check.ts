@@ -34,6 +34,39 @@ export function hoursOf(differences: readonly Difference[]): DifferentHour[] {
   return [...hours.values()].map((found) => ({ ...found, subjects: [...found.subjects] }));
 }
 
+/** Of all hours of a check together, for each meter: a statement reads these in some ten seconds, and a minute ends it. */
+export const MAX_EVENTS = 1_000_000;
+/** Then it is time to end: some are found too large since little is left, others would be in any check. */
+const MAX_PASSED_OVER = 20;
+
+/**
+ * As many of the hours as have no more than MAX_EVENTS together, taken in their order; those that would
+ * be too many are passed over.
+ *
+ * @param countEvents of an hour; any number above `most` if it has more
+ */
+export async function withinBounds<Hour>(
+  hours: readonly Hour[],
+  countEvents: (hour: Hour, most: number) => Promise<number>,
+): Promise<Hour[]> {
+  const taken: Hour[] = [];
+  let left = MAX_EVENTS;
+  let passedOver = 0;
+  for (const hour of hours) {
+    const events = await countEvents(hour, left);
+    if (events <= left) {
+      left -= events;
+      taken.push(hour);
+    } else {
+      passedOver += 1;
+    }
+    if (passedOver === MAX_PASSED_OVER) {
+      break;
+    }
+  }
+  return taken;
+}
+
 /** Decimals and times as text. */
 export type Figures = Readonly<Record<string, string | null>>;
 

@@ -1,0 +1,16 @@
+/* What keeps a meter's figures from being used, as SQL: pure. */
+import { type Meter } from '../meters/meter.js';
+import { type Parameters } from './meter-sql.js';
+
+/**
+ * Boolean: whether the meter's figures lack something that is not pending: of its history, or because it
+ * is failing; or are of the meter as it was not asked for, since it has ended meanwhile. Part of the very
+ * statement that reads figures, since asked before or after, it may have changed between. Primary keys.
+ */
+export function lacking({ number, archivedAt }: Meter, parameters: Parameters): string {
+  const meter = parameters.add(number);
+  return `(NOT EXISTS (SELECT FROM usage_backfills WHERE meter = ${meter} AND finished_at IS NOT NULL)
+        OR EXISTS (SELECT FROM usage_failing_meters WHERE meter = ${meter})
+        OR EXISTS (SELECT FROM meters WHERE number = ${meter}
+          AND archived_at IS DISTINCT FROM ${parameters.add(archivedAt)}::timestamptz))`;
+}
