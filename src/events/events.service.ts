@@ -130,12 +130,12 @@ export class EventsService {
       const receipts = await this.receive(read, this.clock.now());
       this.count(receipts, tally);
       for (const receipt of receipts) {
-        const isRefused = receipt.status === 'rejected' || receipt.status === 'conflict';
-        if (isRefused && refused.length < MAX_REFUSED_SHOWN) {
+        if (receipt.status === 'rejected' || receipt.status === 'conflict') {
           const position = read.positions[receipt.index] ?? 0;
           refused.push({ ...receipt, index: firstLine + position });
         }
       }
+      keepFirst(refused);
     };
     try {
       for await (const block of blocksOf(stream)) {
@@ -155,7 +155,7 @@ export class EventsService {
       await Promise.allSettled(underWay);
       this.logIngested(startedAt, tally);
     }
-    return { tally, receipts: refused.toSorted((left, right) => left.index - right.index) };
+    return { tally, receipts: refused };
   }
 
   /**
@@ -270,6 +270,11 @@ export class EventsService {
       });
     }
   }
+}
+
+/** Leaves those of the first lines, in order; later blocks may be stored before earlier ones. */
+function keepFirst(refused: Receipt[]): void {
+  refused.sort((left, right) => left.index - right.index).splice(MAX_REFUSED_SHOWN);
 }
 
 function throwFirst(faults: readonly unknown[]): void {

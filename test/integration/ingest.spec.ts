@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identityKey } from '../../src/events/event-key.js';
 import { IngestStore } from '../../src/events/ingest.store.js';
@@ -260,6 +261,24 @@ describe('ingest', () => {
     expect(await store.hasCommitted(batchId, [a, lost])).toBe(false);
     expect(await store.hasCommitted(batchId, [])).toBe(false);
     await store.onApplicationShutdown();
+  });
+
+  it('shows the first refused lines, though later ones were refused before them', async () => {
+    const line = (event: object): string => `${JSON.stringify(event)}\n`;
+    const usable = Array.from({ length: 3_000 }, (_, index) =>
+      factory.event({ source: 'first refused', id: `e${index}`, data: { pad: PAD } }),
+    );
+    const refused = Array.from({ length: 1_200 }, (_, index) => ({ id: `r${index}`, pad: PAD }));
+    const body = [{ id: 'first' }, ...usable, ...refused].map(line).join('');
+    const stream = Readable.from(body.match(/[^]{1,65536}/g) ?? []);
+    const { tally, receipts } = await metering.events.ingestLines(
+      stream.map((chunk: string) => Buffer.from(chunk)),
+    );
+    expect(tally).toMatchObject({ accepted: 3_000, rejected: 1_201 });
+    expect(receipts.map(({ index }) => index)).toEqual([
+      0,
+      ...Array.from({ length: 999 }, (_, index) => 3_001 + index),
+    ]);
   });
 
   it('tells of a block of lines that was not stored, though the next one comes long after it', async () => {
