@@ -9,10 +9,12 @@ import { REPAIR_STATES, type RepairState } from './put-aside.js';
 const MAX_NAME_LENGTH = 256;
 
 export class ConflictsQuery extends PageQuery {
+  /** Of this source. */
   @IsOptional()
   @IsStorableText(MAX_NAME_LENGTH)
   source?: string;
 
+  /** In this state. */
   @IsOptional()
   @IsIn(REPAIR_STATES)
   state?: RepairState;
@@ -26,10 +28,12 @@ export class RejectionsQuery extends ConflictsQuery {
 }
 
 export class CountsQuery {
+  /** Of this source. */
   @IsOptional()
   @IsStorableText(MAX_NAME_LENGTH)
   source?: string;
 
+  /** In this state. */
   @IsOptional()
   @IsIn(REPAIR_STATES)
   state?: RepairState;
