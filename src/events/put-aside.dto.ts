@@ -85,6 +85,12 @@ export class ConflictResponse extends SettledResponse {
   /** The later body: type, subject, time, data, extensions. It counts when the state is `repaired`. */
   @ApiProperty({ type: Object, additionalProperties: true })
   event: unknown;
+  /**
+   * The body that is stored: what came first, or what was put in its place; with `voided_at` when it
+   * counts no longer. Null when the events of its month were dropped.
+   */
+  @ApiProperty({ type: Object, additionalProperties: true, nullable: true })
+  stored: unknown;
   received_at: string;
 }
 
