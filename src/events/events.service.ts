@@ -119,7 +119,7 @@ export class EventsService {
   async ingestLines(stream: AsyncIterable<Buffer>): Promise<Receipts> {
     const startedAt = this.clock.now();
     const tally = emptyTally();
-    const refused: Receipt[] = [];
+    let refused: Receipt[] = [];
     const underWay = new Set<Promise<void>>();
     const faults: unknown[] = [];
     let lineCount = 0;
@@ -129,13 +129,18 @@ export class EventsService {
       lineCount += read.lineCount;
       const receipts = await this.receive(read, this.clock.now());
       this.count(receipts, tally);
-      for (const receipt of receipts) {
-        if (receipt.status === 'rejected' || receipt.status === 'conflict') {
-          const position = read.positions[receipt.index] ?? 0;
-          refused.push({ ...receipt, index: firstLine + position });
-        }
+      const fresh = receipts
+        .filter(({ status }) => status === 'rejected' || status === 'conflict')
+        .map((receipt) => ({
+          ...receipt,
+          index: firstLine + (read.positions[receipt.index] ?? 0),
+        }));
+      // Those of the first lines, since later blocks may be stored before earlier ones.
+      if (fresh.length > 0) {
+        refused = [...refused, ...fresh]
+          .toSorted((left, right) => left.index - right.index)
+          .slice(0, MAX_REFUSED_SHOWN);
       }
-      keepFirst(refused);
     };
     try {
       for await (const block of blocksOf(stream)) {
@@ -270,11 +275,6 @@ export class EventsService {
       });
     }
   }
-}
-
-/** Leaves those of the first lines, in order; later blocks may be stored before earlier ones. */
-function keepFirst(refused: Receipt[]): void {
-  refused.sort((left, right) => left.index - right.index).splice(MAX_REFUSED_SHOWN);
 }
 
 function throwFirst(faults: readonly unknown[]): void {

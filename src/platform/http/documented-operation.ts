@@ -62,7 +62,12 @@ type Refusal = keyof typeof REFUSALS;
 
 /** What is named by its key, too. */
 const KEYED: ReadonlySet<string> = new Set([
-  ...['customers', 'meters', 'plans', 'sources', 'thresholds', 'stripe-meters'],
+  'customers',
+  'meters',
+  'plans',
+  'sources',
+  'thresholds',
+  'stripe-meters',
 ]);
 /** What is no id. */
 const NO_IDS: Readonly<Record<string, string>> = {
