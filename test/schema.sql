@@ -693,6 +693,14 @@ CREATE TABLE source_activity (
   CONSTRAINT source_activity_source_fkey FOREIGN KEY (source_id) REFERENCES sources(id) ON DELETE RESTRICT
 );
 
+CREATE TABLE source_outcome_writers (
+  id uuid NOT NULL,
+  last_write bigint NOT NULL,
+  written_at timestamp with time zone NOT NULL,
+  CONSTRAINT source_outcome_writers_last_write_check CHECK ((last_write > 0)),
+  CONSTRAINT source_outcome_writers_pkey PRIMARY KEY (id)
+);
+
 CREATE TABLE source_outcomes (
   source_id text NOT NULL,
   minute_at timestamp with time zone NOT NULL,

@@ -5,7 +5,7 @@ import { CUT_OFF_LOCK } from './cut-off.js';
 import { type EventIdentity } from './event-key.js';
 import { type EventFilter, EventsStore, type TimeWindow } from './events.store.js';
 import { IngestQueue } from './ingest-queue.js';
-import { type ConflictingEvent, type PutAsideCount, type RejectedEvent } from './put-aside.js';
+import { type PutAsideCount, type RejectedEvent, type ShownConflict } from './put-aside.js';
 import { type PutAsideFilter, PutAsideStore, type RejectionFilter } from './put-aside.store.js';
 import { type KeyRange } from './sequence-attribute.js';
 import { type EventBody, type ListedEvent } from './stored-event.js';
@@ -51,8 +51,9 @@ export class EventsReader {
     filter: PutAsideFilter,
     limit: number,
     before: string | null,
-  ): Promise<Page<ConflictingEvent>> {
-    return await this.putAside.listConflicts(filter, limit, before);
+  ): Promise<Page<ShownConflict>> {
+    const page = await this.putAside.listConflicts(filter, limit, before);
+    return { ...page, items: await this.putAside.withStored(page.items) };
   }
 
   async listRejections(

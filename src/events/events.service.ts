@@ -119,7 +119,7 @@ export class EventsService {
   async ingestLines(stream: AsyncIterable<Buffer>): Promise<Receipts> {
     const startedAt = this.clock.now();
     const tally = emptyTally();
-    const refused: Receipt[] = [];
+    let refused: Receipt[] = [];
     const underWay = new Set<Promise<void>>();
     const faults: unknown[] = [];
     let lineCount = 0;
@@ -129,12 +129,17 @@ export class EventsService {
       lineCount += read.lineCount;
       const receipts = await this.receive(read, this.clock.now());
       this.count(receipts, tally);
-      for (const receipt of receipts) {
-        const isRefused = receipt.status === 'rejected' || receipt.status === 'conflict';
-        if (isRefused && refused.length < MAX_REFUSED_SHOWN) {
-          const position = read.positions[receipt.index] ?? 0;
-          refused.push({ ...receipt, index: firstLine + position });
-        }
+      const fresh = receipts
+        .filter(({ status }) => status === 'rejected' || status === 'conflict')
+        .map((receipt) => ({
+          ...receipt,
+          index: firstLine + (read.positions[receipt.index] ?? 0),
+        }));
+      // Those of the first lines, since later blocks may be stored before earlier ones.
+      if (fresh.length > 0) {
+        refused = [...refused, ...fresh]
+          .toSorted((left, right) => left.index - right.index)
+          .slice(0, MAX_REFUSED_SHOWN);
       }
     };
     try {
@@ -155,7 +160,7 @@ export class EventsService {
       await Promise.allSettled(underWay);
       this.logIngested(startedAt, tally);
     }
-    return { tally, receipts: refused.toSorted((left, right) => left.index - right.index) };
+    return { tally, receipts: refused };
   }
 
   /**

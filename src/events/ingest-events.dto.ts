@@ -42,14 +42,17 @@ export class ListEventsQuery extends PageQuery {
   @IsStorableText(256)
   customer?: string;
 
+  /** Of this subject. */
   @IsOptional()
   @IsStorableText(256)
   subject?: string;
 
+  /** Of this source. */
   @IsOptional()
   @IsStorableText(256)
   source?: string;
 
+  /** Of this type. */
   @IsOptional()
   @IsStorableText(256)
   type?: string;

@@ -19,6 +19,11 @@ import { type UsageEvent } from './usage-event.js';
 
 /** Beyond this a flush gains nothing more; measured with `npm run bench`. */
 const MAX_FLUSH_EVENTS = 5_000;
+/**
+ * Of large events fewer: a flush is in memory several times over, as one text of COPY among them. It
+ * leaves 5,000 events of 1 KB together.
+ */
+const MAX_FLUSH_BYTES = 8_388_608;
 /** While a flush is under way, another one starts only for as many; fewer wait for it to end. */
 const SMALL_FLUSH = 2_000;
 const RETRY_DELAY_MS = 100;
@@ -47,6 +52,7 @@ interface Waiting {
 interface Item extends KeyedEvent {
   readonly request: Waiting;
   readonly index: number;
+  readonly bytes: number;
 }
 
 @Injectable()
@@ -96,7 +102,8 @@ export class IngestQueue {
     if (events.length === 0) {
       return [];
     }
-    const bytes = events.reduce((sum, event) => sum + sizeOf(event), 0);
+    const sizes = events.map(sizeOf);
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
     if (this.queuedBytes > 0 && this.queuedBytes + bytes > this.config.ingest.maxQueueBytes) {
       throw unavailable('The service has more usage events waiting than it can hold.');
     }
@@ -115,7 +122,7 @@ export class IngestQueue {
       };
       events.forEach((event, index) => {
         const { key, digest } = keyEvent(event);
-        request.items.push({ event, key, digest, request, index });
+        request.items.push({ event, key, digest, request, index, bytes: sizes[index] ?? 0 });
       });
       this.queue.push(request);
       this.queuedEvents += events.length;
@@ -164,15 +171,17 @@ export class IngestQueue {
 
   private take(): Item[] {
     const items: Item[] = [];
-    while (items.length < MAX_FLUSH_EVENTS) {
+    let bytes = 0;
+    while (items.length < MAX_FLUSH_EVENTS && bytes < MAX_FLUSH_BYTES) {
       const request = this.queue[0];
-      if (request === undefined) {
+      const item = request?.items[request.taken];
+      if (request === undefined || item === undefined) {
         break;
       }
-      const end = Math.min(request.items.length, request.taken + MAX_FLUSH_EVENTS - items.length);
-      items.push(...request.items.slice(request.taken, end));
-      request.taken = end;
-      if (end === request.items.length) {
+      items.push(item);
+      bytes += item.bytes;
+      request.taken += 1;
+      if (request.taken === request.items.length) {
         this.queue.shift();
       }
     }
@@ -193,9 +202,12 @@ export class IngestQueue {
       repeated.filter((item) => repeats(item, first.get(item.key))),
       'duplicate',
     );
-    // Whoever waits for nothing more is answered now: what is left may take one transaction each.
+    // Whoever waits for nothing more is answered now.
     this.settle(items);
-    await this.flush(differing);
+    // None of a key that is stored can be stored again, so these are judged together.
+    await this.storeAll(differing.filter((item) => isKnown(first.get(item.key))));
+    this.settle(items);
+    await this.flush(differing.filter((item) => !isKnown(first.get(item.key))));
   }
 
   private async storeAll(items: readonly Item[]): Promise<void> {
@@ -293,6 +305,12 @@ function repeats(item: Item, stored: Item | undefined): boolean {
   const outcome = stored?.request.outcomes[stored.index];
   const isStored = outcome === 'accepted' || outcome === 'duplicate';
   return isStored && stored?.digest === item.digest;
+}
+
+/** Whether its key is stored, by it or by an earlier one. */
+function isKnown(item: Item | undefined): boolean {
+  const outcome = item?.request.outcomes[item.index];
+  return outcome === 'accepted' || outcome === 'duplicate' || outcome === 'conflict';
 }
 
 function recordEach(items: readonly Item[], outcomes: readonly EventOutcome[]): void {

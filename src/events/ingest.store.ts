@@ -17,7 +17,13 @@ import { copyLine } from './copy-line.js';
 import { CUT_OFF_LOCK } from './cut-off.js';
 import { type KeyedEvent } from './event-key.js';
 import { Partitions } from './partitions.js';
-import { type UsageEvent } from './usage-event.js';
+import {
+  type AskedColumns,
+  type ConflictColumns,
+  type DifferingRow,
+  FIND_DIFFERING,
+  INSERT_CONFLICTS,
+} from './put-aside-conflicts.sql.js';
 
 /** Flushes that may be under way at once; more only wait for each other's locks and the disk. */
 export const MAX_FLUSHES = 3;
@@ -84,7 +90,7 @@ export class IngestStore implements OnApplicationShutdown {
   }
 
   /**
-   * Stores the events, no two of which have the same key, in one transaction.
+   * Stores the events in one transaction. Two of them have the same key only if that is stored already.
    *
    * @returns what became of each, in order; all of it committed
    * @throws FlushError when it failed, or nobody knows: then `hasCommitted` tells
@@ -193,12 +199,12 @@ async function judge(
     const stored = known.get(event.key);
     return stored !== undefined && stored.digest !== event.digest;
   });
-  const conflicts = await findConflicts(client, differing, known, receivedAt);
-  return events.map(({ key }) => {
-    if (!known.has(key)) {
+  const conflicts = await putAsideConflicts(client, differing, known, receivedAt);
+  return events.map((event) => {
+    if (!known.has(event.key)) {
       return 'accepted';
     }
-    return conflicts.has(key) ? 'conflict' : 'duplicate';
+    return conflicts.has(event) ? 'conflict' : 'duplicate';
   });
 }
 
@@ -277,56 +283,40 @@ async function findKnown(
  * The same JSON written in another way is the same event, and so is what a correction has put in its
  * place. Real conflicts are kept, once each.
  */
-async function findConflicts(
+async function putAsideConflicts(
   client: PoolClient,
   differing: readonly KeyedEvent[],
   known: ReadonlyMap<string, KeyRow>,
   receivedAt: Date,
-): Promise<ReadonlySet<string>> {
-  const conflicts = new Set<string>();
-  for (const { event, key, digest } of differing) {
-    const same = await client.query(
-      `SELECT FROM usage_events AS stored
-       WHERE stored.batch_id = $1 AND stored.source = $2 AND stored.id = $3
-         AND stored.type = $4 AND stored.subject = $5 AND stored.data = $6::jsonb
-       UNION ALL
-       SELECT FROM usage_corrections AS known
-       WHERE known.source = $2 AND known.id = $3 AND known.sign = 1
-         AND known.type = $4 AND known.subject = $5 AND known.data = $6::jsonb`,
-      [known.get(key)?.batch_id, event.source, event.id, event.type, event.subject, event.data],
-    );
-    if (same.rowCount === 0) {
-      conflicts.add(key);
-      await insertConflict(client, event, digest, receivedAt);
-    }
+): Promise<ReadonlySet<KeyedEvent>> {
+  if (differing.length === 0) {
+    return new Set();
   }
-  return conflicts;
-}
-
-async function insertConflict(
-  client: PoolClient,
-  event: UsageEvent,
-  digest: string,
-  receivedAt: Date,
-): Promise<void> {
-  await client.query(
-    `INSERT INTO usage_event_conflicts (id, source, event_id, event, digest, received_at)
-     VALUES ($1, $2, $3,
-       jsonb_build_object('type', $4::text, 'subject', $5::text, 'time', $6::text,
-         'data', $7::jsonb, 'extensions', $8::jsonb),
-       $9, $10)
-     ON CONFLICT (source, event_id, digest) DO NOTHING`,
-    [
-      newId('cfl'),
-      event.source,
-      event.id,
-      event.type,
-      event.subject,
-      event.time,
-      event.data,
-      event.extensions,
-      digest,
+  const asked: AskedColumns = [
+    differing.map(({ key }) => known.get(key)?.batch_id ?? '0'),
+    differing.map(({ event }) => event.source),
+    differing.map(({ event }) => event.id),
+    differing.map(({ event }) => event.type),
+    differing.map(({ event }) => event.subject),
+    differing.map(({ event }) => event.data),
+  ];
+  const found = await client.query<DifferingRow>(FIND_DIFFERING, asked);
+  const positions = new Set(found.rows.map(({ position }) => Number(position)));
+  const conflicts = differing.filter((_, index) => positions.has(index + 1));
+  if (conflicts.length > 0) {
+    const columns: ConflictColumns = [
+      conflicts.map(() => newId('cfl')),
+      conflicts.map(({ event }) => event.source),
+      conflicts.map(({ event }) => event.id),
+      conflicts.map(({ event }) => event.type),
+      conflicts.map(({ event }) => event.subject),
+      conflicts.map(({ event }) => event.time),
+      conflicts.map(({ event }) => event.data),
+      conflicts.map(({ event }) => event.extensions),
+      conflicts.map(({ digest }) => digest),
       receivedAt,
-    ],
-  );
+    ];
+    await client.query(INSERT_CONFLICTS, columns);
+  }
+  return new Set(conflicts);
 }

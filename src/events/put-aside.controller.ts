@@ -18,7 +18,7 @@ import { RequireScope } from '../platform/access/scope.js';
 import { ApiPage, type PageResponse, readCursor, toPageResponse } from '../platform/http/page.js';
 import { RAW_BODY } from '../platform/http/raw-body.js';
 import { EventsReader } from './events.reader.js';
-import { type ConflictingEvent, type RejectedEvent } from './put-aside.js';
+import { type CurrentBody, type RejectedEvent, type ShownConflict } from './put-aside.js';
 import {
   ConflictResponse,
   ConflictsQuery,
@@ -44,7 +44,7 @@ export class PutAsideController {
     private readonly repairs: RepairsService,
   ) {}
 
-  /** List events whose identity was taken by another body. */
+  /** List events whose identity was taken by another body; both bodies. */
   @Get('conflicts')
   @RequireScope('read')
   @Header('content-type', JSON_TYPE)
@@ -143,20 +143,25 @@ function toFilter(query: CountsQuery): PutAsideFilter {
   return { source: query.source ?? null, state: query.state ?? null };
 }
 
-function toConflictResponse({ id, event, ...conflict }: ConflictingEvent): ConflictResponse {
+function toConflictResponse({ id, event, stored, ...conflict }: ShownConflict): ConflictResponse {
   return {
     id,
     source: event.source,
     event_id: event.id,
-    event: {
-      type: event.type,
-      subject: event.subject,
-      time: event.time,
-      data: parse(event.data),
-      extensions: event.extensions === null ? null : parse(event.extensions),
-    },
+    event: toBody(event),
+    stored: stored && { ...toBody(stored), voided_at: stored.voidedAt?.toISOString() ?? null },
     received_at: conflict.receivedAt.toISOString(),
     ...toSettlementResponse(conflict.settlement),
+  };
+}
+
+function toBody(body: Omit<CurrentBody, 'voidedAt'>): object {
+  return {
+    type: body.type,
+    subject: body.subject,
+    time: body.time,
+    data: parse(body.data),
+    extensions: body.extensions === null ? null : parse(body.extensions),
   };
 }
 

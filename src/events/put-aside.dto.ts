@@ -9,10 +9,12 @@ import { REPAIR_STATES, type RepairState } from './put-aside.js';
 const MAX_NAME_LENGTH = 256;
 
 export class ConflictsQuery extends PageQuery {
+  /** Of this source. */
   @IsOptional()
   @IsStorableText(MAX_NAME_LENGTH)
   source?: string;
 
+  /** In this state. */
   @IsOptional()
   @IsIn(REPAIR_STATES)
   state?: RepairState;
@@ -26,10 +28,12 @@ export class RejectionsQuery extends ConflictsQuery {
 }
 
 export class CountsQuery {
+  /** Of this source. */
   @IsOptional()
   @IsStorableText(MAX_NAME_LENGTH)
   source?: string;
 
+  /** In this state. */
   @IsOptional()
   @IsIn(REPAIR_STATES)
   state?: RepairState;
@@ -81,6 +85,12 @@ export class ConflictResponse extends SettledResponse {
   /** The later body: type, subject, time, data, extensions. It counts when the state is `repaired`. */
   @ApiProperty({ type: Object, additionalProperties: true })
   event: unknown;
+  /**
+   * The body that is stored: what came first, or what was put in its place; with `voided_at` when it
+   * counts no longer. Null when the events of its month were dropped.
+   */
+  @ApiProperty({ type: Object, additionalProperties: true, nullable: true })
+  stored: unknown;
   received_at: string;
 }
 

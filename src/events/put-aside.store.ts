@@ -2,13 +2,20 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../platform/database/database.js';
 import { type Page, toPage } from '../platform/http/page.js';
-import { type EventIdentity } from './event-key.js';
+import {
+  type CurrentBodyRow,
+  FIND_CURRENT_BODIES,
+  type IdentityColumns,
+} from './current-bodies.sql.js';
+import { type EventIdentity, identityKey } from './event-key.js';
 import {
   type ConflictingEvent,
+  type CurrentBody,
   type PutAsideCount,
   type RejectedEvent,
   type RepairState,
   type Settlement,
+  type ShownConflict,
 } from './put-aside.js';
 import { MAX_COUNTS } from './settlement-response.js';
 
@@ -80,6 +87,22 @@ export class PutAsideStore {
       [filter.source, filter.state, limit, before],
     );
     return toPage(rows, limit, (row) => [row.id], fromConflictRow);
+  }
+
+  /** The same conflicts, with what is stored now. Primary key of keys and corrections, index on batch. */
+  async withStored(conflicts: readonly ConflictingEvent[]): Promise<ShownConflict[]> {
+    const events = conflicts.map(({ event }) => event);
+    const columns: IdentityColumns = [
+      events.map(identityKey),
+      events.map(({ source }) => source),
+      events.map(({ id }) => id),
+    ];
+    const rows = await this.database.query<CurrentBodyRow>(FIND_CURRENT_BODIES, columns);
+    const stored = new Map(rows.map((row) => [identityKey(row), fromCurrentRow(row)]));
+    return conflicts.map((conflict) => ({
+      ...conflict,
+      stored: stored.get(identityKey(conflict.event)) ?? null,
+    }));
   }
 
   /** Newest first. Primary key. */
@@ -198,6 +221,11 @@ function fromConflictRow(row: ConflictRow): ConflictingEvent {
     receivedAt: row.received_at,
     settlement: toSettlement(row, null),
   };
+}
+
+function fromCurrentRow(row: CurrentBodyRow): CurrentBody {
+  const { type, subject, time, data, extensions } = row;
+  return { type, subject, time, data, extensions, voidedAt: row.voided_at };
 }
 
 function fromRejectedRow(row: RejectedRow): RejectedEvent {

@@ -26,6 +26,23 @@ export interface ConflictingEvent {
   readonly settlement: Settlement;
 }
 
+/** What is stored under an identity. */
+export interface CurrentBody {
+  readonly type: string;
+  readonly subject: string;
+  readonly time: string;
+  readonly data: string;
+  readonly extensions: string | null;
+  /** Null while it counts. */
+  readonly voidedAt: Date | null;
+}
+
+/** A conflict beside what is stored, for whoever has to choose. */
+export interface ShownConflict extends ConflictingEvent {
+  /** Null when the events of its month were dropped. */
+  readonly stored: CurrentBody | null;
+}
+
 /** An event that was refused, as it was sent. */
 export interface RejectedEvent {
   readonly id: string;

@@ -13,7 +13,7 @@ import { CorrectionsService } from './corrections.service.js';
 import { type EventIdentity } from './event-key.js';
 import { IngestQueue } from './ingest-queue.js';
 import {
-  type ConflictingEvent,
+  type ShownConflict,
   type RejectedEvent,
   type Settlement,
   settledOtherwise,
@@ -99,11 +99,7 @@ export class RepairsService {
    *
    * @throws DomainError not_found; conflict `already_settled`
    */
-  async resolveConflict(
-    id: string,
-    take: 'stored' | 'other',
-    by: string,
-  ): Promise<ConflictingEvent> {
+  async resolveConflict(id: string, take: 'stored' | 'other', by: string): Promise<ShownConflict> {
     const resolved = await this.database.transaction(async () => {
       const found = await this.store.claimConflict(id);
       if (found === null) {
@@ -128,7 +124,8 @@ export class RepairsService {
     for (const listener of this.listeners) {
       await listener(resolved.event.subject);
     }
-    return resolved;
+    const [shown] = await this.store.withStored([resolved]);
+    return shown ?? { ...resolved, stored: null };
   }
 
   private async claimRejection(id: string): Promise<RejectedEvent> {

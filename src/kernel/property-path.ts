@@ -6,6 +6,7 @@
 const MAX_STEPS = 8;
 const MAX_LENGTH = 256;
 const STEP = /\.([A-Za-z_][A-Za-z0-9_-]*)|\['((?:[^'\\\0]|\\['\\])+)'\]/y;
+const PLAIN_STEP = /^[A-Za-z_][A-Za-z0-9_-]*$/;
 
 export const PROPERTY_PATH_RULE = `must be a path of member names, such as "$.status" or "$['odd name'].x", of at most ${MAX_STEPS} steps`;
 
@@ -27,4 +28,12 @@ export function parsePropertyPath(path: unknown): readonly string[] | null {
   }
   const isPath = steps.length > 0 && steps.length <= MAX_STEPS && path.isWellFormed();
   return isPath ? steps : null;
+}
+
+/** The path of these member names, as it has to be written. */
+export function formatPropertyPath(steps: readonly string[]): string {
+  const written = steps.map((step) =>
+    PLAIN_STEP.test(step) ? `.${step}` : `['${step.replaceAll(/['\\]/g, String.raw`\$&`)}']`,
+  );
+  return `$${written.join('')}`;
 }

@@ -3,6 +3,7 @@
  * here is pure, and numbers stay the texts that they came as.
  */
 import { type Rejection } from '../events/usage-event.js';
+import { formatPropertyPath } from '../kernel/property-path.js';
 import {
   firstTextAt,
   isDeeperThan,
@@ -120,7 +121,7 @@ export function mapRecord(
   const id = readId(record, mapping) ?? ids.next(record);
   const subject = firstTextAt(record, mapping.subject);
   if (subject === null) {
-    const paths = mapping.subject.map((path) => `$.${path.join('.')}`).join(', ');
+    const paths = mapping.subject.map(formatPropertyPath).join(', ');
     return refused(
       { source, id },
       'missing_subject',

@@ -6,6 +6,8 @@ import { chooseParser, decode, limited } from '../events/read-body.js';
 import { type Dialect, type Rejection } from '../events/usage-event.js';
 import { DomainError } from '../kernel/errors.js';
 import { whyNoJson } from '../kernel/json-fault.js';
+import { elementsOf } from './json-elements.js';
+import { isRecord } from './record.js';
 
 /** One record of a request; one that cannot be read is refused alone. */
 export type ReadRecord =
@@ -36,7 +38,7 @@ const LINE_TYPES: readonly string[] = [
   'text/plain',
 ];
 const LINE_END = 0x0a;
-const NO_UTF_8 = { code: 'invalid_utf8', detail: 'The line is not UTF-8.' };
+const NO_UTF_8 = { code: 'invalid_utf8', detail: 'The record is not UTF-8.' };
 const UNREADABLE_JSON = { code: 'invalid_json', detail: 'The line is no JSON.' };
 const UNREADABLE_LINE = {
   code: 'invalid_line',
@@ -60,7 +62,7 @@ export function readJsonRecords(body: Buffer, contentType: string): RecordBatch 
   }
   const text = decode(body);
   if (text === null) {
-    return readPartly(linesOf(body), isJson);
+    return readPartly(body, isJson);
   }
   const lines = linesOf(body);
   if (!isJson && lines.length === 0) {
@@ -79,18 +81,25 @@ export function readJsonRecords(body: Buffer, contentType: string): RecordBatch 
   return readJsonLines(lines);
 }
 
-/** Lines some of which are not UTF-8: whoever puts a wrong byte into one must not lose the others. */
-function readPartly(lines: readonly Line[], isJson: boolean): RecordBatch {
-  if (lines.length < 2 || (isJson && !isFirstJson(lines))) {
-    throw malformed('invalid_utf8', 'The body is not UTF-8.');
+/**
+ * Records some of which are not UTF-8: whoever puts a wrong byte into one must not lose the others, nor
+ * make a gateway send the same for ever, since it is refused.
+ */
+function readPartly(body: Buffer, isJson: boolean): RecordBatch {
+  const elements = elementsOf(body);
+  if (elements !== null) {
+    return readJsonLines(elements.map(toLine));
   }
-  return readJsonLines(lines);
+  const lines = linesOf(body);
+  const isOne = isJson && !isFirstJson(lines);
+  return readJsonLines(isOne ? [toLine(body)] : lines);
 }
 
 /** Whether they look like lines of JSON: the first that can be read is one. */
 function isFirstJson(lines: readonly Line[]): boolean {
-  const first = lines.find((line) => typeof line === 'string') ?? '';
-  return tryParse(first, JSON.parse as (line: string) => unknown).outcome === 'read';
+  const first = lines.find((line) => typeof line === 'string') ?? lines[0];
+  const text = first instanceof UndecodedLine ? first.shown : (first ?? '');
+  return tryParse(text, JSON.parse as (line: string) => unknown).outcome === 'read';
 }
 
 /**
@@ -117,7 +126,7 @@ export function readJsonLines(lines: readonly Line[]): RecordBatch {
   const read = limited(lines).map((line) =>
     typeof line === 'string'
       ? { line, json: line, fault: UNREADABLE_JSON }
-      : { line: line.shown, json: '', fault: NO_UTF_8 },
+      : { line: line.shown, json: line.shown, fault: NO_UTF_8 },
   );
   return toBatch(read, read.map(({ json }) => json).join('\n'));
 }
@@ -141,9 +150,15 @@ export function readTextLines(
   const read = limited(linesOf(body)).map((line) =>
     typeof line === 'string'
       ? { line, json: toJson(line) ?? '', fault: UNREADABLE_LINE }
-      : { line: line.shown, json: '', fault: NO_UTF_8 },
+      : { line: line.shown, json: toJson(line.shown) ?? '', fault: NO_UTF_8 },
   );
   return toBatch(read, read.map(({ json }) => json).join('\n'));
+}
+
+/** A record alone, on however many lines. */
+function toLine(bytes: Buffer): Line {
+  const text = bytes.toString();
+  return isUtf8(bytes) ? text : new UndecodedLine(text);
 }
 
 /** A line that is not UTF-8, and what can be shown of it. */
@@ -176,15 +191,18 @@ function toBatch(
   text: string,
 ): RecordBatch {
   const { parseText, dialect } = chooseParser(text);
+  let isOfFormat = false;
   const records = lines.map(({ line, json, fault }): ReadRecord => {
     const parsed = tryParse(json, parseText);
-    return parsed.outcome === 'read'
+    const isText = fault !== NO_UTF_8;
+    isOfFormat ||= parsed.outcome === 'read' && (isText || isRecord(parsed.value));
+    return parsed.outcome === 'read' && isText
       ? parsed
       : { outcome: 'unreadable', text: line.replaceAll('\0', '\uFFFD'), ...fault };
   });
   const [first] = records;
-  if (first?.outcome === 'unreadable' && !records.some(({ outcome }) => outcome === 'read')) {
-    throw malformed(first.code, `None of the ${records.length} lines can be read.`);
+  if (first?.outcome === 'unreadable' && !isOfFormat) {
+    throw malformed(first.code, `None of the ${records.length} records can be read.`);
   }
   return { records, dialect };
 }

@@ -4,8 +4,7 @@
  * replaced.
  */
 import { isLosslessNumber } from 'lossless-json';
-
-export const REDACTED = '[redacted]';
+import { isSecretParameter, REDACTED, redactParameters } from './secret-texts.js';
 
 const SECRET_HEADERS = [
   'authorization',
@@ -34,15 +33,30 @@ const SECRETS: ReadonlySet<string> = new Set(SECRET_HEADERS);
 /** How gateways write a header as one name: nginx `http_cookie`, Traefik `request_Cookie`, OpenTelemetry. */
 const PREFIX =
   /^(?:http_|sent_http_|upstream_http_|request_|origin_|downstream_|http\.(?:request|response)\.header\.)(?=.)/;
+/** How a header is written as one name where nothing else is. */
+const FLAT_HEADER =
+  /^(?:(?:sent_|upstream_)?http_|(?:request|origin|downstream)_(?=[A-Z])|http\.(?:request|response)\.header\.)/;
+/** What members are called that hold headers, or the parameters of a query. */
+const HOLDER = /(?:headers?|query|query[_-]?string|args|param(?:eter)?s)$/i;
+/** How lists of headers call the parts of each. */
+const NAME_PARTS = ['name', 'key'];
 const MAX_LEVELS = 64;
 /** As much of a text as is kept. */
 const MAX_TEXT_LENGTH = 65_536;
 
-/** A header, quoted or not, up to what stands behind its `:` or `=`. */
+/** What stands between a name and its value: `:` or `=`, or what does so in lists of names with values. */
+const BETWEEN = [
+  String.raw`["']?\s*[:=]\s*`,
+  String.raw`"\s*,\s*"value"\s*:\s*(?:\{\s*"\w{1,20}"\s*:\s*)?`,
+  String.raw`"\s*,\s*(?=")`,
+].join('|');
+/** A header, quoted or not, up to its value. */
 const NAME_IN_TEXT = new RegExp(
-  `(?:^|[^\\w-])["']?(?:\\w+_)?(?:${SECRET_HEADERS.join('|').replaceAll('-', '[-_]')})["']?\\s*[:=]\\s*`,
+  `(?:^|[^\\w-]|\\\\[nr])["']?(?:\\w+_)?(?:${SECRET_HEADERS.join('|').replaceAll('-', '[-_]')})(?:${BETWEEN})`,
   'gi',
 );
+/** A line of a head as it came, such as `Cookie: a=b`. */
+const HEADER_LINE = /(^|[\r\n])([\w-]{1,64}):([^\r\n]+)/g;
 const QUOTED = /"(?:[^"\\]|\\.)*"/y;
 const UP_TO_COMMA = /[^,}\n]*/y;
 
@@ -53,8 +67,15 @@ export function isSecretName(name: string): boolean {
   return SECRETS.has(header) || (header !== lower && SECRETS.has(header.replaceAll('_', '-')));
 }
 
-/** The value without what is secret in it, at any depth; what lies too deep is left out. */
-export function redact(value: unknown, levels = MAX_LEVELS): unknown {
+/**
+ * The value without what is secret in it, at any depth; what lies too deep is left out.
+ *
+ * @param isHolder whether its members are headers or parameters, whose names tell more
+ */
+export function redact(value: unknown, levels = MAX_LEVELS, isHolder = false): unknown {
+  if (typeof value === 'string') {
+    return redactString(value);
+  }
   if (typeof value !== 'object' || value === null || isLosslessNumber(value)) {
     return value;
   }
@@ -62,14 +83,49 @@ export function redact(value: unknown, levels = MAX_LEVELS): unknown {
     return REDACTED;
   }
   if (Array.isArray(value)) {
-    return value.map((inner) => redact(inner, levels - 1));
+    return isSecretPair(value)
+      ? [value[0], REDACTED]
+      : value.map((inner) => redact(inner, levels - 1));
   }
+  const isNamed = NAME_PARTS.some((part) =>
+    isSecretHeader((value as Record<string, unknown>)[part]),
+  );
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [
       name,
-      isSecretName(name) ? REDACTED : redact(inner, levels - 1),
+      isSecretMember(name, inner, isHolder) || (isNamed && name === 'value')
+        ? REDACTED
+        : redact(inner, levels - 1, HOLDER.test(name)),
     ]),
   );
+}
+
+/** The name of a header and its value, as lists of headers have them. */
+function isSecretPair(value: readonly unknown[]): boolean {
+  return value.length === 2 && typeof value[1] === 'string' && isSecretHeader(value[0]);
+}
+
+function isSecretHeader(name: unknown): boolean {
+  return typeof name === 'string' && isSecretName(name);
+}
+
+/** A number is none, whatever it is called: there are tokens that are counted. */
+function isSecretMember(name: string, value: unknown, isHolder: boolean): boolean {
+  if (isSecretName(name)) {
+    return true;
+  }
+  const mayTell = isHolder || FLAT_HEADER.test(name);
+  const isText = typeof value === 'string' || Array.isArray(value);
+  return mayTell && isText && isSecretParameter(name.replace(FLAT_HEADER, ''));
+}
+
+function redactString(text: string): string {
+  const lines = text.includes(':')
+    ? text.replaceAll(HEADER_LINE, (whole, before: string, name: string) =>
+        isSecretName(name) ? `${before}${name}: ${REDACTED}` : whole,
+      )
+    : text;
+  return redactParameters(lines);
 }
 
 /**
@@ -91,7 +147,7 @@ export function redactText(text: string): string {
       NAME_IN_TEXT.lastIndex = end;
     }
   }
-  return redacted + kept.slice(position);
+  return redactParameters(redacted + kept.slice(position));
 }
 
 /** Behind the text or the list that begins here, or at the next comma. */

@@ -3,6 +3,7 @@ import { PageQuery } from '../platform/http/page.js';
 import { PROVIDER_EVENT_STATES, type ProviderEventState } from './provider-event.js';
 
 export class ProviderEventsQuery extends PageQuery {
+  /** In this state. */
   @IsOptional()
   @IsIn(PROVIDER_EVENT_STATES)
   state?: ProviderEventState;

@@ -25,14 +25,17 @@ export class QuarantinedQuery extends PageQuery {
   @IsStorableText(MAX_NAME_LENGTH)
   meter?: string;
 
+  /** Of this source. */
   @IsOptional()
   @IsStorableText(MAX_NAME_LENGTH)
   source?: string;
 
+  /** For this reason. */
   @IsOptional()
   @IsIn(QUARANTINE_REASONS)
   reason?: QuarantineReason;
 
+  /** In this state. */
   @IsOptional()
   @IsIn(REPAIR_STATES)
   state?: RepairState;
@@ -44,14 +47,17 @@ export class QuarantineCountsQuery {
   @IsStorableText(MAX_NAME_LENGTH)
   meter?: string;
 
+  /** Of this source. */
   @IsOptional()
   @IsStorableText(MAX_NAME_LENGTH)
   source?: string;
 
+  /** For this reason. */
   @IsOptional()
   @IsIn(QUARANTINE_REASONS)
   reason?: QuarantineReason;
 
+  /** In this state. */
   @IsOptional()
   @IsIn(REPAIR_STATES)
   state?: RepairState;

@@ -185,6 +185,14 @@ describe('every route', () => {
     );
   });
 
+  it('says of each parameter what it is', () => {
+    expect(
+      breaking(({ parameters }) =>
+        parameters.every(({ description = '' }) => /^.{5,}[.;]/s.test(description)),
+      ),
+    ).toEqual([]);
+  });
+
   it('describes each answer, and every refusal as a problem', () => {
     expect(
       breaking(({ responses }) =>

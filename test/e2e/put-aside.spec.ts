@@ -125,11 +125,20 @@ describe('what was put aside', () => {
     it('puts the other body in the place of the stored one', async () => {
       const id = await conflict('resolve');
       const path = `${PATH}/conflicts/${id}/resolve`;
+      expect(await list('conflicts', 'source=resolve')).toMatchObject([
+        {
+          event: { data: { v: 2 } },
+          stored: { data: { v: 1 }, subject: 'key-1', voided_at: null },
+        },
+      ]);
       const first = await service.post(path, { take: 'other' });
       expect(first).toMatchObject({
         ...{
           status: 200,
-          body: { id, state: 'repaired', event_id: 'a', event: { data: { v: 2 } } },
+          body: {
+            ...{ id, state: 'repaired', event_id: 'a', event: { data: { v: 2 } } },
+            stored: { data: { v: 2 } },
+          },
         },
       });
       expect((await service.post(path, { take: 'other' })).body).toEqual(first.body);

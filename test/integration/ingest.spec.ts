@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identityKey } from '../../src/events/event-key.js';
 import { IngestStore } from '../../src/events/ingest.store.js';
@@ -99,6 +100,62 @@ describe('ingest', () => {
     const page = await metering.eventsReader.listConflicts({ source, state: null }, 10, null);
     expect(page.items).toMatchObject([{ event: { id: 'a' } }]);
     expect(await stored(source)).toMatchObject([{ data: '{"v": 1}' }]);
+  });
+
+  it('judges thousands of bodies under stored ids together, those of one id too', async () => {
+    const source = 'many conflicts';
+    const events = (count: number, idOf: (index: number) => string, v: number): unknown[] =>
+      Array.from({ length: count }, (_, index) =>
+        factory.event({ source, id: idOf(index), data: { v: index + v, w: [1.5] } }),
+      );
+    const each = (index: number): string => `e${index}`;
+    await metering.send([...events(1_000, each, 0), factory.event({ source, id: 'one' })]);
+    const again = [
+      ...events(1_000, each, 0),
+      ...events(1_000, each, 1),
+      // Of a stored id, and of one that comes twice itself.
+      ...events(1_000, () => 'one', 0),
+      ...events(1_000, () => 'new', 0),
+    ];
+    const statuses = (await metering.send(again)).map(({ status }) => status);
+    expect(statuses.slice(0, 1_000)).toEqual(Array(1_000).fill('duplicate'));
+    expect(statuses.slice(1_000, 3_000)).toEqual(Array(2_000).fill('conflict'));
+    expect(statuses.slice(3_000)).toEqual(['accepted', ...Array<string>(999).fill('conflict')]);
+    const [kept] = await metering.db.database.query(
+      `SELECT count(*) AS conflicts, count(DISTINCT xmin::text) < 5 AS is_together
+       FROM usage_event_conflicts WHERE source = $1`,
+      [source],
+    );
+    expect(kept).toEqual({ conflicts: '2999', is_together: true });
+    expect(await stored(source)).toHaveLength(1_002);
+  });
+
+  it('takes what stands in for a body for the same, however it is written', async () => {
+    const source = 'replaced';
+    const other = factory.event({ source, id: 'a', data: { v: 2, w: 1 } });
+    await metering.send([factory.event({ source, id: 'a' }), factory.event({ source, id: 'b' })]);
+    await metering.send(other);
+    const page = await metering.eventsReader.listConflicts({ source, state: null }, 10, null);
+    await metering.repairs.resolveConflict(page.items[0]?.id ?? '', 'other', 'key');
+    const rewritten = factory.event({ source, id: 'a', data: { w: 1, v: 2 } });
+    const ofAnother = factory.event({ source, id: 'b', data: { v: 2, w: 1 } });
+    const receipts = await metering.send([rewritten, ofAnother]);
+    expect(receipts.map(({ status }) => status)).toEqual(['duplicate', 'conflict']);
+  });
+
+  it('stores large events in transactions of some MiB, and small ones together', async () => {
+    const source = 'large';
+    const events = Array.from({ length: 400 }, (_, index) =>
+      factory.event({ source, id: `e${index}`, data: { pad: PAD.repeat(60) } }),
+    );
+    await metering.send(events);
+    const batches = await metering.db.database.query<{ size: string }>(
+      `SELECT sum(length(data::text)) AS size FROM usage_events WHERE source = $1 GROUP BY batch_id`,
+      [source],
+    );
+    expect(batches).toHaveLength(3);
+    expect(Math.max(...batches.map(({ size }) => Number(size)))).toBeLessThan(9 * 2 ** 20);
+    expect(await stored(source)).toHaveLength(400);
   });
 
   it('keeps every digit of a number', async () => {
@@ -204,6 +261,24 @@ describe('ingest', () => {
     expect(await store.hasCommitted(batchId, [a, lost])).toBe(false);
     expect(await store.hasCommitted(batchId, [])).toBe(false);
     await store.onApplicationShutdown();
+  });
+
+  it('shows the first refused lines, though later ones were refused before them', async () => {
+    const line = (event: object): string => `${JSON.stringify(event)}\n`;
+    const usable = Array.from({ length: 3_000 }, (_, index) =>
+      factory.event({ source: 'first refused', id: `e${index}`, data: { pad: PAD } }),
+    );
+    const refused = Array.from({ length: 1_200 }, (_, index) => ({ id: `r${index}`, pad: PAD }));
+    const body = [{ id: 'first' }, ...usable, ...refused].map(line).join('');
+    const stream = Readable.from(body.match(/[^]{1,65536}/g) ?? []);
+    const { tally, receipts } = await metering.events.ingestLines(
+      stream.map((chunk: string) => Buffer.from(chunk)),
+    );
+    expect(tally).toMatchObject({ accepted: 3_000, rejected: 1_201 });
+    expect(receipts.map(({ index }) => index)).toEqual([
+      0,
+      ...Array.from({ length: 999 }, (_, index) => 3_001 + index),
+    ]);
   });
 
   it('tells of a block of lines that was not stored, though the next one comes long after it', async () => {

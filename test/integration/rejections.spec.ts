@@ -28,8 +28,20 @@ describe('a source whose refusals are watched', () => {
   class BreakableStore extends SourceOutcomesStore {
     isAway = false;
 
-    override async add(counts: Parameters<SourceOutcomesStore['add']>[0]): Promise<void> {
-      await (this.isAway ? Promise.reject(new Error('away')) : super.add(counts));
+    override async add(...write: Parameters<SourceOutcomesStore['add']>): Promise<void> {
+      await (this.isAway ? Promise.reject(new Error('away')) : super.add(...write));
+    }
+  }
+
+  /** Of which an answer gets lost. */
+  class LosingStore extends SourceOutcomesStore {
+    loses = true;
+
+    override async add(...write: Parameters<SourceOutcomesStore['add']>): Promise<void> {
+      await super.add(...write);
+      if (this.loses) {
+        throw new Error('lost');
+      }
     }
   }
 
@@ -174,6 +186,41 @@ describe('a source whose refusals are watched', () => {
       { code: 'invalid_json', count: '3' },
       { code: 'missing_subject', count: '6' },
     ]);
+  });
+
+  it('is counted once though the answer of the database was lost', async () => {
+    const store = new LosingStore(db.database);
+    const services = [replica(store), replica(store)];
+    for (const count of [1, 2, 3]) {
+      services.forEach((service) => {
+        service.note(source, refused(count));
+      });
+      await Promise.all(services.map(async (service) => await service.write()));
+    }
+    store.loses = false;
+    await Promise.all(services.map(async (service) => await service.write()));
+    await Promise.all(services.map(async (service) => await service.write()));
+    const rows = await db.database.query('SELECT code, count FROM source_outcomes');
+    expect(rows).toEqual([{ code: 'missing_subject', count: '12' }]);
+    clock.advance(3_600_000 * 2);
+    await replica().forgetOld();
+    expect(await db.database.query('SELECT FROM source_outcome_writers')).toEqual([]);
+  });
+
+  it('forgets what could not be written within the longest window', async () => {
+    const store = new BreakableStore(db.database);
+    const service = replica(store);
+    store.isAway = true;
+    for (const code of ['first', 'second']) {
+      service.note(source, refused(1, code));
+      await service.write();
+      clock.advance(3_000_000);
+    }
+    store.isAway = false;
+    service.note(source, refused(1, 'third'));
+    await service.write();
+    const rows = await db.database.query('SELECT code FROM source_outcomes ORDER BY code');
+    expect(rows).toEqual([{ code: 'second' }, { code: 'third' }]);
   });
 
   it('costs nothing when it is not watched', async () => {

@@ -74,6 +74,24 @@ describe('repairs', () => {
     });
   });
 
+  it('shows beside a conflict what is stored, as it was put there last', async () => {
+    const shown = async (): Promise<unknown[]> => {
+      const filter = { source: 'both', state: null };
+      const { items } = await metering.eventsReader.listConflicts(filter, 9, null);
+      const seen = items.map(({ stored }) => [stored?.data, stored?.subject, stored?.voidedAt]);
+      expect(seen).toHaveLength(2);
+      expect(seen[1]).toEqual(seen[0]);
+      return seen[0] ?? [];
+    };
+    const [latest] = await conflictOf('both', 1, 20, 300);
+    await conflictOf('other', 1, 2);
+    expect(await shown()).toEqual(['{"v": 1}', 'key-1', null]);
+    await metering.repairs.resolveConflict(latest?.id ?? '', 'other', BY);
+    expect(await shown()).toEqual(['{"v": 300}', 'key-1', null]);
+    await metering.corrections.void({ source: 'both', id: 'a' }, { reason: 'wrong', by: BY });
+    expect(await shown()).toEqual(['{"v": 300}', 'key-1', metering.clock.now()]);
+  });
+
   it('leaves what counts alone when the stored body is taken, and does not ask again', async () => {
     const before = await quantity();
     const [conflict] = await conflictOf('keep', 1, 20);

@@ -11,6 +11,7 @@ export class InvoicesQuery extends PageQuery {
   @IsStorableText(MAX_NAME_LENGTH)
   customer?: string;
 
+  /** In this state. */
   @IsOptional()
   @IsIn(INVOICE_STATES)
   state?: InvoiceState;

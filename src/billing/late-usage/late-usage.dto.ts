@@ -13,14 +13,17 @@ export class LateUsageQuery extends PageQuery {
   @IsStorableText(MAX_NAME_LENGTH)
   customer?: string;
 
+  /** Id of the subscription. */
   @IsOptional()
   @IsStorableText(MAX_NAME_LENGTH)
   subscription?: string;
 
+  /** Id of the billing period. */
   @IsOptional()
   @IsStorableText(MAX_NAME_LENGTH)
   billing_period?: string;
 
+  /** In this state. */
   @IsOptional()
   @IsIn(LATE_USAGE_STATES)
   state?: LateUsageState;

@@ -11,18 +11,22 @@ export class LineItemsQuery extends PageQuery {
   @IsStorableText(MAX_NAME_LENGTH)
   customer?: string;
 
+  /** Id of the subscription. */
   @IsOptional()
   @IsStorableText(MAX_NAME_LENGTH)
   subscription?: string;
 
+  /** Id of the billing period. */
   @IsOptional()
   @IsStorableText(MAX_NAME_LENGTH)
   billing_period?: string;
 
+  /** Id of the invoice. */
   @IsOptional()
   @IsStorableText(MAX_NAME_LENGTH)
   invoice?: string;
 
+  /** In this state. */
   @IsOptional()
   @IsIn(LINE_ITEM_STATES)
   state?: LineItemState;

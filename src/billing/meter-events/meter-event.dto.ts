@@ -12,11 +12,12 @@ export class StreamsQuery extends PageQuery {
   @IsStorableText(MAX_NAME_LENGTH)
   customer?: string;
 
-  /** Id. */
+  /** Id of the subscription. */
   @IsOptional()
   @IsStorableText(MAX_NAME_LENGTH)
   subscription?: string;
 
+  /** In this state. */
   @IsOptional()
   @IsIn(STREAM_STATES)
   state?: StreamState;
@@ -28,6 +29,7 @@ export class MeterEventsQuery extends PageQuery {
   @IsStorableText(MAX_NAME_LENGTH)
   stream?: string;
 
+  /** In this state. */
   @IsOptional()
   @IsIn(METER_EVENT_STATES)
   state?: MeterEventState;

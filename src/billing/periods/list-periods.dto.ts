@@ -8,6 +8,7 @@ const MAX_NAME_LENGTH = 100;
 const PERIOD_FILTERS = [...PERIOD_STATES, 'held'] as const;
 
 export class PeriodsQuery extends PageQuery {
+  /** Id of the subscription. */
   @IsOptional()
   @IsStorableText(MAX_NAME_LENGTH)
   subscription?: string;

@@ -26,10 +26,12 @@ export class ReconcileDto {
 }
 
 export class DifferencesQuery extends PageQuery {
+  /** Of this class. */
   @IsOptional()
   @IsIn(DIFFERENCE_CLASSES)
   class?: DifferenceClass;
 
+  /** In this state. */
   @IsOptional()
   @IsIn(DIFFERENCE_STATES)
   state?: DifferenceState;

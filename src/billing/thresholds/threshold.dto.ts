@@ -146,6 +146,7 @@ export class CrossingsQuery extends PageQuery {
   @IsStorableText(MAX_NAME_LENGTH)
   customer?: string;
 
+  /** In this state. */
   @IsOptional()
   @IsIn(CROSSING_STATES)
   state?: CrossingState;

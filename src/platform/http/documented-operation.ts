@@ -60,6 +60,28 @@ const REFUSALS = {
 
 type Refusal = keyof typeof REFUSALS;
 
+/** What is named by its key, too. */
+const KEYED: ReadonlySet<string> = new Set([
+  'customers',
+  'meters',
+  'plans',
+  'sources',
+  'thresholds',
+  'stripe-meters',
+]);
+/** What is no id. */
+const NO_IDS: Readonly<Record<string, string>> = {
+  profile: 'What kind of profile it is.',
+  type: 'Name of the type.',
+};
+/** What an address does not call by its name. */
+const KINDS: Readonly<Record<string, string>> = {
+  rejected: 'refused event',
+  quarantined: 'quarantined value',
+  'late-usage': 'late usage',
+  'stripe-meters': 'meter',
+};
+
 const REFUSAL_HEADERS: Readonly<Record<string, Headers>> = {
   401: { 'WWW-Authenticate': { description: '`Bearer`', schema: { type: 'string' } } },
   503: { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' } } },
@@ -113,16 +135,24 @@ function securityOf(scope: DocumentedRoute['scope']): NonNullable<Operation['sec
 /** In the order of the path; also those that a controller has from a class above, which reads none. */
 function withPathParameters(path: string, parameters: readonly Parameter[]): Parameter[] {
   const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
-  const inPath = names.map(
-    (name): Parameter =>
-      parameters.find((known) => 'in' in known && known.in === 'path' && known.name === name) ?? {
-        name,
-        in: 'path',
-        required: true,
-        schema: { type: 'string' },
-      },
-  );
+  const inPath = names.map((name): Parameter => ({
+    description: inPathWords(path, name),
+    ...(parameters.find((known) => 'in' in known && known.in === 'path' && known.name === name) ?? {
+      name,
+      in: 'path',
+      required: true,
+      schema: { type: 'string' },
+    }),
+  }));
   return [...inPath, ...parameters.filter((known) => !('in' in known) || known.in !== 'path')];
+}
+
+/** What a parameter of a path names, as far as its address tells: `/customers/{id}` a customer. */
+function inPathWords(path: string, name: string): string {
+  const collection = new RegExp(String.raw`/([^/{}]+)/\{${name}\}`).exec(path)?.[1] ?? '';
+  const one = collection.replace(/ies$/, 'y').replace(/s$/, '').replaceAll('-', ' ');
+  const kind = KINDS[collection] ?? one;
+  return NO_IDS[name] ?? `${KEYED.has(collection) ? 'Id or key' : 'Id'} of the ${kind}.`;
 }
 
 /** An object in a query is written `name[key]=value`. */

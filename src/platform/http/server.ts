@@ -36,6 +36,8 @@ const ENCODINGS: ('gzip' | 'deflate' | 'br' | 'zstd')[] = [
   'br',
   ...('createZstdDecompress' in zlib ? (['zstd'] as const) : []),
 ];
+/** For those who read that zstd works. */
+const ZSTD_HINT = ENCODINGS.includes('zstd') ? '' : '; zstd needs Node 22.15 or later here';
 
 /** Fastify, set up so that requests under way are answered while it closes. */
 export function createAdapter(config: Config): FastifyAdapter {
@@ -120,7 +122,7 @@ export async function setUpHttp(
       new DomainError(
         'unsupported',
         'unsupported_encoding',
-        `The content encoding '${encoding}' is none of ${ENCODINGS.join(', ')}.`,
+        `The content encoding '${encoding}' is none of ${ENCODINGS.join(', ')}${ZSTD_HINT}.`,
       ),
   });
   instance.removeAllContentTypeParsers();

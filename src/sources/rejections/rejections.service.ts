@@ -3,6 +3,7 @@
  * tells when the share of what is refused reaches its limit. What a kill loses is the counts of a few
  * seconds: they raise an alarm, and bill nothing.
  */
+import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { Database } from '../../platform/database/database.js';
@@ -13,6 +14,7 @@ import { type Source } from '../source.js';
 import {
   MAX_WINDOW_SECONDS,
   type OutcomeCount,
+  type OutcomeWrite,
   SourceOutcomesStore,
   type TurnedSource,
 } from './source-outcomes.store.js';
@@ -27,8 +29,12 @@ const TAKEN = '';
 
 @Injectable()
 export class RejectionsService {
-  /** What this replica has counted and not written yet. */
+  /** What this replica has counted and not begun to write. */
   private counted = new Map<string, OutcomeCount>();
+  /** What it has begun to write, and does not know to be written. */
+  private unfinished: OutcomeWrite | null = null;
+  private readonly writer = randomUUID();
+  private lastWrite = 0;
 
   constructor(
     private readonly store: SourceOutcomesStore,
@@ -58,25 +64,42 @@ export class RejectionsService {
     }
   }
 
-  /** Writes down what was counted here. Never fails: it is tried again, and forgotten after the longest window. */
+  /**
+   * Writes down what was counted here; one write at a time. Never fails: it is tried again as it was,
+   * and forgotten after the longest window.
+   */
   async write(): Promise<void> {
-    if (this.counted.size === 0) {
-      return;
-    }
-    const counts = Array.from(this.counted.values());
-    this.counted = new Map();
     try {
-      await this.store.add(counts);
-    } catch (error) {
-      // When only the answer was lost they count twice, which an alarm can bear.
-      const oldest = this.clock.now().getTime() - MAX_WINDOW_MS;
-      for (const count of counts) {
-        if (count.minuteAt.getTime() > oldest) {
-          this.add(count);
-        }
+      await this.finish();
+      if (this.counted.size > 0) {
+        this.lastWrite += 1;
+        const counts = Array.from(this.counted.values());
+        this.unfinished = { writer: this.writer, number: this.lastWrite, counts };
+        this.counted = new Map();
+        await this.finish();
       }
+    } catch (error) {
+      const recent = this.recent(this.counted.values());
+      this.counted = new Map(recent.map((count) => [nameOf(count), count]));
       this.outage.report('source.count_failed', error);
     }
+  }
+
+  /** Makes the write that was begun, under its number, since its answer may only have been lost. */
+  private async finish(): Promise<void> {
+    if (this.unfinished === null) {
+      return;
+    }
+    const counts = this.recent(this.unfinished.counts);
+    if (counts.length > 0) {
+      await this.store.add({ ...this.unfinished, counts }, this.clock.now());
+    }
+    this.unfinished = null;
+  }
+
+  private recent(counts: Iterable<OutcomeCount>): OutcomeCount[] {
+    const oldest = this.clock.now().getTime() - MAX_WINDOW_MS;
+    return Array.from(counts).filter(({ minuteAt }) => minuteAt.getTime() > oldest);
   }
 
   /**
@@ -145,8 +168,12 @@ export class RejectionsService {
   }
 
   private add(count: OutcomeCount): void {
-    const name = `${count.sourceId} ${count.minuteAt.getTime()} ${count.code}`;
+    const name = nameOf(count);
     const known = this.counted.get(name)?.count ?? 0;
     this.counted.set(name, { ...count, count: known + count.count });
   }
+}
+
+function nameOf({ sourceId, minuteAt, code }: OutcomeCount): string {
+  return `${sourceId} ${minuteAt.getTime()} ${code}`;
 }

@@ -15,6 +15,15 @@ export interface OutcomeCount {
   readonly count: number;
 }
 
+/** What a process writes down at once; it is the same when it is tried again. */
+export interface OutcomeWrite {
+  /** UUID of the process. */
+  readonly writer: string;
+  /** Higher with each of its writes, from 1. */
+  readonly number: number;
+  readonly counts: readonly OutcomeCount[];
+}
+
 /** A source whose mark is not as the records of its window say. */
 export interface TurnedSource {
   readonly id: string;
@@ -66,13 +75,25 @@ const SEEN = `SELECT sources.id, coalesce(sum(outcomes.count), 0) AS records,
 export class SourceOutcomesStore {
   constructor(private readonly database: Database) {}
 
-  /** Adds to the counts of their minutes. Primary key, in its order. */
-  async add(counts: readonly OutcomeCount[]): Promise<void> {
+  /**
+   * Adds to the counts of their minutes, unless this write was made before. Primary keys, in order;
+   * the lock on the row of the writer lets a try wait for one whose answer was lost.
+   */
+  async add({ writer, number, counts }: OutcomeWrite, now: Date): Promise<void> {
     await this.database.query(
-      `INSERT INTO source_outcomes AS known (source_id, minute_at, code, count)
+      `WITH made AS (
+         INSERT INTO source_outcome_writers AS known (id, last_write, written_at)
+         VALUES ($5, $6, $7)
+         ON CONFLICT (id) DO UPDATE
+         SET last_write = excluded.last_write, written_at = excluded.written_at
+         WHERE known.last_write < excluded.last_write
+         RETURNING known.id
+       )
+       INSERT INTO source_outcomes AS known (source_id, minute_at, code, count)
        SELECT fresh.source_id, fresh.minute_at, fresh.code, fresh.count
        FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::bigint[])
          AS fresh (source_id, minute_at, code, count)
+       WHERE EXISTS (SELECT FROM made)
        ORDER BY 1, 2, 3
        ON CONFLICT (source_id, minute_at, code) DO UPDATE
        SET count = known.count + excluded.count`,
@@ -81,6 +102,9 @@ export class SourceOutcomesStore {
         counts.map(({ minuteAt }) => minuteAt),
         counts.map(({ code }) => code),
         counts.map(({ count }) => count),
+        writer,
+        number,
+        now,
       ],
     );
   }
@@ -144,13 +168,23 @@ export class SourceOutcomesStore {
     return new Map(rows.map(({ id, share }) => [id, share]));
   }
 
-  /** Removes minutes that are in no window any longer, at most `limit`; others go past what is locked. */
+  /** Removes minutes that are in no window any longer, and writers of that time; at most `limit` each, past what is locked. */
   async deleteBefore(minuteAt: Date, limit: number): Promise<void> {
     await this.database.query(
       `DELETE FROM source_outcomes
        WHERE (source_id, minute_at, code) IN (
          SELECT source_id, minute_at, code FROM source_outcomes
          WHERE minute_at < $1
+         LIMIT $2
+         FOR UPDATE SKIP LOCKED)`,
+      [minuteAt, limit],
+    );
+    // Whoever tries such a write again has nothing in it that counts any longer.
+    await this.database.query(
+      `DELETE FROM source_outcome_writers
+       WHERE id IN (
+         SELECT id FROM source_outcome_writers
+         WHERE written_at < $1
          LIMIT $2
          FOR UPDATE SKIP LOCKED)`,
       [minuteAt, limit],

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { parsePropertyPath } from '../../../src/kernel/property-path.js';
+import { formatPropertyPath, parsePropertyPath } from '../../../src/kernel/property-path.js';
 
 describe('parsePropertyPath', () => {
   it.each([
@@ -69,6 +69,25 @@ describe('parsePropertyPath', () => {
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         const steps = parsePropertyPath(`$${text}`);
         expect(steps === null || steps.every((step) => step.length > 0)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('formatPropertyPath', () => {
+  it.each(['$.user.plan', "$.attributes['enduser.id']", "$['it\\'s'].x"])('writes %s', (path) => {
+    expect(formatPropertyPath(parsePropertyPath(path) ?? [])).toBe(path);
+  });
+
+  it('writes what is read as the same steps', () => {
+    const step = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 });
+    const steps = fc.array(
+      step.filter((text) => !text.includes('\0')),
+      { minLength: 1, maxLength: 8 },
+    );
+    fc.assert(
+      fc.property(steps, (names) => {
+        expect(parsePropertyPath(formatPropertyPath(names))).toEqual(names);
       }),
     );
   });

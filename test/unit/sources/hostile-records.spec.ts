@@ -1,4 +1,5 @@
 /* Aim: what somebody puts into one record costs nobody the others. */
+import { LosslessNumber } from 'lossless-json';
 import { getFormat } from '../../../src/sources/formats/formats.js';
 import { linesOf, readJsonRecords, type RecordBatch } from '../../../src/sources/read-records.js';
 import { RecordIds } from '../../../src/sources/record-id.js';
@@ -32,6 +33,50 @@ describe('readJsonRecords', () => {
     );
   });
 
+  const bad = (name: string): Buffer =>
+    Buffer.concat([Buffer.from(`{ "${name}":\n "`), Buffer.from([0xff, 0x22, 0x7d])]);
+
+  it.each(['application/json', LINES, 'text/plain'])(
+    'refuses of a list as %s what is not UTF-8 alone, as gateways send it',
+    (type) => {
+      const good = Buffer.from('{"a":[1,{"b":"],\\"["}], "n":12345678901234567890.5}');
+      const body = Buffer.concat([
+        Buffer.from(' ['),
+        good,
+        Buffer.from(',\n'),
+        bad('c'),
+        Buffer.from(' , '),
+        good,
+        Buffer.from(']\n'),
+      ]);
+      const batch = readJsonRecords(body, type);
+      const value = {
+        a: [expect.anything(), { b: '],"[' }],
+        n: new LosslessNumber('12345678901234567890.5'),
+      };
+      expect(outcomes(batch)).toEqual([value, 'invalid_utf8', value]);
+    },
+  );
+
+  it.each(['application/json', 'text/plain'])(
+    'refuses one record of %s that is not UTF-8, and not its body',
+    (type) => {
+      const line = Buffer.from(bad('c').toString('latin1').replace('\n', ''), 'latin1');
+      for (const body of [line, Buffer.concat([Buffer.from('['), bad('c'), Buffer.from(']')])]) {
+        const batch = readJsonRecords(body, type);
+        expect(outcomes(batch)).toEqual(['invalid_utf8']);
+        expect(batch.records[0]).toMatchObject({ text: expect.stringContaining('\uFFFD') });
+      }
+    },
+  );
+
+  it('refuses a body of which the list does not end', () => {
+    for (const end of ['', ']]', '] x']) {
+      const body = Buffer.concat([Buffer.from('['), bad('c'), Buffer.from(end)]);
+      expect(thrown(() => readJsonRecords(body, 'application/json'))).toBe('invalid_utf8');
+    }
+  });
+
   it('refuses a body that is one value and not UTF-8', () => {
     expect(thrown(() => readJsonRecords(BAD, LINES))).toBe('invalid_utf8');
     expect(thrown(() => readJsonRecords(lines('[', BAD, ']'), 'application/json'))).toBe(
@@ -56,6 +101,10 @@ describe('nginx-combined', () => {
     const good = '1.2.3.4 - u [10/Oct/2026:13:55:36 +0000] "GET / HTTP/1.1" 200 1';
     const batch = getFormat('nginx-combined').read(lines(good, BAD, good), 'text/plain');
     expect(outcomes(batch)).toMatchObject([{ remote_user: 'u' }, 'invalid_utf8', { status: 200 }]);
+    const wrong = Buffer.from(good.replace('GET /', 'GET /\xff'), 'latin1');
+    expect(outcomes(getFormat('nginx-combined').read(wrong, 'text/plain'))).toEqual([
+      'invalid_utf8',
+    ]);
   });
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { LosslessNumber } from 'lossless-json';
-import { isSecretName, redact, REDACTED, redactText } from '../../../src/sources/secrets.js';
+import { isSecretParameter, REDACTED } from '../../../src/sources/secret-texts.js';
+import { isSecretName, redact, redactText } from '../../../src/sources/secrets.js';
 
 const NAMES = [
   'authorization',
@@ -61,7 +62,84 @@ describe('isSecretName', () => {
   });
 });
 
+describe('isSecretParameter', () => {
+  it.each([
+    ...['api_key', 'apikey', 'apiKey', 'access_token', 'X-Vault-Token', 'key', 'client_secret'],
+    ...['X-Amz-Signature', 'password', 'subscription-key', 'auth', 'sid'],
+  ])('knows %s', (name) => {
+    expect(isSecretParameter(name)).toBe(true);
+  });
+
+  it.each(['keyword', 'monkey', 'tokens', 'key_id', 'region', 'Idempotency-Key', '', 'author'])(
+    'takes %p for no secret',
+    (name) => {
+      expect(isSecretParameter(name)).toBe(false);
+    },
+  );
+});
+
 describe('redact', () => {
+  it.each([
+    [
+      '/a?api_key=hunter2&x=1&access_token=hunter2#f',
+      `/a?api_key=${REDACTED}&x=1&access_token=${REDACTED}#f`,
+    ],
+    ['GET /a?x=1&key=hunter2 HTTP/1.1', `GET /a?x=1&key=${REDACTED} HTTP/1.1`],
+    ['token=hunter2&region=eu', `token=${REDACTED}&region=eu`],
+    ['https://user:hunter2@host/a?b', `https://${REDACTED}@host/a?b`],
+    ['Bearer hunter2', `Bearer ${REDACTED}`],
+    ['said "bearer hunter2x"', `said "bearer ${REDACTED}"`],
+    ['Basic dXNlcjpodW50ZXIy', `Basic ${REDACTED}`],
+    ['Host: a\r\nCookie: b=hunter2\r\nAccept: c', `Host: a\r\nCookie: ${REDACTED}\r\nAccept: c`],
+  ])('makes the text %p %p', (text, expected) => {
+    expect(redact({ kept: [text] })).toEqual({ kept: [expected] });
+  });
+
+  it.each([
+    ...[
+      'Basic Authentication',
+      'Basic plan',
+      'bearer of news',
+      'GET /key?page=2&sort=key',
+      'a=b',
+      'me@example.org',
+    ],
+    ...['2026-11-21T10:00:00Z', '?=&==&key', 'host:port', '', 'lockey: x'],
+  ])('leaves the text %p', (text) => {
+    expect(redact(text)).toBe(text);
+  });
+
+  it('knows secrets in lists of headers, and by the members that hold them', () => {
+    const secrets = {
+      list: [
+        { name: 'Cookie', value: 'hunter2', comment: 'c' },
+        { key: 'Host', value: 'h' },
+      ],
+      pairs: [
+        ['Authorization', 'hunter2'],
+        ['Host', 'h'],
+      ],
+      headers: { 'x-vault-token': ['hunter2'], 'content-length': '3', 'x-tokens': '5' },
+      querystring: { api_key: 'hunter2', key: 5, page: '2' },
+      'http.request.header.x-vault-token': 'hunter2',
+      request_key: 'kept',
+    };
+    expect(redact(secrets)).toEqual({
+      list: [
+        { name: 'Cookie', value: REDACTED, comment: 'c' },
+        { key: 'Host', value: 'h' },
+      ],
+      pairs: [
+        ['Authorization', REDACTED],
+        ['Host', 'h'],
+      ],
+      headers: { 'x-vault-token': REDACTED, 'content-length': '3', 'x-tokens': '5' },
+      querystring: { api_key: REDACTED, key: 5, page: '2' },
+      'http.request.header.x-vault-token': REDACTED,
+      request_key: 'kept',
+    });
+  });
+
   it('replaces what is secret at any depth, and nothing else', () => {
     const number = new LosslessNumber('12345678901234567890');
     const record = { a: [{ Headers: { Cookie: ['x'], host: 'h' } }], number, none: null };
@@ -103,6 +181,15 @@ describe('redactText', () => {
     ['{"cookie":"a\\"hunter2"}', '{"cookie":"[redacted]"}'],
     ['Authorization: Basic hunter2\nHost: a', 'Authorization: "[redacted]"\nHost: a'],
     ['{"host":"a","path":"/cookie"}', '{"host":"a","path":"/cookie"}'],
+    ['{"uri":"/a?key=hunter2&b=c","a', `{"uri":"/a?key=${REDACTED}&b=c","a`],
+    ['{"head":"Host: a\\r\\nCookie: hunter2","a', `{"head":"Host: a\\r\\nCookie: "${REDACTED}","a`],
+    ['{"auth":"Bearer hunter2","a', `{"auth":"Bearer ${REDACTED}","a`],
+    ['{"name":"Cookie", "value":"hunter2"', `{"name":"Cookie", "value":"${REDACTED}"`],
+    ['[["Authorization","hunter2"],["a","b"', `[["Authorization","${REDACTED}"],["a","b"`],
+    [
+      '{"key":"http.request.header.cookie","value":{"stringValue":"hunter2"}},{"key',
+      `{"key":"http.request.header.cookie","value":{"stringValue":"${REDACTED}"}},{"key`,
+    ],
   ])('makes %p %p', (text, expected) => {
     expect(redactText(text)).toBe(expected);
   });
@@ -114,7 +201,7 @@ describe('redactText', () => {
     [`cookie=[${'a,'.repeat(5_000)}hunter2]`, 'cookie="[redacted]"'],
     ['cookie="hunter2, cookie=hunter2, a', 'cookie="[redacted]", cookie="[redacted]", a'],
     ['cookie:', 'cookie:'],
-    ['cookie=,a', 'cookie=,a'],
+    ['a cookie=,a', 'a cookie=,a'],
   ])('finds the end of what is secret, case %#', (text, expected) => {
     expect(redactText(text)).toBe(expected);
   });
@@ -132,6 +219,7 @@ describe('redactText', () => {
       ' ',
       '"',
     ],
+    ...['a?', '&a=', 'basic ', 'bearer  ', '://a', '"cookie", ', '"cookie","value":{', 'a:b\n'],
     ...['cookie ', 'cookie_', '[cookie:', 'x_cookie=[\n', 'session_token', '\n"authorization"\t:['],
   ];
 
