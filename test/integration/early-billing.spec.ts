@@ -206,6 +206,34 @@ describe('a bill before the end of a period', () => {
     expect(new Set([first, ...rest].map((item) => item?.['invoice_id'])).size).toBe(2);
   });
 
+  it('is given back when all of the period turns out to be paused', async () => {
+    const plan = await billing.plan([perUnit('1'), flat('5')]);
+    const customer = await billing.customer();
+    const startsAt = new Date('2026-11-01T00:00:00Z');
+    const subscription = await billing.subscribe(customer, plan, { startsAt });
+    await threshold(billing, ['10'], {
+      watched: { kind: 'customer', customerId: customer.id },
+      actions: ['bill'],
+    });
+    await billing.use(customer.key, TIME, ['12']);
+    await judgeAll(billing);
+    const twin = { subject: customer.key, subscription };
+    expect(await amountOf(twin)).toBe('1200');
+    await billing.get(SubscriptionsService).pause(subscription.id, startsAt);
+    await judgeAll(billing);
+    billing.clock.set('2026-12-01T02:00:00Z');
+    await billing.closeAllDue();
+    const items = await itemsOf(twin);
+    expect(items.map(({ kind, quantity, amount }) => [kind, quantity, amount])).toEqual([
+      ['usage', '12', '1200'],
+      ['adjustment', '-12', '-1200'],
+    ]);
+    for (const { id } of items.slice(1)) {
+      const { verdict } = await billing.get(VerificationService).verify(String(id));
+      expect(verdict).toMatchObject({ outcome: 'agrees', doStepsAgree: true });
+    }
+  });
+
   it('keeps the period from being taken back or put on another plan from its start on', async () => {
     const plan = await billing.plan([perUnit('1')]);
     const customer = await billing.customer();

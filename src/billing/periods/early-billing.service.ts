@@ -40,7 +40,11 @@ export class EarlyBillingService {
       return [];
     }
     const { lines } = await this.rating.ratePeriod(period);
-    const { fresh, rest } = await this.charges.unbilled(period, earlyLines(lines));
+    const early = earlyLines(lines);
+    if (early.length === 0) {
+      return [];
+    }
+    const { fresh, rest } = await this.charges.unbilled(period, early);
     const worth = fresh.filter(({ amountMinor }) => amountMinor !== 0n);
     if (totalOf([...worth, ...rest]) <= 0n) {
       return [];
