@@ -4,6 +4,7 @@
  * both have paid the same in the end, and each line item is computed again to the cent.
  */
 import fc from 'fast-check';
+import { BilledEventService } from '../../src/billing/explanations/billed-event.service.js';
 import { VerificationService } from '../../src/billing/explanations/verification.service.js';
 import { ExplanationsService } from '../../src/billing/explanations/explanations.service.js';
 import { InvoicePreviewService } from '../../src/billing/periods/invoice-preview.service.js';
@@ -228,10 +229,61 @@ describe('a bill before the end of a period', () => {
       ['usage', '12', '1200'],
       ['adjustment', '-12', '-1200'],
     ]);
-    for (const { id } of items.slice(1)) {
+    for (const { id } of items) {
       const { verdict } = await billing.get(VerificationService).verify(String(id));
       expect(verdict).toMatchObject({ outcome: 'agrees', doStepsAgree: true });
     }
+  });
+
+  it('is explained as it was, though the period was cut and paused before it since', async () => {
+    const plan = await billing.plan([perUnit('1')]);
+    const customer = await billing.customer();
+    const startsAt = new Date('2026-11-01T00:00:00Z');
+    const subscription = await billing.subscribe(customer, plan, { startsAt });
+    const subscriptions = billing.get(SubscriptionsService);
+    await threshold(billing, [], {
+      watched: { kind: 'customer', customerId: customer.id },
+      levels: { kind: 'every', step: decimal('5') },
+      actions: ['bill'],
+    });
+    await billing.use(customer.key, '2026-11-03T10:00:00Z', ['4']);
+    await billing.use(customer.key, '2026-11-06T10:00:00Z', ['1.5']);
+    await billing.use(customer.key, TIME, ['12']);
+    await judgeAll(billing);
+    await subscriptions.pause(subscription.id, new Date('2026-11-06T00:00:00Z'));
+    await subscriptions.resume(subscription.id, new Date('2026-11-07T00:00:00Z'));
+    await billing.use(customer.key, TIME, ['5']);
+    await judgeAll(billing);
+    await subscriptions.cancel(subscription.id, { when: new Date('2026-11-05T00:00:00Z') });
+    billing.clock.set('2026-12-01T02:00:00Z');
+    await billing.closeAllDue();
+    const items = await itemsOf({ subject: customer.key, subscription });
+    expect(items.map(({ quantity }) => quantity)).toEqual(['17.5', '3.5', '-17']);
+    for (const { id, quantity } of items) {
+      const { verdict } = await billing.get(VerificationService).verify(String(id));
+      expect([quantity, verdict]).toMatchObject([
+        quantity,
+        { outcome: 'agrees', doStepsAgree: true },
+      ]);
+      const { usage } = await billing.get(ExplanationsService).explain(String(id));
+      const days = usage?.outcome === 'counted' ? usage.days : [];
+      const sum = days.reduce(
+        (rest, day) => rest.plus(day.quantity ?? '0').minus(day.before ?? '0'),
+        decimal('0'),
+      );
+      expect(sum.eq(String(quantity))).toBe(true);
+    }
+    const [last] = await billing.rows(
+      `SELECT source, id FROM usage_events WHERE subject = $1 AND data ->> 'v' = '12'`,
+      [customer.key],
+    );
+    const { lines } = await billing
+      .get(BilledEventService)
+      .find(String(last?.['source']), String(last?.['id']));
+    expect(lines.map(({ line, counted }) => [line.item.id, counted[0]?.sign])).toEqual([
+      [items[0]?.['id'], 1],
+      [items[2]?.['id'], -1],
+    ]);
   });
 
   it('keeps the period from being taken back or put on another plan from its start on', async () => {

@@ -51,7 +51,7 @@ export class EarlyBillingService {
     }
     const charges = worth.map((line) => ({ period, line }));
     const adjustments = restToBill(period, rest, cutOffBatch);
-    const entry = { period, charges, adjustments, isApart: true };
+    const entry = { period, charges, adjustments, isEarly: true };
     const items = await this.entries.enter(entry, cutOffBatch, now);
     await this.store.recordBilledEarly(period.id);
     const plan = await this.plans.get(period.subscription.planId);
