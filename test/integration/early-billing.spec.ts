@@ -4,6 +4,7 @@
  * both have paid the same in the end, and each line item is computed again to the cent.
  */
 import fc from 'fast-check';
+import { limitedLines } from '../../src/billing/explanations/explanation.js';
 import { BilledEventService } from '../../src/billing/explanations/billed-event.service.js';
 import { VerificationService } from '../../src/billing/explanations/verification.service.js';
 import { ExplanationsService } from '../../src/billing/explanations/explanations.service.js';
@@ -205,6 +206,13 @@ describe('a bill before the end of a period', () => {
     );
     expect(rest).toHaveLength(5);
     expect(new Set([first, ...rest].map((item) => item?.['invoice_id'])).size).toBe(2);
+    const minimum = await billing
+      .get(ExplanationsService)
+      .explain(String(rest.find(({ kind }) => kind === 'minimum')?.['id']));
+    expect(minimum.item.steps).toMatchObject([{ total: '22' }]);
+    expect(limitedLines(minimum).map(({ amountMinor }) => amountMinor)).toEqual(
+      expect.arrayContaining([1_200n, 300n, 200n, 500n]),
+    );
   });
 
   it('is given back when all of the period turns out to be paused', async () => {
