@@ -11,10 +11,13 @@ import { ExplanationsService } from '../../src/billing/explanations/explanations
 import { InvoicePreviewService } from '../../src/billing/periods/invoice-preview.service.js';
 import { SubscriptionsService } from '../../src/billing/subscriptions/subscriptions.service.js';
 import { type Subscription } from '../../src/billing/subscriptions/subscription.js';
+import { ReleasesService } from '../../src/billing/gate/releases.service.js';
+import { EventsService } from '../../src/events/events.service.js';
 import { decimal } from '../../src/kernel/decimal.js';
 import { type NewPrice } from '../../src/pricing/price-rules.js';
 import { readAmountTerms } from '../../src/pricing/price-terms.js';
 import { flat, perUnit, startBilling, type TestBilling, usagePrice } from '../support/billing.js';
+import { factory } from '../support/factory.js';
 import { tier } from '../support/prices.js';
 import { judgeAll, threshold } from '../support/thresholds.js';
 
@@ -292,6 +295,48 @@ describe('a bill before the end of a period', () => {
       [items[0]?.['id'], 1],
       [items[2]?.['id'], -1],
     ]);
+  });
+
+  it('waits until the period has begun', async () => {
+    const plan = await billing.plan([perUnit('1')]);
+    const customer = await billing.customer();
+    const trialEndsAt = new Date('2026-11-10T12:02:00Z');
+    const subscription = await billing.subscribe(customer, plan, { trialEndsAt });
+    await threshold(billing, ['10'], {
+      watched: { kind: 'customer', customerId: customer.id },
+      actions: ['bill'],
+    });
+    await billing.use(customer.key, '2026-11-10T12:03:00Z', ['12']);
+    await judgeAll(billing);
+    expect(await itemsOf({ subject: customer.key, subscription })).toEqual([]);
+    const ended = await billing
+      .get(SubscriptionsService)
+      .cancel(subscription.id, { when: 'period_end' });
+    expect(ended.endsAt).toEqual(trialEndsAt);
+  });
+
+  it('is not made of a period that is over and may be held', async () => {
+    const plan = await billing.plan([perUnit('1')], { closingChecks: ['conflicts'] });
+    const customer = await billing.customer();
+    const startsAt = new Date('2026-11-01T00:00:00Z');
+    const subscription = await billing.subscribe(customer, plan, { startsAt });
+    await threshold(billing, ['10'], {
+      watched: { kind: 'customer', customerId: customer.id },
+      actions: ['bill'],
+    });
+    const event = factory.event({ subject: customer.key, time: TIME, data: { v: '4' } });
+    for (const v of ['4', '5']) {
+      const body = JSON.stringify([{ ...event, data: { v } }]);
+      await billing.get(EventsService).ingest(Buffer.from(body), {});
+    }
+    billing.clock.set('2026-12-01T02:00:00Z');
+    await billing.use(customer.key, TIME, ['8']);
+    await judgeAll(billing);
+    await billing.closeAllDue();
+    expect(await itemsOf({ subject: customer.key, subscription })).toEqual([]);
+    const { period } = await billing.get(InvoicePreviewService).preview(subscription.id);
+    await billing.get(ReleasesService).release(period.id, { by: 'key_test', reason: 'a test' });
+    expect(await amountOf({ subject: customer.key, subscription })).toBe('1200');
   });
 
   it('keeps the period from being taken back or put on another plan from its start on', async () => {
