@@ -866,6 +866,7 @@ CREATE TABLE threshold_dues (
   leased_batch bigint,
   revision bigint NOT NULL,
   leased_until timestamp with time zone,
+  wakes_at timestamp with time zone,
   CONSTRAINT threshold_dues_pkey PRIMARY KEY (customer_id)
 );
 

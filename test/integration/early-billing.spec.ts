@@ -19,7 +19,7 @@ import { readAmountTerms } from '../../src/pricing/price-terms.js';
 import { flat, perUnit, startBilling, type TestBilling, usagePrice } from '../support/billing.js';
 import { factory } from '../support/factory.js';
 import { tier } from '../support/prices.js';
-import { judgeAll, threshold } from '../support/thresholds.js';
+import { judgeAll, threshold, told } from '../support/thresholds.js';
 
 const TIME = '2026-11-10T11:00:00Z';
 const CASES = 8;
@@ -297,7 +297,7 @@ describe('a bill before the end of a period', () => {
     ]);
   });
 
-  it('waits until the period has begun', async () => {
+  it('waits until the period has begun, and bills then', async () => {
     const plan = await billing.plan([perUnit('1')]);
     const customer = await billing.customer();
     const trialEndsAt = new Date('2026-11-10T12:02:00Z');
@@ -309,10 +309,75 @@ describe('a bill before the end of a period', () => {
     await billing.use(customer.key, '2026-11-10T12:03:00Z', ['12']);
     await judgeAll(billing);
     expect(await itemsOf({ subject: customer.key, subscription })).toEqual([]);
+    billing.clock.set('2026-11-10T12:02:00Z');
+    await judgeAll(billing);
+    expect(await amountOf({ subject: customer.key, subscription })).toBe('1200');
+  });
+
+  it('keeps nobody from ending with the trial', async () => {
+    const plan = await billing.plan([perUnit('1')]);
+    const customer = await billing.customer();
+    const trialEndsAt = new Date('2026-11-10T12:02:00Z');
+    const subscription = await billing.subscribe(customer, plan, { trialEndsAt });
+    await threshold(billing, ['10'], {
+      watched: { kind: 'customer', customerId: customer.id },
+      actions: ['bill'],
+    });
+    await billing.use(customer.key, '2026-11-10T12:03:00Z', ['12']);
+    await judgeAll(billing);
     const ended = await billing
       .get(SubscriptionsService)
       .cancel(subscription.id, { when: 'period_end' });
     expect(ended.endsAt).toEqual(trialEndsAt);
+    expect(await itemsOf({ subject: customer.key, subscription })).toEqual([]);
+  });
+
+  it('is made once the period is opened, though nothing is used then', async () => {
+    const plan = await billing.plan([perUnit('1')]);
+    const customer = await billing.customer();
+    const startsAt = new Date('2026-11-01T00:00:00Z');
+    const subscription = await billing.subscribe(customer, plan, { startsAt });
+    const { key } = await threshold(billing, ['10'], {
+      watched: { kind: 'customer', customerId: customer.id },
+      actions: ['bill', 'notify'],
+    });
+    billing.clock.set('2026-12-01T00:30:00Z');
+    await billing.use(customer.key, '2026-12-01T00:20:00Z', ['12']);
+    await judgeAll(billing);
+    billing.clock.set('2026-12-01T01:00:00Z');
+    await judgeAll(billing);
+    expect(await told(billing, key)).toEqual([]);
+    await billing.closeAllDue();
+    billing.clock.advance(60_000);
+    await judgeAll(billing);
+    expect(await told(billing, key)).toMatchObject([
+      { quantity_before: '0', quantity_after: '12', event: { subject: customer.key } },
+    ]);
+    expect(await itemsOf({ subject: customer.key, subscription })).toMatchObject([
+      { kind: 'usage', quantity: '0' },
+      { kind: 'usage', quantity: '12' },
+    ]);
+    await billing.use(customer.key, '2026-12-01T00:20:00Z', ['1']);
+    await judgeAll(billing);
+    const dues = await billing.rows('SELECT FROM threshold_dues WHERE customer_id = $1', [
+      customer.id,
+    ]);
+    expect(dues).toEqual([]);
+  });
+
+  it('waits for nothing else of a customer of whom it waits', async () => {
+    const customer = await billing.customer();
+    const startsAt = new Date('2026-11-01T00:00:00Z');
+    await billing.subscribe(customer, await billing.plan([perUnit('1')]), { startsAt });
+    const watched = { kind: 'customer', customerId: customer.id } as const;
+    await threshold(billing, ['10'], { watched, actions: ['bill'] });
+    const { key } = await threshold(billing, ['5', '20'], { watched });
+    billing.clock.set('2026-12-01T00:30:00Z');
+    for (const used of ['12', '9']) {
+      await billing.use(customer.key, '2026-12-01T00:20:00Z', [used]);
+      await judgeAll(billing);
+    }
+    expect((await told(billing, key)).map(({ level }) => level)).toEqual(['5', '20']);
   });
 
   it('is not made of a period that is over and may be held', async () => {
