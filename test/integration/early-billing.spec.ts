@@ -15,7 +15,8 @@ import { ReleasesService } from '../../src/billing/gate/releases.service.js';
 import { EventsService } from '../../src/events/events.service.js';
 import { decimal } from '../../src/kernel/decimal.js';
 import { type NewPrice } from '../../src/pricing/price-rules.js';
-import { readAmountTerms } from '../../src/pricing/price-terms.js';
+import { MetersService } from '../../src/meters/meters.service.js';
+import { readAmountTerms, readUsageTerms } from '../../src/pricing/price-terms.js';
 import { flat, perUnit, startBilling, type TestBilling, usagePrice } from '../support/billing.js';
 import { factory } from '../support/factory.js';
 import { tier } from '../support/prices.js';
@@ -29,6 +30,10 @@ let billing: TestBilling;
 
 beforeAll(async () => {
   billing = await startBilling('2026-11-10T12:00:00Z');
+  const value = { kind: 'property', path: '$.v' } as const;
+  await billing
+    .get(MetersService)
+    .create(factory.meter({ key: 'level', aggregation: { kind: 'time_weighted_sum', value } }));
 });
 
 afterAll(async () => {
@@ -57,11 +62,19 @@ const usagePrices: fc.Arbitrary<NewPrice> = fc.oneof(
   fc.constant(usagePrice('per_unit', { unit_price: '1', maximum_amount: '12.34' })),
 );
 
+const level: NewPrice = {
+  key: 'level',
+  meter: 'level',
+  ...readUsageTerms('per_unit', { unit_price: '0.0007' }),
+};
+
 const cases = fc.record({
   price: usagePrices,
   fee: fc.constantFrom([], [flat('4.99')]),
   minimum: fc.constantFrom([], [limit('minimum', '9.5')]),
   maximum: fc.constantFrom([], [limit('maximum', '14.75')]),
+  /** A level that grows without events, which is billed at the end only. */
+  level: fc.constantFrom([], [level]),
   step: fc.constantFrom('3', '11'),
   /** What is used at once, in cents of a unit; below zero where something is given back. */
   rounds: fc.array(fc.integer({ min: -200, max: 1_600 }), { minLength: 3, maxLength: 4 }),
@@ -114,8 +127,8 @@ const units = (hundredths: number): string => (hundredths / 100).toFixed(2);
 it('bills to the cent what one bill at the end would, whatever the plan', async () => {
   const given = fc.sample(cases, { seed: SEED, numRuns: CASES });
   const pairs = [];
-  for (const { price, fee, minimum, maximum, step } of given) {
-    pairs.push(await twins([price, ...fee, ...minimum, ...maximum], step));
+  for (const { price, fee, level: levels, minimum, maximum, step } of given) {
+    pairs.push(await twins([price, ...fee, ...levels, ...minimum, ...maximum], step));
   }
   for (const round of [0, 1, 2, 3]) {
     for (const [index, { early, plain }] of pairs.entries()) {
