@@ -62,7 +62,7 @@ const usagePrices: fc.Arbitrary<NewPrice> = fc.oneof(
   fc.constant(usagePrice('per_unit', { unit_price: '1', maximum_amount: '12.34' })),
 );
 
-const level: NewPrice = {
+const seats: NewPrice = {
   key: 'level',
   meter: 'level',
   ...readUsageTerms('per_unit', { unit_price: '0.0007' }),
@@ -74,7 +74,7 @@ const cases = fc.record({
   minimum: fc.constantFrom([], [limit('minimum', '9.5')]),
   maximum: fc.constantFrom([], [limit('maximum', '14.75')]),
   /** A level that grows without events, which is billed at the end only. */
-  level: fc.constantFrom([], [level]),
+  level: fc.constantFrom([], [seats]),
   step: fc.constantFrom('3', '11'),
   /** What is used at once, in cents of a unit; below zero where something is given back. */
   rounds: fc.array(fc.integer({ min: -200, max: 1_600 }), { minLength: 3, maxLength: 4 }),

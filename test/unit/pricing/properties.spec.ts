@@ -5,11 +5,7 @@
  */
 import fc from 'fast-check';
 import { Big } from 'big.js';
-import {
-  type BilledLine,
-  type Difference,
-  differences,
-} from '../../../src/billing/late-usage/difference.js';
+import { type BilledLine, differences } from '../../../src/billing/late-usage/difference.js';
 import { decimal, formatDecimal } from '../../../src/kernel/decimal.js';
 import { fromMinorUnits, toMinorUnits } from '../../../src/kernel/money.js';
 import { PRICING_MODELS, type PricingModel, type UsagePrice } from '../../../src/pricing/plan.js';
@@ -165,6 +161,27 @@ describe('rate', () => {
   });
 });
 
+/** What is billed of a price once it has come to a quantity. */
+function billedWith(
+  before: BilledLine | null,
+  of: UsagePrice,
+  total: Big,
+  code: string,
+): BilledLine {
+  const rated = rate(of, total, code);
+  if (before === null) {
+    return { lineItemId: 'li_1', isFee: false, description: '', quantity: total, ...rated };
+  }
+  const charge = { kind: 'usage', quantity: total } as const;
+  const line = { ...rated, price: of, charge, description: '' };
+  const [change] = differences([line], new Map([[of.id, before]]));
+  return {
+    ...before,
+    amountMinor: before.amountMinor + (change?.amountMinor ?? 0n),
+    quantity: (before.quantity ?? total).plus(change?.quantity ?? '0'),
+  };
+}
+
 describe('a quantity that is billed in parts', () => {
   it('comes to what it costs at once, whatever the price, its limits and the parts', () => {
     const limits = fc.tuple(fc.bigInt(0n, 10n ** 6n), fc.bigInt(0n, 10n ** 6n));
@@ -180,22 +197,7 @@ describe('a quantity that is billed in parts', () => {
         for (const part of used) {
           total = total.plus(part);
           fc.pre(ratable(bounded, formatDecimal(total), code));
-          const rated = rate(bounded, total, code);
-          const line = {
-            ...{ ...rated, price: of, description: '' },
-            charge: { kind: 'usage', quantity: total } as const,
-          };
-          const [change = null]: Difference[] =
-            billed === null ? [] : differences([line], new Map([[of.id, billed]]));
-          const first = { lineItemId: 'li_1', isFee: false, description: '', ...rated };
-          billed =
-            billed === null
-              ? { ...first, quantity: total }
-              : {
-                  ...billed,
-                  amountMinor: billed.amountMinor + (change?.amountMinor ?? 0n),
-                  quantity: (billed.quantity ?? total).plus(change?.quantity ?? '0'),
-                };
+          billed = billedWith(billed, bounded, total, code);
         }
         expect(billed?.amountMinor).toBe(rate(bounded, total, code).amountMinor);
         expect(billed?.quantity?.eq(total)).toBe(true);
@@ -215,7 +217,7 @@ describe('a quantity that is billed in parts', () => {
             ...each,
             up_to: end === null ? null : formatDecimal(new Big(end).minus(start)),
             // Its fee is due once; it was, if the part before reached into it.
-            flat_amount: start.gt(from) ? '0' : each.flat_amount,
+            flat_amount: start.gt(from) ? '0' : (each.flat_amount ?? '0'),
           }));
         const of = usage('graduated', { tiers: list });
         const whole = formatDecimal(start.plus(other));
