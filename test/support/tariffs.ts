@@ -192,7 +192,27 @@ const REGIONAL: TariffPlan = {
   ],
 };
 
-export const TARIFF_PLANS: readonly TariffPlan[] = [PLAIN, HELD, WEEKLY, TIERED, REGIONAL];
+/** Closes so late that late usage has invoices of its own. */
+const YEARLY: TariffPlan = {
+  interval: 'year',
+  versions: [
+    {
+      prices: [
+        usagePrice('per_unit', { unit_price: '0.05', included: '4', maximum_amount: '1.20' }),
+        ahead('4.00'),
+        flat('1.00'),
+      ],
+      usage: (used) => {
+        const quantity = total(used);
+        return [Math.min(5 * (quantity > 0 ? Math.max(quantity - 4, 0) : quantity), 120)];
+      },
+      fees: 100,
+      feesAhead: 400,
+    },
+  ],
+};
+
+export const TARIFF_PLANS: readonly TariffPlan[] = [PLAIN, HELD, WEEKLY, TIERED, REGIONAL, YEARLY];
 
 /** What a period asks for, in cents, with its fees and limits. */
 export function centsOf(
