@@ -273,10 +273,13 @@ CREATE TABLE line_items (
   billed_in_period_id text,
   ownership_number bigint,
   carried_over text,
+  counted_until timestamp with time zone,
+  counted_except tstzmultirange,
   CONSTRAINT line_items_adjustment_check CHECK ((((kind = 'adjustment'::text) = (corrects_line_item_id IS NOT NULL)) AND ((kind = 'adjustment'::text) = (adjustment_number > 0)) AND ((kind = 'adjustment'::text) OR (billed_in_period_id IS NULL)))),
   CONSTRAINT line_items_billed_in_fkey FOREIGN KEY (billed_in_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_billing_period_fkey FOREIGN KEY (billing_period_id) REFERENCES billing_periods(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_corrects_fkey FOREIGN KEY (corrects_line_item_id) REFERENCES line_items(id) ON DELETE RESTRICT,
+  CONSTRAINT line_items_counted_check CHECK (((counted_until IS NULL) = (counted_except IS NULL))),
   CONSTRAINT line_items_customer_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE RESTRICT,
   CONSTRAINT line_items_failure_check CHECK (((state = 'failed'::text) = (failure IS NOT NULL))),
   CONSTRAINT line_items_invoice_fkey FOREIGN KEY (invoice_id) REFERENCES invoices(id) ON DELETE RESTRICT,
@@ -871,6 +874,7 @@ CREATE TABLE threshold_dues (
   leased_batch bigint,
   revision bigint NOT NULL,
   leased_until timestamp with time zone,
+  wakes_at timestamp with time zone,
   CONSTRAINT threshold_dues_pkey PRIMARY KEY (customer_id)
 );
 

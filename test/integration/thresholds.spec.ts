@@ -322,9 +322,14 @@ describe('a threshold of an amount', () => {
     });
     await billing.use(subject, TIME, ['3']);
     await judgeAll(billing);
-    await billing.use(subject, TIME, ['1']);
+    await send([factory.event({ subject, id: `${key}-last`, time: TIME, data: { v: '1' } })]);
     await judgeAll(billing);
-    expect(await told(billing, key)).toMatchObject([{ amount_before: '9.5', amount_after: '10' }]);
+    expect(await told(billing, key)).toMatchObject([
+      {
+        ...{ amount_before: '9.5', amount_after: '10' },
+        event: { source: 'test', id: `${key}-last`, subject },
+      },
+    ]);
     expect(await told(billing, other.key)).toEqual([]);
   });
 
@@ -340,7 +345,9 @@ describe('a threshold of an amount', () => {
     });
     await billing.use(subject, '2026-12-01T01:00:00Z', ['4']);
     await judgeAll(billing);
-    expect(await told(billing, key)).toMatchObject([{ amount_after: '7', period: null }]);
+    expect(await told(billing, key)).toMatchObject([
+      { amount_after: '7', period: null, event: { subject } },
+    ]);
     await billing.get(SubscriptionsService).cancel(subscription.id, { when: 'now' });
   });
 });

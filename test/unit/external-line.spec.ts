@@ -173,5 +173,7 @@ describe('toMessageData', () => {
     expect(isFinal(usage, '2026-10-31T23:59:59.999Z')).toBe(false);
     expect(isFinal(usage, '2026-11-01T00:00:00Z')).toBe(true);
     expect(isFinal({ kind: 'flat' }, '2026-10-01T00:00:00Z')).toBe(true);
+    const countedSpan = { end: item.billingPeriod.end, except: [] };
+    expect(toMessageData({ ...item, countedSpan }, context)).toMatchObject({ final: false });
   });
 });

@@ -22,12 +22,15 @@ const line = (
 
 const billed = (
   lines: Record<string, readonly [bigint, string | null]>,
+  isFee = false,
 ): ReadonlyMap<string, BilledLine> =>
   new Map(
     Object.entries(lines).map(([id, [amountMinor, quantity]]) => [
       id,
       {
         lineItemId: `li_${id}`,
+        isFee,
+        description: `${id} before`,
         amountMinor,
         quantity: quantity === null ? null : decimal(quantity),
       },
@@ -52,6 +55,20 @@ describe('the differences of a closed period', () => {
       priceId: 'a',
       description: `Adjustment: a ${quantity}`,
     });
+  });
+
+  it('give back what was billed and makes no line any more, but for fees', () => {
+    expect(differences([], billed({ a: [500n, '50'], b: [-30n, null], c: [0n, '0'] }))).toEqual([
+      {
+        ...{ lineItemId: 'li_a', priceId: 'a', quantity: decimal('-50'), amountMinor: -500n },
+        ...{ steps: [], description: 'Adjustment: a before' },
+      },
+      {
+        ...{ lineItemId: 'li_b', priceId: 'b', quantity: null, amountMinor: 30n },
+        ...{ steps: [], description: 'Adjustment: b before' },
+      },
+    ]);
+    expect(differences([], billed({ a: [500n, null] }, true))).toEqual([]);
   });
 
   it('are none where neither amount nor quantity differs', () => {
@@ -80,7 +97,9 @@ describe('the differences of a closed period', () => {
         let amountMinor = start.amount;
         let quantity = decimal(start.quantity);
         for (const { amount, quantity: next } of later) {
-          const before = new Map([['a', { lineItemId: 'li_a', amountMinor, quantity }]]);
+          const before = new Map([
+            ['a', { lineItemId: 'li_a', isFee: false, description: '', amountMinor, quantity }],
+          ]);
           const found = differences([line('a', amount, next.toString())], before);
           amountMinor += totalOf(found);
           quantity = quantity.plus(found[0]?.quantity ?? '0');

@@ -138,6 +138,7 @@ describe('findCrossing', () => {
   const contribution = (id: string, value: string): Contribution => ({
     ...{ source: 's', id, subject: 'k', time: '2026-11-10 00:00:00+00' },
     value: decimal(value),
+    batch: 1n,
   });
   const find = (
     values: readonly string[],

@@ -1,5 +1,6 @@
 /* What a line item was computed from, put together: pure. */
 import { isDeepStrictEqual } from 'node:util';
+import { interval } from '../../kernel/interval.js';
 import { type Customer } from '../../customers/customer.js';
 import { type Meter } from '../../meters/meter.js';
 import { type Plan, type PlanVersion, type Price, type UsagePrice } from '../../pricing/plan.js';
@@ -17,6 +18,7 @@ export interface CountedLine {
   readonly plan: Plan;
   readonly version: PlanVersion;
   readonly price: Price;
+  /** As it counted: of what was billed before its end, with the end and the pauses that it had then. */
   readonly period: BillingPeriod;
   /** All line items of the period, in the order in which they were written. */
   readonly ofPeriod: readonly LineItem[];
@@ -34,8 +36,24 @@ export interface MeasuredLine {
   readonly before: CountedUsage | null;
 }
 
-/** When something was computed. */
-export type Moment = Pick<LineItem, 'cutOffBatch' | 'ownershipNumber' | 'createdAt'>;
+/** When something was computed, and of what. */
+export type Moment = Pick<
+  LineItem,
+  'cutOffBatch' | 'ownershipNumber' | 'createdAt' | 'countedSpan'
+>;
+
+/** A period as it was when something of it was computed. */
+export function asCounted(period: BillingPeriod, { countedSpan }: Moment): BillingPeriod {
+  if (countedSpan === undefined || countedSpan === null) {
+    return period;
+  }
+  const { window, subscription } = period;
+  return {
+    ...period,
+    window: interval(window.start, countedSpan.end),
+    subscription: { ...subscription, pauses: countedSpan.except },
+  };
+}
 
 /** As of when a line item counted; by the clock where it is not known which owners it saw. */
 export function asOf({ cutOffBatch, ownershipNumber, createdAt }: Moment): CountedAsOf {

@@ -11,6 +11,7 @@ import { LedgerReader } from '../ledger/ledger.reader.js';
 import { type BillingPeriod } from '../periods/billing-period.js';
 import { PeriodsReader } from '../periods/periods.reader.js';
 import {
+  asCounted,
   asOf,
   billedBefore,
   type CountedLine,
@@ -43,7 +44,7 @@ export class CountedLinesService {
       plan: await this.plans.get(version.planId),
       version,
       price,
-      period,
+      period: asCounted(period, item),
       ofPeriod,
       dismissed,
       measured: await this.measuredBy(price, version.prices, { item, period, ofPeriod, dismissed }),
@@ -78,9 +79,10 @@ export class CountedLinesService {
 /** The usage of a period as it was counted at a moment. */
 export function countedBy(
   moment: Moment,
-  { subscription, window }: BillingPeriod,
+  period: BillingPeriod,
   { usage }: Pick<CountedUsage, 'usage'>,
 ): CountedUsage {
+  const { subscription, window } = asCounted(period, moment);
   return {
     usage,
     customerId: subscription.customerId,

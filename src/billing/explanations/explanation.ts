@@ -98,14 +98,21 @@ function shownGroups({ now, before }: Twice<CountedGroups>): ShownGroup[] {
   return [...present, ...gone];
 }
 
-/** The line items that a limit of the invoice looked at: those of the prices before it, as billed first. */
+/**
+ * The line items that a limit of the invoice looked at: those of the prices before it, with what of them was
+ * billed before the end of the period, and then. Late usage came after it.
+ */
 export function limitedLines({ item, price, version, ofPeriod }: CountedLine): LineItem[] {
   if (price.kind === 'flat' || price.kind === 'usage' || item.charge.kind === 'adjustment') {
     return [];
   }
   const place = version.prices.findIndex(({ id }) => id === price.id);
   const seen = new Set(version.prices.slice(0, place).map(({ id }) => id));
-  return ofPeriod.filter(
-    ({ priceId, charge }) => charge.kind !== 'adjustment' && seen.has(priceId),
-  );
+  const isThere = ({ charge, cutOffBatch, createdAt, billingPeriodId }: LineItem): boolean =>
+    // Fees are known before they are charged.
+    charge.kind === 'flat' ||
+    (cutOffBatch <= item.cutOffBatch &&
+      createdAt <= item.createdAt &&
+      (charge.kind !== 'adjustment' || charge.billedInPeriodId === billingPeriodId));
+  return ofPeriod.filter((one) => seen.has(one.priceId) && isThere(one));
 }

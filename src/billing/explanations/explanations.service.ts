@@ -8,9 +8,11 @@ import { type Page } from '../../platform/http/page.js';
 import { bucketsOf } from '../../usage/buckets.js';
 import { type CountedEvent, type CountedUsage } from '../../usage/counted/counted-usage.js';
 import {
+  type CountedDay,
   CountedUsageService,
   type CountedUsageSnapshot,
 } from '../../usage/counted/counted-usage.service.js';
+import { interval, type Interval } from '../../kernel/interval.js';
 import { type CountedLine, type MeasuredLine } from './counted-line.js';
 import { CountedLinesService } from './counted-lines.service.js';
 import { breakdownOf, type ExplainedUsage, type Explanation, type Twice } from './explanation.js';
@@ -68,8 +70,11 @@ async function explainUsage(
   if (months.length > 0) {
     return { outcome: 'dropped', months };
   }
+  // What was counted before may be of a period that was cut since.
+  const end = Math.max(...[counted, before ?? counted].map((one) => one.window.end.getTime()));
+  const window = interval(period.window.start, new Date(end));
   // A year has far fewer days than may be asked for.
-  const days = bucketsOf(period.window, 'day', period.subscription.timeZone) ?? [period.window];
+  const days = bucketsOf(window, 'day', period.subscription.timeZone) ?? [window];
   const twice = async <Counted>(
     read: (usage: CountedUsage) => Promise<Counted>,
   ): Promise<Twice<Counted>> => ({
@@ -81,8 +86,22 @@ async function explainUsage(
     ...breakdownOf(
       item,
       measured,
-      await twice(async (usage) => await snapshot.byDay(usage, days)),
+      await twice(async (usage) => await byDay(snapshot, usage, days)),
       await twice(async (usage) => await snapshot.byGroup(usage)),
     ),
   };
+}
+
+/** Of days that follow each other; those after the end of what was counted have nothing. */
+async function byDay(
+  snapshot: CountedUsageSnapshot,
+  usage: CountedUsage,
+  days: readonly Interval[],
+): Promise<CountedDay[]> {
+  const { end } = usage.window;
+  const within = days
+    .filter((day) => day.start < end)
+    .map((day) => (day.end > end ? interval(day.start, end) : day));
+  const counted = await snapshot.byDay(usage, within);
+  return days.map((day, index) => ({ day, quantity: counted[index]?.quantity ?? null }));
 }

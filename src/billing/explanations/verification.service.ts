@@ -11,7 +11,7 @@ import {
   type CountedUsageSnapshot,
 } from '../../usage/counted/counted-usage.service.js';
 import { quantityOf } from '../ledger/line-item.js';
-import { type Measure, RatingService } from '../periods/rating.service.js';
+import { isPausedWhole, type Measure, RatingService } from '../periods/rating.service.js';
 import { billedBefore, type CountedLine, isSameUsage } from './counted-line.js';
 import { countedBy, CountedLinesService } from './counted-lines.service.js';
 import {
@@ -84,12 +84,17 @@ export class VerificationService {
       return { outcome: 'computed', recomputed: { quantity, amountMinor, currency, steps } };
     }
     // A fee depends on nothing else, whichever period it was charged with.
-    return price.kind === 'flat'
-      ? {
-          outcome: 'computed',
-          recomputed: { quantity: null, currency, ...rate(price, NOTHING, currency) },
-        }
-      : { outcome: 'unverifiable', reason: { code: 'not_rated' } };
+    if (price.kind === 'flat') {
+      const recomputed = { quantity: null, currency, ...rate(price, NOTHING, currency) };
+      return { outcome: 'computed', recomputed };
+    }
+    if (isPausedWhole(period)) {
+      // What was billed before the pause was known is given back.
+      const quantity = price.kind === 'usage' ? NOTHING : null;
+      const recomputed = { quantity, currency, amountMinor: 0n, steps: [] };
+      return { outcome: 'computed', recomputed };
+    }
+    return { outcome: 'unverifiable', reason: { code: 'not_rated' } };
   }
 }
 

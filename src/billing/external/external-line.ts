@@ -83,9 +83,15 @@ export function toMessageData(
   };
 }
 
-/** Whether nothing more comes of its period and price but corrections: a fee is whole from the beginning. */
-function isFinal({ charge, billingPeriod }: BillableLineItem, now: Date): boolean {
-  return charge.kind === 'flat' || billingPeriod.end <= now;
+/**
+ * Whether nothing more comes of its period and price but corrections: a fee is whole from the beginning, and
+ * what was billed before the close never is, also of a period that is over and waits out its grace.
+ */
+function isFinal(
+  { charge, billingPeriod, countedSpan = null }: BillableLineItem,
+  now: Date,
+): boolean {
+  return charge.kind === 'flat' || (countedSpan === null && billingPeriod.end <= now);
 }
 
 /**

@@ -10,10 +10,14 @@ import { type Price } from '../../pricing/plan.js';
 import { type RatingStep } from '../../pricing/rating-step.js';
 import { type PeriodCharge } from '../ledger/line-item.js';
 
-/** Everything that was billed, is to be billed or was waived for one price of a closed period. */
+/** Everything that was billed, is to be billed or was waived for one price of a period. */
 export interface BilledLine {
-  /** The line item that was written when the period closed. */
+  /** The line item that was written first. */
   readonly lineItemId: string;
+  /** Whether it is a fee, which no usage changes. */
+  readonly isFee: boolean;
+  /** Of that line item. */
+  readonly description: string;
   readonly amountMinor: bigint;
   /** Null but for usage. */
   readonly quantity: Decimal | null;
@@ -41,8 +45,9 @@ interface RatedAnew {
 }
 
 /**
- * The differences of a period, in the order of its lines. Fees are left out, since no usage changes
- * them; so is what the period billed no line for.
+ * The differences of a period, in the order of its lines; then what was billed and makes no line any more,
+ * since all of the period turned out to be paused: nothing of it is owed. Fees are left out, since no usage
+ * changes them; so is what the period billed no line for.
  *
  * @param billed by the id of the price
  * @param label what descriptions begin with
@@ -52,26 +57,44 @@ export function differences(
   billed: ReadonlyMap<string, BilledLine>,
   label = 'Adjustment',
 ): Difference[] {
-  return rated.flatMap(({ price, charge, amountMinor, steps, description }) => {
+  const found = rated.flatMap(({ price, charge, amountMinor, steps, description }) => {
     const before = billed.get(price.id);
     if (before === undefined || charge.kind === 'flat') {
       return [];
     }
-    const amount = amountMinor - before.amountMinor;
     const quantity = charge.kind === 'usage' ? charge.quantity.minus(before.quantity ?? '0') : null;
-    return amount === 0n && (quantity === null || quantity.eq(0))
-      ? []
-      : [
-          {
-            lineItemId: before.lineItemId,
-            priceId: price.id,
-            quantity,
-            amountMinor: amount,
-            steps,
-            description: `${label}: ${description}`,
-          },
-        ];
+    return {
+      lineItemId: before.lineItemId,
+      priceId: price.id,
+      quantity,
+      amountMinor: amountMinor - before.amountMinor,
+      steps,
+      description: `${label}: ${description}`,
+    };
   });
+  return [...found, ...givenBack(rated, billed, label)].filter(
+    ({ amountMinor, quantity }) => amountMinor !== 0n || quantity?.eq(0) === false,
+  );
+}
+
+function givenBack(
+  rated: readonly RatedAnew[],
+  billed: ReadonlyMap<string, BilledLine>,
+  label: string,
+): Difference[] {
+  const rates = new Set(rated.map(({ price }) => price.id));
+  return [...billed].flatMap(([priceId, before]) =>
+    before.isFee || rates.has(priceId)
+      ? []
+      : {
+          lineItemId: before.lineItemId,
+          priceId,
+          quantity: before.quantity?.times('-1') ?? null,
+          amountMinor: -before.amountMinor,
+          steps: [],
+          description: `${label}: ${before.description}`,
+        },
+  );
 }
 
 /** What several differences come to. */

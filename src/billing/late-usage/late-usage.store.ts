@@ -57,7 +57,7 @@ export class LateUsageStore {
   constructor(private readonly database: Database) {}
 
   /**
-   * What was billed for each price of a closed period so far, by the id of the price: its line items
+   * What was billed for each price of a period so far, by the id of the price: its line items
    * with their adjustments, and late usage that is to be billed or was dismissed. Indexes
    * line_items_once and late_usage_billing_period.
    */
@@ -65,6 +65,8 @@ export class LateUsageStore {
     const rows = await this.database.query<{
       id: string;
       price_id: string;
+      is_fee: boolean;
+      description: string;
       amount_minor: string;
       quantity: string | null;
     }>(
@@ -77,8 +79,8 @@ export class LateUsageStore {
            AS line (price_id text, amount_minor bigint, quantity numeric)
          WHERE late.billing_period_id = $1 AND late.state IN ('to_bill', 'dismissed')
        )
-       SELECT first.id, first.price_id, sum(billed.amount_minor) AS amount_minor,
-         sum(billed.quantity) AS quantity
+       SELECT first.id, first.price_id, first.kind = 'flat' AS is_fee, first.description,
+         sum(billed.amount_minor) AS amount_minor, sum(billed.quantity) AS quantity
        FROM line_items AS first
        JOIN billed ON billed.price_id = first.price_id
        WHERE first.billing_period_id = $1 AND first.adjustment_number = 0
@@ -90,6 +92,8 @@ export class LateUsageStore {
         row.price_id,
         {
           lineItemId: row.id,
+          isFee: row.is_fee,
+          description: row.description,
           amountMinor: BigInt(row.amount_minor),
           quantity: row.quantity === null ? null : decimal(row.quantity),
         },

@@ -52,17 +52,20 @@ export class LedgerStore {
     await this.database.query(
       `INSERT INTO line_items (id, customer_id, subscription_id, billing_period_id, price_id, kind,
          quantity, amount_minor, currency, description, cut_off_batch, steps, state, invoice_id, created_at,
-         corrects_line_item_id, adjustment_number, billed_in_period_id, ownership_number)
+         corrects_line_item_id, adjustment_number, billed_in_period_id, ownership_number,
+         counted_until, counted_except)
        SELECT item.id, item.customer_id, item.subscription_id, item.billing_period_id, item.price_id,
          item.kind, item.quantity, item.amount_minor, item.currency, item.description,
          item.cut_off_batch, item.steps, 'pending', item.invoice_id, item.created_at,
          item.corrects_line_item_id, item.adjustment_number, item.billed_in_period_id,
-         coalesce(item.ownership_number, (SELECT coalesce(max(number), 0) FROM customer_subjects))
+         coalesce(item.ownership_number, (SELECT coalesce(max(number), 0) FROM customer_subjects)),
+         item.counted_until, item.counted_except
        FROM json_to_recordset($1::json) AS item (id text, customer_id text, subscription_id text,
          billing_period_id text, price_id text, kind text, quantity numeric, amount_minor bigint,
          currency text, description text, cut_off_batch bigint, steps jsonb, invoice_id text,
          created_at timestamptz, corrects_line_item_id text, adjustment_number integer,
-         billed_in_period_id text, ownership_number bigint)`,
+         billed_in_period_id text, ownership_number bigint, counted_until timestamptz,
+         counted_except tstzmultirange)`,
       [JSON.stringify(items.map(toRow))],
     );
   }
@@ -86,7 +89,8 @@ export class LedgerStore {
 
   /**
    * Those of usage whose period ends after an instant, of all who ever owned one of the subjects, by the
-   * start of the period. Index line_items_customer.
+   * start of the period. One that was billed early and cut since is taken with all that counted before it
+   * was. Indexes line_items_customer and line_items_once.
    */
   async listOfOwners(
     subjects: readonly string[],
@@ -94,11 +98,15 @@ export class LedgerStore {
     limit: number,
   ): Promise<{ readonly item: LineItem; readonly billingPeriod: Interval }[]> {
     const rows = await this.database.query<PeriodRow>(
-      `SELECT ${LINE_ITEM_COLUMNS}, period.starts_at, period.ends_at FROM ${LINE_ITEM_ROWS}
+      `SELECT ${LINE_ITEM_COLUMNS}, period.starts_at, counted.ends_at FROM ${LINE_ITEM_ROWS}
        JOIN billing_periods AS period ON period.id = item.billing_period_id
+       CROSS JOIN LATERAL (SELECT CASE WHEN period.is_billed_early
+         THEN greatest(period.ends_at, (SELECT max(early.counted_until) FROM line_items AS early
+           WHERE early.billing_period_id = period.id))
+         ELSE period.ends_at END AS ends_at) AS counted
        WHERE item.customer_id IN (
            SELECT owned.customer_id FROM customer_subjects AS owned WHERE owned.subject = ANY ($1))
-         AND item.quantity IS NOT NULL AND period.ends_at > $2
+         AND item.quantity IS NOT NULL AND counted.ends_at > $2
        ORDER BY period.starts_at, item.id
        LIMIT $3`,
       [subjects, after, limit],

@@ -1,8 +1,15 @@
 /* Rows of line_items, and the line items that they are. */
 import { decimal } from '../../kernel/decimal.js';
 import { type RatingStep } from '../../pricing/rating-step.js';
-import { type Charge, type LineItem, type NewLineItem, quantityOf } from './line-item.js';
+import {
+  type Charge,
+  type CountedSpan,
+  type LineItem,
+  type NewLineItem,
+  quantityOf,
+} from './line-item.js';
 import { type LineItemState } from './line-item-state.js';
+import { type PauseTuple, pausesOf } from '../subscriptions/subscription.sql.js';
 
 export interface LineItemRow {
   readonly id: string;
@@ -28,6 +35,8 @@ export interface LineItemRow {
   readonly adjustment_number: number;
   readonly billed_in_period_id: string | null;
   readonly ownership_number: string | null;
+  readonly counted_until: Date | null;
+  readonly counted_except: readonly PauseTuple[] | null;
   readonly carried_over: string | null;
   readonly message_id: string | null;
   readonly acknowledged_at: Date | null;
@@ -39,6 +48,8 @@ export const LINE_ITEM_COLUMNS = `item.id, item.customer_id, item.subscription_i
   item.kind, item.quantity, item.amount_minor, item.currency, item.description, item.cut_off_batch,
   item.steps, item.state, item.failure, item.invoice_id, item.stripe_invoice_item_id, item.created_at,
   item.corrects_line_item_id, item.adjustment_number, item.billed_in_period_id, item.ownership_number,
+  item.counted_until, (SELECT json_agg(json_build_array(lower(span), upper(span)) ORDER BY span)
+    FROM unnest(item.counted_except) AS span) AS counted_except,
   invoice.stripe_invoice_id, item.carried_over, external.message_id, external.acknowledged_at,
   external.external_id`;
 export const LINE_ITEM_ROWS = `line_items AS item LEFT JOIN invoices AS invoice ON invoice.id = item.invoice_id
@@ -62,6 +73,7 @@ export function toRow(item: NewLineItem): object {
     invoice_id: item.invoiceId,
     created_at: item.createdAt,
     ownership_number: item.seenOwnership?.toString() ?? null,
+    ...toCounted(item.countedSpan ?? null),
     ...toCorrection(item.charge),
   };
 }
@@ -78,6 +90,10 @@ export function fromRow(row: LineItemRow): LineItem {
     currency: row.currency,
     description: row.description,
     cutOffBatch: BigInt(row.cut_off_batch),
+    countedSpan:
+      row.counted_until === null
+        ? null
+        : { end: row.counted_until, except: pausesOf(row.counted_except ?? []) },
     steps: row.steps,
     invoiceId: row.invoice_id,
     createdAt: row.created_at,
@@ -96,6 +112,13 @@ export function fromRow(row: LineItemRow): LineItem {
             externalId: row.external_id,
           },
   };
+}
+
+function toCounted(span: CountedSpan | null): object {
+  const except = span?.except.map(
+    ({ start, end }) => `[${start.toISOString()},${end?.toISOString() ?? ''})`,
+  );
+  return { counted_until: span?.end ?? null, counted_except: except && `{${except.join()}}` };
 }
 
 function toCorrection(charge: Charge): object {

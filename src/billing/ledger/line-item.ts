@@ -1,5 +1,5 @@
 import { type Decimal } from '../../kernel/decimal.js';
-import { type Interval } from '../../kernel/interval.js';
+import { type Interval, type OpenInterval } from '../../kernel/interval.js';
 import { type RatingStep } from '../../pricing/rating-step.js';
 import { type LineItemState } from './line-item-state.js';
 
@@ -26,6 +26,13 @@ export interface Adjustment {
 
 export type Charge = PeriodCharge | Adjustment;
 
+/** What of a period counted while it was open: it may be cut or paused since, also back in time. */
+export interface CountedSpan {
+  readonly end: Date;
+  /** Spans of which nothing counted, in order and apart from each other. */
+  readonly except: readonly OpenInterval[];
+}
+
 /** One rated amount, as it enters the ledger; none of this ever changes. */
 export interface NewLineItem {
   readonly id: string;
@@ -42,6 +49,8 @@ export interface NewLineItem {
   readonly cutOffBatch: bigint;
   /** Whose subjects were when it was computed, if that was before; else as the INSERT sees it. */
   readonly seenOwnership?: bigint | null;
+  /** Null or left out: all that the period has at its close. */
+  readonly countedSpan?: CountedSpan | null;
   readonly steps: readonly RatingStep[];
   /** Null when nobody collects it (provider none), and until a draft of Stripe's own carries it. */
   readonly invoiceId: string | null;

@@ -5,13 +5,14 @@
 import { Injectable } from '@nestjs/common';
 import { CustomersReader } from '../../customers/customers.reader.js';
 import { newId } from '../../kernel/ids.js';
+import { type OpenInterval } from '../../kernel/interval.js';
 import { type Plan } from '../../pricing/plan.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
 import { type AdjustmentToBill, AdjustingService } from '../late-usage/adjusting.service.js';
 import { DraftQueueService } from '../drafts/draft-queue.service.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
 import { LedgerService } from '../ledger/ledger.service.js';
-import { type NewLineItem } from '../ledger/line-item.js';
+import { type CountedSpan, type NewLineItem } from '../ledger/line-item.js';
 import { tellLineItems } from '../ledger/line-item-message.js';
 import { type BillingPeriod } from './billing-period.js';
 import { type ClosingCharge } from './period-charges.service.js';
@@ -22,8 +23,11 @@ export interface Entry {
   readonly period: BillingPeriod;
   readonly charges: readonly ClosingCharge[];
   readonly adjustments: readonly AdjustmentToBill[];
-  /** Whether it has an invoice of its own, also where a draft of Stripe's would carry it. */
-  readonly isApart?: boolean;
+  /**
+   * Whether the period goes on: then it has an invoice of its own, also where a draft of Stripe's would
+   * carry it, and keeps what of the period counted.
+   */
+  readonly isEarly?: boolean;
 }
 
 @Injectable()
@@ -39,10 +43,11 @@ export class PeriodEntryService {
 
   /** Writes the line items and, unless nobody collects them, an invoice and what has to be told of it to whom, or a look for the draft that is to carry them. */
   async enter(
-    { period, charges, adjustments, isApart = false }: Entry,
+    { period, charges, adjustments, isEarly = false }: Entry,
     cutOffBatch: bigint,
     now: Date,
   ): Promise<readonly NewLineItem[]> {
+    const countedSpan = isEarly ? countedSpanOf(period) : null;
     const written = [
       ...charges.map((charge) => toLineItem(charge, cutOffBatch, now)),
       ...(await this.adjusting.toLineItems(adjustments, {
@@ -50,10 +55,10 @@ export class PeriodEntryService {
         invoiceId: null,
         now,
       })),
-    ];
+    ].map((item) => ({ ...item, countedSpan }));
     const { billing } = period.subscription;
     const waitsForDraft =
-      billing.provider === 'stripe' && billing.stripeSubscription !== undefined && !isApart;
+      billing.provider === 'stripe' && billing.stripeSubscription !== undefined && !isEarly;
     const items = waitsForDraft ? written : await this.carry(period, written, now);
     await this.ledger.add(items);
     await this.invoices.enqueueAll(items);
@@ -101,6 +106,13 @@ export class PeriodEntryService {
       },
     });
   }
+}
+
+function countedSpanOf({ window, subscription }: BillingPeriod): CountedSpan {
+  const { start, end } = window;
+  const isWithin = (pause: OpenInterval): boolean =>
+    pause.start < end && (pause.end === null || pause.end > start);
+  return { end, except: subscription.pauses.filter(isWithin) };
 }
 
 function toLineItem({ period, line }: ClosingCharge, cutOffBatch: bigint, now: Date): NewLineItem {

@@ -147,7 +147,8 @@ export function metersOf(prices: readonly Price[]): string[] {
   return prices.flatMap((price) => (price.kind === 'usage' ? [price.meterId] : []));
 }
 
-function isPausedWhole({ window, subscription }: BillingPeriod): boolean {
+/** Whether all of a period is paused: then nothing is due. */
+export function isPausedWhole({ window, subscription }: BillingPeriod): boolean {
   return without(window, subscription.pauses).length === 0;
 }
 

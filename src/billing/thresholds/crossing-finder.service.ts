@@ -7,6 +7,7 @@ import { UsageChangesReader } from '../../usage/changes/changes.reader.js';
 import { type Contribution, isAdditive } from '../../usage/changes/contribution.js';
 import { UsageReader } from '../../usage/usage.reader.js';
 import { findCrossing } from './find-crossing.js';
+import { LastEventService } from './last-event.service.js';
 import { type Series, type SeriesUsage } from './measuring.service.js';
 import { type CrossingEvent, currencyOf } from './threshold.js';
 
@@ -24,12 +25,13 @@ export class CrossingFinder {
   constructor(
     private readonly changes: UsageChangesReader,
     private readonly usage: UsageReader,
+    private readonly lastEvents: LastEventService,
   ) {}
 
   /**
    * A function from a level's bound to how it was reached. Where events add up, what was measured before
    * and after is that of the very event; else it is that of the last judgement and of this one, and the
-   * event is the last that counted.
+   * event is the last that counted. So it is of an amount that many usages make up.
    *
    * @param before what was measured the last time; null: unknown
    */
@@ -39,7 +41,8 @@ export class CrossingFinder {
   ): Promise<(bound: Decimal) => CrossingSight> {
     const unknown = (): CrossingSight => ({ before, after: value, event: null });
     if (usage === null || target.firstBatch === null) {
-      return unknown;
+      const last = await this.lastEvents.of(target);
+      return () => ({ ...unknown(), event: last === null ? null : eventOf(last) });
     }
     const groupFilter = Object.fromEntries(
       Object.entries(grouping ?? {}).map(([key, group]) => [key, [group]]),

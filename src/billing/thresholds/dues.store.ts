@@ -31,7 +31,7 @@ const PLANS_OF_CUSTOMER = `SELECT version.plan_id FROM subscriptions AS subscrip
 
 const UPSERT = `ON CONFLICT (customer_id) DO UPDATE
   SET first_batch = least(threshold_dues.first_batch, excluded.first_batch),
-    revision = threshold_dues.revision + 1`;
+    revision = threshold_dues.revision + 1, wakes_at = NULL`;
 
 @Injectable()
 export class DuesStore {
@@ -85,7 +85,7 @@ export class DuesStore {
     );
   }
 
-  /** Leases customers until a time, `limit` at most; others go past them. */
+  /** Leases customers until a time, `limit` at most, but those who wait; others go past them. */
   async lease(limit: number, now: Date, until: Date): Promise<LeasedDue[]> {
     const rows = await this.database.query<{
       customer_id: string;
@@ -93,9 +93,10 @@ export class DuesStore {
       revision: string;
     }>(
       `UPDATE threshold_dues AS due
-       SET leased_until = $3, leased_batch = least(due.leased_batch, due.first_batch), first_batch = NULL
+       SET leased_until = $3, leased_batch = least(due.leased_batch, due.first_batch), first_batch = NULL,
+         wakes_at = NULL
        WHERE due.customer_id IN (SELECT customer_id FROM threshold_dues
-         WHERE leased_until IS NULL OR leased_until <= $2
+         WHERE (leased_until IS NULL OR leased_until <= $2) AND (wakes_at IS NULL OR wakes_at <= $2)
          ORDER BY customer_id LIMIT $1 FOR UPDATE SKIP LOCKED)
        RETURNING due.customer_id, due.leased_batch, due.revision`,
       [limit, now, until],
@@ -107,22 +108,56 @@ export class DuesStore {
     }));
   }
 
-  /** They are judged: takes off those that nothing was changed of meanwhile; the others are due again. */
-  async release(judged: readonly LeasedDue[]): Promise<void> {
-    const parameters = [
-      judged.map(({ customerId }) => customerId),
-      judged.map(({ revision }) => revision.toString()),
+  /**
+   * They are judged: takes off those that nothing was changed of meanwhile, unless they wait for something;
+   * the others are due again.
+   *
+   * @param waits until when those wait who do, by their ids; the batches that they were judged for count anew
+   */
+  async release(
+    judged: readonly LeasedDue[],
+    waits: ReadonlyMap<string, Date> = new Map(),
+  ): Promise<void> {
+    const waiting = judged.filter(({ customerId }) => waits.has(customerId));
+    if (waiting.length > 0) {
+      await this.database.query(
+        `UPDATE threshold_dues AS due
+         SET leased_until = NULL, first_batch = least(due.first_batch, due.leased_batch),
+           leased_batch = NULL, wakes_at = waiting.wakes_at
+         FROM unnest($1::text[], $2::bigint[], $3::timestamptz[])
+           AS waiting (customer_id, revision, wakes_at)
+         WHERE due.customer_id = waiting.customer_id AND due.revision = waiting.revision`,
+        [
+          waiting.map(({ customerId }) => customerId),
+          waiting.map(({ revision }) => revision.toString()),
+          waiting.map(({ customerId }) => waits.get(customerId)),
+        ],
+      );
+    }
+    await this.releaseDone(
+      judged.filter(({ customerId }) => !waits.has(customerId)),
+      judged,
+    );
+  }
+
+  private async releaseDone(
+    done: readonly LeasedDue[],
+    judged: readonly LeasedDue[],
+  ): Promise<void> {
+    const parametersOf = (dues: readonly LeasedDue[]): unknown[] => [
+      dues.map(({ customerId }) => customerId),
+      dues.map(({ revision }) => revision.toString()),
     ];
     const given = 'unnest($1::text[], $2::bigint[]) AS judged (customer_id, revision)';
     await this.database.query(
       `DELETE FROM threshold_dues AS due USING ${given}
        WHERE due.customer_id = judged.customer_id AND due.revision = judged.revision`,
-      parameters,
+      parametersOf(done),
     );
     await this.database.query(
       `UPDATE threshold_dues AS due SET leased_until = NULL, leased_batch = NULL FROM ${given}
        WHERE due.customer_id = judged.customer_id AND due.revision > judged.revision`,
-      parameters,
+      parametersOf(judged),
     );
   }
 

@@ -9,6 +9,13 @@ import { FiringService } from './firing.service.js';
 import { isSameGroup, MeasuringService, type Series } from './measuring.service.js';
 import { TargetsService } from './targets.service.js';
 
+export interface Judged {
+  /** Of whom nothing was done, since they are to be billed. */
+  readonly toBill: readonly LeasedDue[];
+  /** When those are to be judged again of whom something waits, by their ids. */
+  readonly waits: ReadonlyMap<string, Date>;
+}
+
 @Injectable()
 export class JudgementService {
   constructor(
@@ -24,13 +31,12 @@ export class JudgementService {
    *
    * @param cutOffBatch that of the snapshot, at which may be billed; null: it has none, and then of those
    *   who are to be billed nothing is done
-   * @returns those
    */
-  async judge(dues: readonly LeasedDue[], cutOffBatch: bigint | null): Promise<LeasedDue[]> {
+  async judge(dues: readonly LeasedDue[], cutOffBatch: bigint | null): Promise<Judged> {
     const now = this.clock.now();
-    const targets = await this.targets.find(dues, now);
+    const { targets, waits } = await this.targets.find(dues, now);
     if (targets.length === 0) {
-      return [];
+      return { toBill: [], waits };
     }
     const keys = [
       targets.map(({ threshold }) => threshold.id),
@@ -52,7 +58,7 @@ export class JudgementService {
       series.filter(({ target }) => !toBill.has(target.customerId)),
       values,
     );
-    return dues.filter(({ customerId }) => toBill.has(customerId));
+    return { toBill: dues.filter(({ customerId }) => toBill.has(customerId)), waits };
   }
 
   private async remember(

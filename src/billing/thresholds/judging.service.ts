@@ -11,7 +11,7 @@ import { Database } from '../../platform/database/database.js';
 import { Outage } from '../../platform/database/outage.js';
 import { UsageReader } from '../../usage/usage.reader.js';
 import { DuesStore, type LeasedDue } from './dues.store.js';
-import { JudgementService } from './judgement.service.js';
+import { type Judged, JudgementService } from './judgement.service.js';
 
 /** Customers who are judged in one transaction: some milliseconds, and some more for each crossing. */
 const AT_ONCE = 200;
@@ -41,19 +41,25 @@ export class JudgingService {
     if (leased.length === 0) {
       return 0;
     }
-    const left = await this.judgeTogether(leased);
+    const together = await this.judgeTogether(leased);
+    const waits = new Map(together.waits);
     const failed = new Set<LeasedDue>();
-    for (const due of left) {
-      if (!(await this.judgeAlone(due))) {
+    for (const due of together.toBill) {
+      const judged = await this.judgeAlone(due);
+      if (judged === null) {
         failed.add(due);
       }
+      judged?.waits.forEach((at, id) => waits.set(id, at));
     }
-    await this.dues.release(leased.filter((due) => !failed.has(due)));
+    await this.dues.release(
+      leased.filter((due) => !failed.has(due)),
+      waits,
+    );
     return leased.length;
   }
 
   /** Those who have to be judged alone: they are to be billed, or one of them could not be judged. */
-  private async judgeTogether(leased: readonly LeasedDue[]): Promise<readonly LeasedDue[]> {
+  private async judgeTogether(leased: readonly LeasedDue[]): Promise<Judged> {
     try {
       return await this.database.transaction(async () => {
         await this.database.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
@@ -61,19 +67,19 @@ export class JudgingService {
       });
     } catch (error) {
       this.outage.report('threshold.judging_failed', error, { customers: leased.length });
-      return leased;
+      return { toBill: leased, waits: new Map() };
     }
   }
 
-  private async judgeAlone(due: LeasedDue): Promise<boolean> {
+  /** Null when they could not be judged. */
+  private async judgeAlone(due: LeasedDue): Promise<Judged | null> {
     try {
-      await this.usage.atCutOff(async (cutOffBatch) => {
-        await this.judgement.judge([due], cutOffBatch);
-      });
-      return true;
+      return await this.usage.atCutOff(
+        async (cutOffBatch) => await this.judgement.judge([due], cutOffBatch),
+      );
     } catch (error) {
       this.outage.report('threshold.judging_failed', error, { customer: due.customerId });
-      return false;
+      return null;
     }
   }
 }

@@ -19,11 +19,15 @@ export interface Target {
   readonly periods: readonly BillingPeriod[];
 }
 
+/** How long after a period could have been closed it is looked at again whether it was. */
+const RETRY_MS = 30_000;
+
 /** All that is to be judged of a customer. */
 export function targetsOf(
   { customerId, firstBatch }: LeasedDue,
   thresholds: readonly Threshold[],
   periods: readonly JudgedPeriod[],
+  now: Date,
 ): Target[] {
   return thresholds.flatMap((threshold) => {
     const counted = countedOf(threshold, customerId, periods);
@@ -35,16 +39,46 @@ export function targetsOf(
       const opened = counted.filter(({ isOpened }) => isOpened).map(({ period }) => period);
       return [{ ...base, scope: LIFETIME, periods: opened }];
     }
-    // What is billed must be there to be billed: such a threshold waits until the period is opened.
-    const bills = threshold.actions.includes('bill');
     return counted
-      .filter(({ isOpened }) => isOpened || !bills)
+      .filter((judged) => !waits(threshold, judged, now))
       .map(({ period }) => ({
         ...base,
         scope: scopeOf(period.subscription.id, period.window),
         periods: [period],
       }));
   });
+}
+
+/**
+ * When a customer is to be judged again though nothing may change of them until then, since a threshold that
+ * bills waits for a period: for its start, or for the close of the one before. Null: none does.
+ */
+export function wakesAt(
+  { customerId }: LeasedDue,
+  thresholds: readonly Threshold[],
+  periods: readonly JudgedPeriod[],
+  now: Date,
+): Date | null {
+  const waiting = thresholds
+    .filter(({ basis }) => basis === 'billing_period')
+    .flatMap((threshold) =>
+      (countedOf(threshold, customerId, periods) ?? []).filter((judged) =>
+        waits(threshold, judged, now),
+      ),
+    );
+  const times = waiting.map(({ period, isOpened }) => {
+    const before = periods.find(
+      (one) => one.isOpened && one.period.subscription.id === period.subscription.id,
+    );
+    const at = isOpened || before === undefined ? period.window.start : before.period.closesAt;
+    return Math.max(at.getTime(), isOpened ? 0 : now.getTime() + RETRY_MS);
+  });
+  return times.length === 0 ? null : new Date(Math.min(...times));
+}
+
+/** What is billed must be there to be billed: such a threshold waits until the period is opened and has begun. */
+function waits({ actions }: Threshold, { period, isOpened }: JudgedPeriod, now: Date): boolean {
+  return actions.includes('bill') && (!isOpened || period.window.start > now);
 }
 
 /** The periods that a threshold looks at; null when it does not watch the customer. */

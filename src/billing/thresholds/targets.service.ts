@@ -2,11 +2,17 @@
 import { Injectable } from '@nestjs/common';
 import { PeriodsService } from '../periods/periods.service.js';
 import { type LeasedDue } from './dues.store.js';
-import { type JudgedPeriod, type Target, targetsOf } from './target.js';
+import { type JudgedPeriod, type Target, targetsOf, wakesAt } from './target.js';
 import { ThresholdsStore } from './thresholds.store.js';
 
 /** Periods that have begun while the one before them waits to be closed, of one subscription. */
 const MAX_AHEAD = 24;
+
+export interface FoundTargets {
+  readonly targets: readonly Target[];
+  /** When customers are to be judged again, of whom something waits, by their ids. */
+  readonly waits: ReadonlyMap<string, Date>;
+}
 
 @Injectable()
 export class TargetsService {
@@ -16,7 +22,7 @@ export class TargetsService {
   ) {}
 
   /** In the caller's snapshot; as many as thresholds watch these customers, however many there are. */
-  async find(dues: readonly LeasedDue[], now: Date): Promise<Target[]> {
+  async find(dues: readonly LeasedDue[], now: Date): Promise<FoundTargets> {
     const periods = await this.judgedPeriods(
       dues.map(({ customerId }) => customerId),
       now,
@@ -31,7 +37,17 @@ export class TargetsService {
       const { customerId } = judged.period.subscription;
       owned.set(customerId, [...(owned.get(customerId) ?? []), judged]);
     }
-    return dues.flatMap((due) => targetsOf(due, thresholds, owned.get(due.customerId) ?? []));
+    const ownedBy = ({ customerId }: LeasedDue): readonly JudgedPeriod[] =>
+      owned.get(customerId) ?? [];
+    return {
+      targets: dues.flatMap((due) => targetsOf(due, thresholds, ownedBy(due), now)),
+      waits: new Map(
+        dues.flatMap((due) => {
+          const at = wakesAt(due, thresholds, ownedBy(due), now);
+          return at === null ? [] : [[due.customerId, at] as const];
+        }),
+      ),
+    };
   }
 
   /** Open periods, and those that have begun behind them: these are opened when the one before is closed. */

@@ -15,6 +15,7 @@ import { DuesStore } from './dues.store.js';
 import { FiringService } from './firing.service.js';
 import { JudgementService } from './judgement.service.js';
 import { JudgingService } from './judging.service.js';
+import { LastEventService } from './last-event.service.js';
 import { MeasuringService } from './measuring.service.js';
 import { NoticingService } from './noticing.service.js';
 import { TargetsService } from './targets.service.js';
@@ -48,6 +49,7 @@ import { ThresholdsWorker } from './thresholds.worker.js';
     NoticingService,
     TargetsService,
     MeasuringService,
+    LastEventService,
     CrossingFinder,
     TellingService,
     FiringService,

@@ -10,6 +10,8 @@ export interface Contribution {
   readonly subject: string;
   /** As PostgreSQL writes it, to the microsecond. */
   readonly time: string;
+  /** In which it was stored. */
+  readonly batch: bigint;
   /** What it adds; below zero when it takes away. */
   readonly value: Decimal;
 }

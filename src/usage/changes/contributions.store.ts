@@ -16,6 +16,7 @@ interface Row {
   readonly id: string;
   readonly subject: string;
   readonly time: string;
+  readonly batch_id: string;
   readonly value: string;
 }
 
@@ -44,12 +45,16 @@ export class ContributionsStore {
            AND events.time >= owned.starts_at AND events.time < owned.ends_at
          WHERE events.batch_id >= ${parameters.add(fromBatch.toString())}::bigint AND ${sql.matches}
        )
-       SELECT source, id, subject, time::text AS time, value::text AS value FROM part
+       SELECT source, id, subject, time::text AS time, batch_id, value::text AS value FROM part
        WHERE value IS NOT NULL${groupCondition(question, 'part.groups', parameters)}
        ORDER BY batch_id DESC, time DESC, source DESC, id DESC, sign DESC
        LIMIT ${MAX_CONTRIBUTIONS}`,
       parameters.values,
     );
-    return rows.toReversed().map((row) => ({ ...row, value: decimal(row.value) }));
+    return rows.toReversed().map(({ batch_id: batch, value: text, ...row }) => ({
+      ...row,
+      batch: BigInt(batch),
+      value: decimal(text),
+    }));
   }
 }

@@ -5,6 +5,7 @@
  */
 import fc from 'fast-check';
 import { Big } from 'big.js';
+import { type BilledLine, differences } from '../../../src/billing/late-usage/difference.js';
 import { decimal, formatDecimal } from '../../../src/kernel/decimal.js';
 import { fromMinorUnits, toMinorUnits } from '../../../src/kernel/money.js';
 import { PRICING_MODELS, type PricingModel, type UsagePrice } from '../../../src/pricing/plan.js';
@@ -155,6 +156,74 @@ describe('rate', () => {
         fc.pre(ratable(of, used, 'usd') && ratable(of, more, 'usd'));
         const difference = new Big(terms.package_price ?? '').times(count.toString());
         expect(exactly(of, more).eq(exactly(of, used).plus(difference))).toBe(true);
+      }),
+    );
+  });
+});
+
+/** What is billed of a price once it has come to a quantity. */
+function billedWith(
+  before: BilledLine | null,
+  of: UsagePrice,
+  total: Big,
+  code: string,
+): BilledLine {
+  const rated = rate(of, total, code);
+  if (before === null) {
+    return { lineItemId: 'li_1', isFee: false, description: '', quantity: total, ...rated };
+  }
+  const charge = { kind: 'usage', quantity: total } as const;
+  const line = { ...rated, price: of, charge, description: '' };
+  const [change] = differences([line], new Map([[of.id, before]]));
+  return {
+    ...before,
+    amountMinor: before.amountMinor + (change?.amountMinor ?? 0n),
+    quantity: (before.quantity ?? total).plus(change?.quantity ?? '0'),
+  };
+}
+
+describe('a quantity that is billed in parts', () => {
+  it('comes to what it costs at once, whatever the price, its limits and the parts', () => {
+    const limits = fc.tuple(fc.bigInt(0n, 10n ** 6n), fc.bigInt(0n, 10n ** 6n));
+    const parts = fc.array(quantity, { minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(price, parts, currency, fc.option(limits), (of, used, code, bounds) => {
+        const limit = (units: bigint): Big | null =>
+          bounds && fromMinorUnits(toMinorUnits(new Big(units.toString()), code), code);
+        const [low, more] = bounds ?? [0n, 0n];
+        const bounded = { ...of, minimumAmount: limit(low), maximumAmount: limit(low + more) };
+        let total = new Big(0);
+        let billed: BilledLine | null = null;
+        for (const part of used) {
+          total = total.plus(part);
+          fc.pre(ratable(bounded, formatDecimal(total), code));
+          billed = billedWith(billed, bounded, total, code);
+        }
+        expect(billed?.amountMinor).toBe(rate(bounded, total, code).amountMinor);
+        expect(billed?.quantity?.eq(total)).toBe(true);
+      }),
+    );
+  });
+
+  it('costs in graduated tiers what each part costs in the tiers that are left of them', () => {
+    const used = number(10n ** 14n);
+    fc.assert(
+      fc.property(tiers, used, used, (list, one, other) => {
+        const start = new Big(one);
+        const left = list
+          .map((each, index) => ({ ...each, from: new Big(list[index - 1]?.up_to ?? '0') }))
+          .filter(({ up_to: end }) => end === null || start.lt(end))
+          .map(({ from, up_to: end, ...each }) => ({
+            ...each,
+            up_to: end === null ? null : formatDecimal(new Big(end).minus(start)),
+            // Its fee is due once; it was, if the part before reached into it.
+            flat_amount: start.gt(from) ? '0' : (each.flat_amount ?? '0'),
+          }));
+        const of = usage('graduated', { tiers: list });
+        const whole = formatDecimal(start.plus(other));
+        fc.pre(ratable(of, whole, 'usd'));
+        const parts = exactly(of, one).plus(exactly(usage('graduated', { tiers: left }), other));
+        expect(parts.eq(exactly(of, whole))).toBe(true);
       }),
     );
   });
