@@ -153,6 +153,7 @@ export class ClaimsStore {
       endpointId: row.endpoint_id,
       attemptNumber: row.attempt_count,
       startedAt: new Date(row.leased_until.getTime() - leaseMs),
+      url: null,
       retryWaitsSeconds: row.retry_waits_seconds,
     }));
   }

@@ -43,6 +43,8 @@ export interface ClaimedDelivery {
   /** This attempt's, from 1. */
   readonly attemptNumber: number;
   readonly startedAt: Date;
+  /** Where it was to be sent; null when its worker was lost. */
+  readonly url: string | null;
   /** Waits of its endpoint before the second attempt and those after it; null: the usual ones. */
   readonly retryWaitsSeconds: readonly number[] | null;
 }
