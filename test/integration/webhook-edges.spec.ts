@@ -170,4 +170,51 @@ describe('a webhook message on its way', () => {
     }
     expect((await app.reader.listMessages(10, null)).items).toEqual([]);
   });
+
+  it('does not wait for many receivers that take it in the end', async () => {
+    await app.close();
+    // With patience, so that nothing ends but by the receivers.
+    app = createWebhooks(
+      db.database,
+      clock,
+      testConfig({ WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8', WEBHOOK_TIMEOUT_MS: '30000' }),
+    );
+    const worker = app.startWorker();
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const holding = await receive({
+      answer: async () => {
+        await held;
+        return {};
+      },
+    });
+    const healthy = await receive();
+    await db.database.query(
+      `INSERT INTO webhook_endpoints (id, url, types, description, secret, created_at)
+       SELECT 'we_' || lpad(n::text, 26, '0'), $1, '{invoice.voided}', '', 'whsec_AAAA', now()
+       FROM generate_series(1, 60) n`,
+      [holding.url],
+    );
+    await endpointAt(healthy.url);
+    for (let count = 0; count < 5; count += 1) {
+      await db.database.transaction(
+        async () => await app.webhooks.publish(exampleContent('invoice.voided', clock.now())),
+      );
+    }
+    // All places that there are for quick ones are theirs.
+    await holding.arrived(200);
+    await Promise.all(Array.from({ length: 20 }, publish));
+    await healthy.arrived(20);
+    const ofOthers = `SELECT FROM webhook_attempts AS a JOIN webhook_deliveries AS d ON d.id = a.delivery_id
+      WHERE d.endpoint_id LIKE 'we_000%'`;
+    expect(await db.database.query(ofOthers)).toEqual([]);
+    letGo();
+    await holding.arrived(300);
+    await worker.beforeApplicationShutdown();
+    expect(
+      await db.database.query(`SELECT FROM webhook_deliveries WHERE state <> 'succeeded'`),
+    ).toEqual([]);
+  });
 });

@@ -1,12 +1,17 @@
 import { type Config } from '../../src/platform/config.js';
 import { type Database } from '../../src/platform/database/database.js';
+import { Outage } from '../../src/platform/database/outage.js';
+import { Metrics } from '../../src/platform/http/metrics.js';
 import { AddressRules } from '../../src/platform/outbound/address-rules.js';
 import { OutboundHttp } from '../../src/platform/outbound/outbound-http.js';
 import { Sealer } from '../../src/platform/sealer.js';
 import { ClaimsStore } from '../../src/webhooks/deliveries/claims.store.js';
 import { DeliveriesService } from '../../src/webhooks/deliveries/deliveries.service.js';
 import { DeliveriesStore } from '../../src/webhooks/deliveries/deliveries.store.js';
+import { DeliveriesWorker } from '../../src/webhooks/deliveries/deliveries.worker.js';
 import { DeliveryClient } from '../../src/webhooks/deliveries/delivery.client.js';
+import { DeliveryFigures } from '../../src/webhooks/deliveries/delivery-figures.js';
+import { FiguresStore } from '../../src/webhooks/deliveries/figures.store.js';
 import { FollowUpService } from '../../src/webhooks/deliveries/follow-up.service.js';
 import {
   type RecordedAttempt,
@@ -44,6 +49,8 @@ export interface Webhooks {
   readonly retention: RetentionService;
   readonly secrets: SecretsService;
   readonly messages: MessagesStore;
+  /** From now on what is queued here is sent at once. To be ended by beforeApplicationShutdown. */
+  startWorker(): DeliveriesWorker;
   /** Sweeps, claims what is due and delivers it, once. */
   deliverDue(): Promise<RecordedAttempt[]>;
   close(): Promise<void>;
@@ -74,6 +81,15 @@ export function createWebhooks(
   const missedStore = new MissedStore(database);
   const reader = new WebhooksReader(endpointsStore, messagesStore, deliveriesStore);
   return {
+    startWorker: () =>
+      new DeliveriesWorker(
+        config,
+        new Outage(database, silentLog),
+        silentLog,
+        deliveries,
+        new DeliveryFigures(new Metrics(), new FiguresStore(database)),
+        messagesStore,
+      ),
     endpoints: new EndpointsService(endpointsStore, healthStore, outbound, sealer, database, clock),
     webhooks,
     secrets: new SecretsService(new SecretsStore(database), sealer, database, clock),

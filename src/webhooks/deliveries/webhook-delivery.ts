@@ -56,8 +56,6 @@ export interface OutgoingDelivery extends ClaimedDelivery {
   readonly sealedSecrets: readonly string[];
   /** Headers of the endpoint's own, their values as they are stored. */
   readonly sealedHeaders: Readonly<Record<string, string>>;
-  /** Whether its endpoint's last attempt failed. */
-  readonly isFailing: boolean;
 }
 
 /**
