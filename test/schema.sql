@@ -1344,6 +1344,7 @@ CREATE INDEX webhook_deliveries_endpoint ON public.webhook_deliveries USING btre
 CREATE INDEX webhook_deliveries_failed ON public.webhook_deliveries USING btree (id) WHERE (state = 'failed'::text);
 CREATE INDEX webhook_deliveries_in_order ON public.webhook_deliveries USING btree (endpoint_id, message_sequence NULLS FIRST, id) WHERE (state = 'pending'::text);
 CREATE INDEX webhook_deliveries_leased ON public.webhook_deliveries USING btree (endpoint_id, leased_until) WHERE (state = 'sending'::text);
+CREATE INDEX webhook_deliveries_replay ON public.webhook_deliveries USING btree (replay_id) WHERE (replay_id IS NOT NULL);
 CREATE INDEX webhook_deliveries_replayed ON public.webhook_deliveries USING btree (replay_id) WHERE ((replay_id IS NOT NULL) AND (state = ANY (ARRAY['pending'::text, 'sending'::text])));
 CREATE INDEX webhook_messages_created ON public.webhook_messages USING btree (created_at);
 CREATE INDEX webhook_messages_customer ON public.webhook_messages USING btree (customer, "position") WHERE (customer IS NOT NULL);

@@ -444,6 +444,14 @@ describe('webhooks', () => {
         return page.body.data.length === 1;
       });
     await inState('failed');
+    const lacking = await service.get(`${DELIVERIES}?endpoint=${id}&recovered=false`);
+    expect(lacking.body.data).toMatchObject([{ id: delivery, recovered_by: null }]);
+    expect((await service.get(`${DELIVERIES}?endpoint=${id}&recovered=true`)).body.data).toEqual(
+      [],
+    );
+    expect((await service.get(`${DELIVERIES}?recovered=1`)).body.errors).toMatchObject([
+      { field: 'recovered' },
+    ]);
     expect((await service.get(`${ENDPOINTS}/${id}`)).body).toMatchObject({
       disabled_reason: 'gone',
     });

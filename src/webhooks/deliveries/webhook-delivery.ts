@@ -31,6 +31,8 @@ export interface WebhookDelivery {
   readonly finishedAt: Date | null;
   /** The replay that queued it; null: it was queued when the message was published. */
   readonly replayId: string | null;
+  /** Of one that has failed: the delivery, of a replay, by which its endpoint has the message all the same; else null. */
+  readonly recoveredBy: string | null;
 }
 
 /** What a worker needs for one attempt; it holds the delivery until the lease ends. */
@@ -94,4 +96,6 @@ export interface DeliveryFilter {
   readonly messageId: string | undefined;
   readonly state: DeliveryState | undefined;
   readonly replayId?: string | undefined;
+  /** Failed ones only: those that were recovered (true), or those that were not (false). */
+  readonly isRecovered?: boolean | undefined;
 }
