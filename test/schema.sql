@@ -406,7 +406,7 @@ CREATE TABLE plan_versions (
   is_default boolean NOT NULL DEFAULT true,
   late_usage text NOT NULL DEFAULT 'next_period'::text,
   closing_checks text[] NOT NULL DEFAULT '{}'::text[],
-  CONSTRAINT plan_versions_closing_checks_check CHECK ((closing_checks <@ ARRAY['usage_level'::text, 'source_gaps'::text, 'conflicts'::text, 'quarantined_values'::text, 'stripe_reachable'::text])),
+  CONSTRAINT plan_versions_closing_checks_check CHECK ((closing_checks <@ ARRAY['usage_level'::text, 'source_gaps'::text, 'conflicts'::text, 'quarantined_values'::text, 'stripe_reachable'::text, 'webhook_endpoint_enabled'::text])),
   CONSTRAINT plan_versions_grace_check CHECK ((grace_seconds >= 0)),
   CONSTRAINT plan_versions_interval_check CHECK (("interval" = ANY (ARRAY['day'::text, 'week'::text, 'month'::text, 'quarter'::text, 'year'::text]))),
   CONSTRAINT plan_versions_late_usage_check CHECK ((late_usage = ANY (ARRAY['next_period'::text, 'ignore'::text, 'hold'::text]))),
