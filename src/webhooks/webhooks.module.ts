@@ -5,6 +5,7 @@ import { DeliveriesController } from './deliveries/deliveries.controller.js';
 import { DeliveriesService } from './deliveries/deliveries.service.js';
 import { DeliveriesStore } from './deliveries/deliveries.store.js';
 import { DeliveriesWorker } from './deliveries/deliveries.worker.js';
+import { ElsewhereWorker } from './deliveries/elsewhere.worker.js';
 import { DeliveryClient } from './deliveries/delivery.client.js';
 import { DeliveryFigures } from './deliveries/delivery-figures.js';
 import { FiguresStore } from './deliveries/figures.store.js';
@@ -59,6 +60,7 @@ import { WebhooksService } from './webhooks.service.js';
     RecordingService,
     DeliveriesService,
     DeliveriesWorker,
+    ElsewhereWorker,
     RetriesService,
     WebhooksService,
     WebhooksReader,

@@ -7,7 +7,9 @@ import { exampleContent } from '../../src/webhooks/webhook-message.js';
 import { type ReplaySelection } from '../../src/webhooks/replays/replay.js';
 import { leaseMsOf } from '../../src/webhooks/deliveries/deliveries.service.js';
 import { type PublishedMessage } from '../../src/webhooks/webhooks.service.js';
-import { testConfig } from '../support/config.js';
+import { ElsewhereWorker } from '../../src/webhooks/deliveries/elsewhere.worker.js';
+import { Outage } from '../../src/platform/database/outage.js';
+import { silentLog, testConfig } from '../support/config.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { type Receiver, startReceiver } from '../support/webhook-receiver.js';
@@ -216,5 +218,31 @@ describe('a webhook message on its way', () => {
     expect(
       await db.database.query(`SELECT FROM webhook_deliveries WHERE state <> 'succeeded'`),
     ).toEqual([]);
+  });
+
+  it('is seen by another process without its tick, also when it commits late', async () => {
+    const receiver = await receive();
+    await endpointAt(receiver.url);
+    const other = createWebhooks(db.database, clock);
+    const worker = other.startWorker();
+    const outage = new Outage(db.database, silentLog);
+    const elsewhere = new ElsewhereWorker(testConfig(), outage, other.messages, worker);
+    try {
+      await publish();
+      elsewhere.tick();
+      await receiver.arrived(1);
+      await db.database.transaction(async () => {
+        await app.webhooks.publish(exampleContent('invoice.paid', clock.now()));
+        // Its number is drawn, and there is nothing to be seen yet.
+        elsewhere.tick();
+        await other.messages.lastDrawn();
+      });
+      elsewhere.tick();
+      await receiver.arrived(2);
+    } finally {
+      await elsewhere.beforeApplicationShutdown();
+      await worker.beforeApplicationShutdown();
+      await other.close();
+    }
   });
 });

@@ -15,7 +15,7 @@ import { Places, type Pool } from './places.js';
 import { type RecordedAttempt } from './recording.service.js';
 import { type OutgoingDelivery } from './webhook-delivery.js';
 
-/** For retries that fall due, and what other processes queued; what this one queued is looked for at once. */
+/** For retries that fall due. What this process queued is looked for at once, and what others did by ElsewhereWorker. */
 const TICK_MS = 1_000;
 
 @Injectable()
