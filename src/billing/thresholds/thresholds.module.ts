@@ -17,6 +17,7 @@ import { JudgementService } from './judgement.service.js';
 import { JudgingService } from './judging.service.js';
 import { MeasuringService } from './measuring.service.js';
 import { NoticingService } from './noticing.service.js';
+import { PeriodEndsService } from './period-ends.service.js';
 import { TargetsService } from './targets.service.js';
 import { TellingService } from './telling.service.js';
 import { ThresholdsController } from './thresholds.controller.js';
@@ -46,6 +47,7 @@ import { ThresholdsWorker } from './thresholds.worker.js';
     ThresholdsReader,
     CrossingsReader,
     NoticingService,
+    PeriodEndsService,
     TargetsService,
     MeasuringService,
     CrossingFinder,
