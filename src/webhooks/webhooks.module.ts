@@ -16,6 +16,7 @@ import { EndpointsController } from './endpoints/endpoints.controller.js';
 import { EndpointsService } from './endpoints/endpoints.service.js';
 import { EndpointsStore } from './endpoints/endpoints.store.js';
 import { HealthStore } from './endpoints/health.store.js';
+import { KeysService } from './endpoints/keys.service.js';
 import { SecretsService } from './endpoints/secrets.service.js';
 import { SecretsStore } from './endpoints/secrets.store.js';
 import { SecretsWorker } from './endpoints/secrets.worker.js';
@@ -48,6 +49,7 @@ import { WebhooksService } from './webhooks.service.js';
     EndpointsService,
     HealthStore,
     SecretsStore,
+    KeysService,
     SecretsService,
     SecretsWorker,
     MessagesStore,

@@ -20,6 +20,7 @@ import {
 import { RetriesService } from '../../src/webhooks/deliveries/retries.service.js';
 import { EndpointsService } from '../../src/webhooks/endpoints/endpoints.service.js';
 import { HealthStore } from '../../src/webhooks/endpoints/health.store.js';
+import { KeysService } from '../../src/webhooks/endpoints/keys.service.js';
 import { SecretsService } from '../../src/webhooks/endpoints/secrets.service.js';
 import { SecretsStore } from '../../src/webhooks/endpoints/secrets.store.js';
 import { EndpointsStore } from '../../src/webhooks/endpoints/endpoints.store.js';
@@ -48,6 +49,7 @@ export interface Webhooks {
   readonly missed: MissedService;
   readonly retention: RetentionService;
   readonly secrets: SecretsService;
+  readonly keys: KeysService;
   readonly messages: MessagesStore;
   /** From now on what is queued here is sent at once. To be ended by beforeApplicationShutdown. */
   startWorker(): DeliveriesWorker;
@@ -80,19 +82,30 @@ export function createWebhooks(
   const positions = new PositionsStore(database);
   const missedStore = new MissedStore(database);
   const reader = new WebhooksReader(endpointsStore, messagesStore, deliveriesStore);
+  const secretsStore = new SecretsStore(database);
+  const keys = new KeysService(secretsStore, sealer, clock);
   return {
+    keys,
     startWorker: () =>
       new DeliveriesWorker(
         config,
         new Outage(database, silentLog),
         silentLog,
         deliveries,
-        new DeliveryFigures(new Metrics(), new FiguresStore(database)),
+        new DeliveryFigures(new Metrics(), new FiguresStore(database, clock)),
         messagesStore,
       ),
-    endpoints: new EndpointsService(endpointsStore, healthStore, outbound, sealer, database, clock),
+    endpoints: new EndpointsService(
+      endpointsStore,
+      healthStore,
+      outbound,
+      sealer,
+      keys,
+      database,
+      clock,
+    ),
     webhooks,
-    secrets: new SecretsService(new SecretsStore(database), sealer, database, clock),
+    secrets: new SecretsService(secretsStore, sealer, database, clock),
     messages: messagesStore,
     reader,
     deliveries,
