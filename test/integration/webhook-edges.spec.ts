@@ -245,4 +245,25 @@ describe('a webhook message on its way', () => {
       await other.close();
     }
   });
+
+  it('is tried again in time, though what became of another one cannot be written', async () => {
+    const receiver = await receive({ answer: (_, index) => ({ status: index === 0 ? 500 : 200 }) });
+    const id = await endpointAt(receiver.url);
+    const lost = await publish();
+    await app.deliveries.claim(10);
+    await db.database.query(
+      `ALTER TABLE webhook_deliveries ADD CONSTRAINT stuck
+       CHECK (id <> '${lost.deliveryIds[0]}' OR state = 'sending') NOT VALID`,
+    );
+    await publish();
+    const [other] = await app.deliveries.claim(10);
+    await app.deliveries.deliver(other!);
+    expect((await statesOf(id))[1]).toBe('pending');
+    clock.advance(LEASE_MS + 60_000);
+    const worker = app.startWorker();
+    worker.tick();
+    await receiver.arrived(2);
+    await worker.beforeApplicationShutdown();
+    expect(await statesOf(id)).toEqual(['sending', 'succeeded']);
+  });
 });

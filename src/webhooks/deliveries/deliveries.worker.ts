@@ -55,12 +55,21 @@ export class DeliveriesWorker extends Poller {
   protected override async runOnce(): Promise<number> {
     if (this.isSweepDue) {
       this.isSweepDue = false;
-      for (const lost of await this.deliveries.sweep()) {
-        this.report(lost);
-      }
+      await this.sweep();
     }
     const quick = await this.startDue('quick');
     return quick + (await this.startDue('slow')) + (await this.startDue('failing'));
+  }
+
+  /** What of the lost cannot be written keeps nothing else from being sent; the next tick tries again. */
+  private async sweep(): Promise<void> {
+    try {
+      for (const lost of await this.deliveries.sweep()) {
+        this.report(lost);
+      }
+    } catch (error) {
+      this.workerOutage.report('delivery.sweep_failed', error);
+    }
   }
 
   /** Starts what is due, as far as there are places; answers how much that was. */
