@@ -409,7 +409,7 @@ CREATE TABLE plan_versions (
   is_default boolean NOT NULL DEFAULT true,
   late_usage text NOT NULL DEFAULT 'next_period'::text,
   closing_checks text[] NOT NULL DEFAULT '{}'::text[],
-  CONSTRAINT plan_versions_closing_checks_check CHECK ((closing_checks <@ ARRAY['usage_level'::text, 'source_gaps'::text, 'conflicts'::text, 'quarantined_values'::text, 'stripe_reachable'::text])),
+  CONSTRAINT plan_versions_closing_checks_check CHECK ((closing_checks <@ ARRAY['usage_level'::text, 'source_gaps'::text, 'conflicts'::text, 'quarantined_values'::text, 'stripe_reachable'::text, 'webhook_endpoint_enabled'::text])),
   CONSTRAINT plan_versions_grace_check CHECK ((grace_seconds >= 0)),
   CONSTRAINT plan_versions_interval_check CHECK (("interval" = ANY (ARRAY['day'::text, 'week'::text, 'month'::text, 'quarter'::text, 'year'::text]))),
   CONSTRAINT plan_versions_late_usage_check CHECK ((late_usage = ANY (ARRAY['next_period'::text, 'ignore'::text, 'hold'::text]))),
@@ -1358,6 +1358,7 @@ CREATE INDEX webhook_deliveries_endpoint ON public.webhook_deliveries USING btre
 CREATE INDEX webhook_deliveries_failed ON public.webhook_deliveries USING btree (id) WHERE (state = 'failed'::text);
 CREATE INDEX webhook_deliveries_in_order ON public.webhook_deliveries USING btree (endpoint_id, message_sequence NULLS FIRST, id) WHERE (state = 'pending'::text);
 CREATE INDEX webhook_deliveries_leased ON public.webhook_deliveries USING btree (endpoint_id, leased_until) WHERE (state = 'sending'::text);
+CREATE INDEX webhook_deliveries_replay ON public.webhook_deliveries USING btree (replay_id) WHERE (replay_id IS NOT NULL);
 CREATE INDEX webhook_deliveries_replayed ON public.webhook_deliveries USING btree (replay_id) WHERE ((replay_id IS NOT NULL) AND (state = ANY (ARRAY['pending'::text, 'sending'::text])));
 CREATE INDEX webhook_messages_created ON public.webhook_messages USING btree (created_at);
 CREATE INDEX webhook_messages_customer ON public.webhook_messages USING btree (customer, "position") WHERE (customer IS NOT NULL);

@@ -5,6 +5,7 @@ export const CLOSING_CHECKS = [
   'conflicts',
   'quarantined_values',
   'stripe_reachable',
+  'webhook_endpoint_enabled',
 ] as const;
 
 export type ClosingCheck = (typeof CLOSING_CHECKS)[number];

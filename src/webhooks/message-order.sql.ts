@@ -19,6 +19,9 @@ export const NEXT_SEQUENCE = `
     FROM webhook_messages_sequence_seq s)
   SELECT nextval('webhook_messages_sequence_seq') AS sequence FROM publishing`;
 
+/** Where the numbers stand, as text: it changes with whatever is published. Reads one page, takes no lock that anybody waits for. */
+export const LAST_DRAWN = `SELECT last_value::text AS last FROM webhook_messages_sequence_seq`;
+
 /** The sequence up to which nothing can appear any more; NULL when nobody is publishing: then all is there. */
 export const SETTLED_SEQUENCE = `
   SELECT min(l.objid::bigint) << ${BLOCK_BITS} AS settled_to

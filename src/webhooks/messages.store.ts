@@ -6,7 +6,7 @@ import { Injectable } from '@nestjs/common';
 import { isId } from '../kernel/ids.js';
 import { Database } from '../platform/database/database.js';
 import { type Page, toPage } from '../platform/http/page.js';
-import { NEXT_SEQUENCE } from './message-order.sql.js';
+import { LAST_DRAWN, NEXT_SEQUENCE } from './message-order.sql.js';
 import { ANY_MESSAGE, type MessageFilter, type StateCounts } from './messages/message-filter.js';
 import { type MessageType, type WebhookMessage } from './webhook-message.js';
 
@@ -43,6 +43,12 @@ export class MessagesStore {
   async nextSequence(): Promise<number> {
     const rows = await this.database.query<{ sequence: string }>(NEXT_SEQUENCE);
     return Number(rows[0]?.sequence);
+  }
+
+  /** The number that was drawn last, by whichever process; its message may be committed later, or never. One page. */
+  async lastDrawn(): Promise<string> {
+    const rows = await this.database.query<{ last: string }>(LAST_DRAWN);
+    return rows[0]?.last ?? '';
   }
 
   /** Stores a message under the number drawn for it. One row. */

@@ -5,6 +5,7 @@ import { DeliveriesController } from './deliveries/deliveries.controller.js';
 import { DeliveriesService } from './deliveries/deliveries.service.js';
 import { DeliveriesStore } from './deliveries/deliveries.store.js';
 import { DeliveriesWorker } from './deliveries/deliveries.worker.js';
+import { ElsewhereWorker } from './deliveries/elsewhere.worker.js';
 import { DeliveryClient } from './deliveries/delivery.client.js';
 import { DeliveryFigures } from './deliveries/delivery-figures.js';
 import { FiguresStore } from './deliveries/figures.store.js';
@@ -15,6 +16,7 @@ import { EndpointsController } from './endpoints/endpoints.controller.js';
 import { EndpointsService } from './endpoints/endpoints.service.js';
 import { EndpointsStore } from './endpoints/endpoints.store.js';
 import { HealthStore } from './endpoints/health.store.js';
+import { KeysService } from './endpoints/keys.service.js';
 import { SecretsService } from './endpoints/secrets.service.js';
 import { SecretsStore } from './endpoints/secrets.store.js';
 import { SecretsWorker } from './endpoints/secrets.worker.js';
@@ -47,6 +49,7 @@ import { WebhooksService } from './webhooks.service.js';
     EndpointsService,
     HealthStore,
     SecretsStore,
+    KeysService,
     SecretsService,
     SecretsWorker,
     MessagesStore,
@@ -59,6 +62,7 @@ import { WebhooksService } from './webhooks.service.js';
     RecordingService,
     DeliveriesService,
     DeliveriesWorker,
+    ElsewhereWorker,
     RetriesService,
     WebhooksService,
     WebhooksReader,

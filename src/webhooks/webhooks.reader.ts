@@ -27,6 +27,11 @@ export class WebhooksReader {
     private readonly deliveries: DeliveriesStore,
   ) {}
 
+  /** One endpoint; null when there is none, or it was deleted. */
+  async findEndpoint(id: string): Promise<WebhookEndpoint | null> {
+    return await this.endpoints.find(id);
+  }
+
   /** One endpoint that was not deleted, and what keeps it from being sent more in order; throws not_found. */
   async getEndpoint(id: string): Promise<ShownEndpoint> {
     const endpoint = await this.endpoints.find(id);

@@ -1,4 +1,5 @@
 import { Webhook } from 'standardwebhooks';
+import { isSignedBy } from '../support/public-key.js';
 import { eventually, type TestService } from '../support/service-process.js';
 import { startFresh } from '../support/service.js';
 import { type Receiver, startReceiver } from '../support/webhook-receiver.js';
@@ -53,6 +54,7 @@ describe('webhooks', () => {
       ['url', { ...valid, url: 7 }, 'is_text'],
       ['url', { types: [] }, 'is_text'],
       ['url', { ...valid, url: 'hooks.acme.example' }, 'invalid_url'],
+      ['signature', { ...valid, signature: 'v2' }, 'is_in'],
       ['url', { ...valid, url: 'ftp://hooks.acme.example/' }, 'forbidden_scheme'],
       ['url', { ...valid, url: 'https://me:secret@hooks.acme.example/' }, 'has_userinfo'],
       ['url', { ...valid, url: 'https://10.0.0.1/' }, 'forbidden_address'],
@@ -112,6 +114,7 @@ describe('webhooks', () => {
         held_until: null,
         created_at: expect.any(String),
         secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=$/),
+        public_key: null,
       });
       expect(again.body).toEqual({ ...first.body, secret: null });
       const path = `${ENDPOINTS}/${first.body.id}`;
@@ -434,6 +437,38 @@ describe('webhooks', () => {
     ]);
   });
 
+  it('signs so that a public key verifies, and shows no private one', async () => {
+    const receiver = await receive();
+    const made = await service.post(ENDPOINTS, { url: receiver.url, signature: 'v1a' });
+    expect(made).toMatchObject({ status: 201, body: { secret: null } });
+    const { id, public_key: publicKey } = made.body;
+    await service.post(`${ENDPOINTS}/${id}/test`);
+    await receiver.arrived(1);
+    const { headers, body } = receiver.requests[0]!;
+    expect(isSignedBy(publicKey, headers, body)).toBe(true);
+    const rotated = await service.post(`${ENDPOINTS}/${id}/rotate-secret`, {});
+    expect(rotated.body).toMatchObject({
+      secret: null,
+      public_key: expect.stringMatching('whpk_'),
+    });
+    const until = rotated.body.previous_secret_until;
+    expect((await service.get(`${ENDPOINTS}/${id}/public-keys`)).body).toEqual({
+      data: [
+        { public_key: rotated.body.public_key, until: null },
+        { public_key: publicKey, until },
+      ],
+    });
+    const symmetric = await service.post(`${ENDPOINTS}/${id}/rotate-secret`, {
+      ...{ overlap_seconds: 0, signature: 'v1' },
+    });
+    expect(symmetric.body).toMatchObject({
+      secret: expect.stringMatching('whsec_'),
+      public_key: null,
+    });
+    expect((await service.get(`${ENDPOINTS}/${id}/public-keys`)).body).toEqual({ data: [] });
+    expect((await service.get(`${ENDPOINTS}/${UNKNOWN_ENDPOINT}/public-keys`)).status).toBe(404);
+  });
+
   it('retries a failed delivery when somebody asks for it', async () => {
     const receiver = await receive({ answer: (_, index) => ({ status: index === 0 ? 410 : 200 }) });
     const { id } = await create({ url: receiver.url });
@@ -444,6 +479,14 @@ describe('webhooks', () => {
         return page.body.data.length === 1;
       });
     await inState('failed');
+    const lacking = await service.get(`${DELIVERIES}?endpoint=${id}&recovered=false`);
+    expect(lacking.body.data).toMatchObject([{ id: delivery, recovered_by: null }]);
+    expect((await service.get(`${DELIVERIES}?endpoint=${id}&recovered=true`)).body.data).toEqual(
+      [],
+    );
+    expect((await service.get(`${DELIVERIES}?recovered=1`)).body.errors).toMatchObject([
+      { field: 'recovered' },
+    ]);
     expect((await service.get(`${ENDPOINTS}/${id}`)).body).toMatchObject({
       disabled_reason: 'gone',
     });

@@ -3,6 +3,7 @@
  * or let go, whoever tries at the same time.
  * Method: each check made to fail by what makes it fail, on the whole application without its workers.
  */
+import { type CollectorCheck } from '../../src/billing/gate/collector-checks.service.js';
 import { ReleasesService } from '../../src/billing/gate/releases.service.js';
 import { ClosingService } from '../../src/billing/periods/closing.service.js';
 import { PeriodsReader } from '../../src/billing/periods/periods.reader.js';
@@ -20,6 +21,7 @@ import { EventPollService } from '../../src/stripe/event-poll.service.js';
 import { FoldService } from '../../src/usage/fold.service.js';
 import { QuarantineService } from '../../src/usage/quarantine.service.js';
 import { RebuildsService } from '../../src/usage/upkeep/rebuilds.service.js';
+import { EndpointsService } from '../../src/webhooks/endpoints/endpoints.service.js';
 import { flat, perUnit, startBilling, type TestBilling } from '../support/billing.js';
 import { factory } from '../support/factory.js';
 import { startStripeDouble, type StripeDouble } from '../support/stripe-double/stripe-double.js';
@@ -40,6 +42,7 @@ describe('the gate before closing', () => {
         STRIPE_SECRET_KEY: 'sk_test_of_the_tests',
         STRIPE_API_BASE: double.url,
         STRIPE_TIMEOUT_MS: '400',
+        WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8',
       },
     });
   });
@@ -140,7 +143,7 @@ describe('the gate before closing', () => {
     readonly list: string | null;
   }
 
-  const REPAIRS: Readonly<Record<Exclude<ClosingCheck, 'stripe_reachable'>, Repaired>> = {
+  const REPAIRS: Readonly<Record<Exclude<ClosingCheck, CollectorCheck>, Repaired>> = {
     usage_level: {
       make: async (customer) => {
         await send(customer);
@@ -252,6 +255,44 @@ describe('the gate before closing', () => {
     await poll.pollOnce();
     later(120_000);
     expect(await billing.closeAllDue()).toBe(1);
+  });
+
+  it('holds what another platform bills while its endpoint is not in use, and nothing else', async () => {
+    const endpoints = billing.get(EndpointsService);
+    const endpoint = async (): Promise<string> =>
+      (await endpoints.create({ url: 'https://127.0.0.1/', types: [], description: '' })).endpoint
+        .id;
+    const [disabled, deleted] = [await endpoint(), await endpoint()];
+    const through = (webhookEndpoint: string): Parameters<typeof november>[1] => ({
+      billing: { provider: 'webhook', webhookEndpoint },
+    });
+    const checks = ['webhook_endpoint_enabled'] as const;
+    const { period } = await november(checks, through(disabled));
+    const ended = await november(checks, through(deleted));
+    const unasked = await november([], through(disabled));
+    const ours = await november(checks);
+    await endpoints.update(disabled, { isDisabled: true });
+    await endpoints.delete(deleted);
+    inDecember();
+    expect(await billing.closeAllDue()).toBe(2);
+    expect([await stateOf(unasked.period), await stateOf(ours.period)]).toEqual([
+      'closed',
+      'closed',
+    ]);
+    expect((await show(period)).hold?.reasons).toEqual([
+      {
+        code: 'webhook_endpoint_enabled',
+        count: null,
+        detail: `The webhook endpoint ${disabled}, which is told of line items, is disabled since 2026-11-01T00:00:00.000Z (requested).`,
+        list: `/api/v1/webhook-endpoints/${disabled}`,
+      },
+    ]);
+    expect((await show(ended.period)).hold?.reasons[0]?.detail).toMatch('was deleted');
+    await endpoints.update(disabled, { isDisabled: false });
+    await billing.get(SubscriptionsService).tellElsewhere(ended.subscription.id, disabled);
+    later();
+    expect(await billing.closeAllDue()).toBe(2);
+    expect(await lines(period)).toEqual(['0', '1000']);
   });
 
   it('closes at once what a person has repaired, without waiting for the next look', async () => {

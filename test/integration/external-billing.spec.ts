@@ -13,6 +13,7 @@ import { StandingService } from '../../src/billing/standing/standing.service.js'
 import { SubscriptionsService } from '../../src/billing/subscriptions/subscriptions.service.js';
 import { RetryService } from '../../src/billing/sync/retry.service.js';
 import { DeliveriesService } from '../../src/webhooks/deliveries/deliveries.service.js';
+import { RetriesService } from '../../src/webhooks/deliveries/retries.service.js';
 import { EndpointsService } from '../../src/webhooks/endpoints/endpoints.service.js';
 import { flat, perUnit, startBilling, type TestBilling } from '../support/billing.js';
 import { strideOf } from '../support/mortal.js';
@@ -29,7 +30,7 @@ type Told = Record<string, unknown> & { readonly line_item: string };
 describe('billing through a webhook', () => {
   let billing: TestBilling;
   let platform: Receiver;
-  let answer: () => { status?: number; body?: string };
+  let answer: () => { status?: number; headers?: Record<string, string>; body?: string };
   let endpointId: string;
 
   /** What the platform was told, and under which webhook-id. */
@@ -202,6 +203,40 @@ describe('billing through a webhook', () => {
     } finally {
       await other.close();
     }
+  });
+
+  it('is acknowledged by whichever of its messages the endpoint takes', async () => {
+    await closed();
+    answer = () => ({ status: 500, headers: { 'webhook-delivery': 'abort-message' } });
+    await deliverAll();
+    expect(await billing.get(UndeliveredService).failUndelivered()).toBe(2);
+    const [first] = await lines();
+    const [before] = await billing.rows(
+      `SELECT delivery.id FROM webhook_deliveries AS delivery
+       JOIN external_line_items AS told ON told.message_id = delivery.message_id
+       ORDER BY told.line_item_id LIMIT 1`,
+    );
+    await billing.get(UndeliveredService).retry(String(first?.['id']));
+    // The messages of the retry fail like those before, and one of these is tried again by hand.
+    await deliverAll();
+    answer = () => ({ body: '{ "external_id": "of-the-first" }' });
+    await billing.get(RetriesService).retry(String(before?.['id']));
+    await deliverAll();
+    expect(await lines()).toMatchObject([
+      { state: 'on_invoice', external_id: 'of-the-first', is_acknowledged: true },
+      { state: 'pending', is_acknowledged: false },
+    ]);
+  });
+
+  it('fails when its message is not kept any more, and was never taken', async () => {
+    await closed();
+    await billing.get(EndpointsService).delete(endpointId);
+    await billing.get(DeliveriesService).sweep();
+    // As retention does once the delivery is over, should nobody have noticed by then.
+    await billing.rows('DELETE FROM webhook_deliveries');
+    await billing.rows('DELETE FROM webhook_messages');
+    expect(await billing.get(UndeliveredService).failUndelivered()).toBe(2);
+    expect(await lines()).toMatchObject([{ state: 'failed' }, { state: 'failed' }]);
   });
 
   it('moves line items, the invoice and the standing as the platform reports, forward only', async () => {

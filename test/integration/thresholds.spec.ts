@@ -382,6 +382,37 @@ describe('a threshold that suspends', () => {
     const standing = await billing.get(StandingsReader).get(customer.id);
     expect(standing.standing?.standing).toBe('good');
   });
+
+  it('lets go at the very end of the period, whenever that is judged', async () => {
+    const { subject, customer, watched } = await subscribed();
+    await threshold(billing, ['5'], { watched, actions: ['suspend'] });
+    await billing.use(subject, TIME, ['6']);
+    await judgeAll(billing);
+    const access = async (at: string) =>
+      await billing.get(AccessReader).get(customer.id, new Date(at));
+    expect(await access('2026-11-30T23:59:59.999Z')).toMatchObject({ standing: 'suspended' });
+    const end = '2026-12-01T00:00:00.000Z';
+    expect(await access(end)).toMatchObject({
+      ...{ standing: 'good', since: new Date(end), suspensions: [] },
+    });
+  });
+
+  it('lets go when the period ends sooner than it was going to', async () => {
+    const { subject, customer, subscription, watched } = await subscribed();
+    await threshold(billing, ['5'], { watched, actions: ['suspend'] });
+    await billing.use(subject, TIME, ['6']);
+    await judgeAll(billing);
+    const access = async () =>
+      await billing.get(AccessReader).get(customer.id, billing.clock.now());
+    expect(await access()).toMatchObject({ standing: 'suspended' });
+    await billing.get(SubscriptionsService).cancel(subscription.id, { when: 'now' });
+    expect(await access()).toMatchObject({ standing: 'good', suspensions: [] });
+    const plan = await billing.plan([perUnit('1')]);
+    const startsAt = new Date('2026-11-10T12:00:00Z');
+    await billing.subscribe(customer, plan, { startsAt });
+    await judgeAll(billing);
+    expect(await access()).toMatchObject({ standing: 'good' });
+  });
 });
 
 describe('a customer who cannot be judged', () => {

@@ -5,6 +5,7 @@
  * by hand; messages are read as they are stored to be sent.
  */
 import { type Customer } from '../../src/customers/customer.js';
+import { PlanChangesService } from '../../src/billing/subscriptions/plan-changes.service.js';
 import { SubscriptionsService } from '../../src/billing/subscriptions/subscriptions.service.js';
 import { HOURLY } from '../../src/billing/usage-reports/report-schedule.js';
 import { ReportingService } from '../../src/billing/usage-reports/reporting.service.js';
@@ -203,6 +204,30 @@ describe('usage reports', () => {
     expect(await told(id)).toMatchObject([
       { amount: { delta_minor: 800, total_minor: 800 } },
       { amount: { delta_minor: -800, total_minor: 0 } },
+    ]);
+  });
+
+  it('takes back what a plan was told of that another one bills', async () => {
+    const customer = await subscribed('2026-11-01T00:00:00Z');
+    await billing.use(customer.key, '2026-11-02T00:00:00Z', ['4']);
+    const id = await report({ plan: plan.plan.id });
+    billing.clock.set('2026-11-10T13:00:00Z');
+    await runAll();
+    const other = await billing.plan([perUnit('2.00')]);
+    const [subscription] = await billing.rows(
+      'SELECT id FROM subscriptions WHERE customer_id = $1',
+      [customer.id],
+    );
+    await billing.get(PlanChangesService).change(String(subscription?.['id']), {
+      ...{ plan: other.plan.id, version: null, at: new Date('2026-11-01T00:00:00Z') },
+    });
+    for (const hour of ['14', '15']) {
+      billing.clock.set(`2026-11-10T${hour}:00:00Z`);
+      await runAll();
+    }
+    expect(await told(id)).toMatchObject([
+      { revision: 1, final: false, amount: { total_minor: 900 } },
+      { revision: 2, final: true, amount: { delta_minor: -900, total_minor: 0 } },
     ]);
   });
 

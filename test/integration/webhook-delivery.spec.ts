@@ -14,6 +14,7 @@ import { type PublishedMessage } from '../../src/webhooks/webhooks.service.js';
 import { testConfig } from '../support/config.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { FakeClock } from '../support/fake-clock.js';
+import { isSignedBy } from '../support/public-key.js';
 import { type Receiver, startReceiver } from '../support/webhook-receiver.js';
 import { createWebhooks, type Webhooks } from '../support/webhooks.js';
 
@@ -162,6 +163,44 @@ describe('webhook delivery', () => {
       expect(verify(last.secret, 1)).toEqual([told, told]);
       expect(() => verify(secret, 1)).toThrow('No matching signature found');
       expect(() => verify(old, 1)).toThrow('No matching signature found');
+    });
+
+    it('of v1a are verified by a public key, also beside one of v1 while that overlaps', async () => {
+      clock.set(new Date());
+      const receiver = await receive();
+      const sealing = appWith({ METERLINE_SECRET_KEYS: newKey() });
+      const { id, secret: old } = await endpointAt(receiver.url, {}, sealing);
+      expect(await sealing.keys.publicKeys(id)).toEqual([]);
+      const { publicKey, previousUntil } = await sealing.endpoints.rotateSecret(id, 60, 'v1a');
+      const send = async (): Promise<{ headers: Record<string, string>; body: string }> => {
+        await publish();
+        await sealing.deliverDue();
+        const { headers, body } = receiver.requests.at(-1)!;
+        return { headers: headers as Record<string, string>, body };
+      };
+      const both = await send();
+      expect(isSignedBy(publicKey!, both.headers, both.body)).toBe(true);
+      for (const library of [new Webhook(old), new SvixWebhook(old)]) {
+        expect(library.verify(both.body, both.headers)).toMatchObject({ type: 'invoice.paid' });
+      }
+      expect(await sealing.keys.publicKeys(id)).toEqual([{ text: publicKey, until: null }]);
+      clock.set(previousUntil!);
+      // Of the kind of the one before, since nothing is said of it.
+      const next = await sealing.endpoints.rotateSecret(id, 60);
+      expect(await sealing.keys.publicKeys(id)).toEqual([
+        { text: next.publicKey, until: null },
+        { text: publicKey, until: next.previousUntil },
+      ]);
+      const asymmetric = await send();
+      for (const key of [publicKey!, next.publicKey!]) {
+        expect(isSignedBy(key, asymmetric.headers, asymmetric.body)).toBe(true);
+      }
+      expect(asymmetric.headers['webhook-signature']).toMatch(/^v1a,\S+ v1a,\S+$/);
+      const forgetful = appWith({ METERLINE_SECRET_KEYS: newKey() });
+      await expect(forgetful.endpoints.rotateSecret(id, 0)).rejects.toMatchObject({
+        code: 'secret_unreadable',
+      });
+      expect((await forgetful.endpoints.rotateSecret(id, 0, 'v1')).publicKey).toBeNull();
     });
 
     it('are no longer signed with, nor kept, after the overlap', async () => {

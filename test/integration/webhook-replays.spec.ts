@@ -120,6 +120,46 @@ describe('replays', () => {
     expect(await brought(all.id)).toEqual([before, ...failed]);
   });
 
+  it('show of what has failed that the endpoint has it all the same', async () => {
+    const id = await endpoint(['invoice.paid']);
+    status = 410;
+    const failed = await publish();
+    await app.deliverDue();
+    status = 200;
+    await app.endpoints.update(id, { isDisabled: false });
+    const list = async (isRecovered?: boolean): Promise<unknown[]> => {
+      const filter = { endpointId: id, messageId: failed, state: undefined, isRecovered };
+      return [...(await app.reader.listDeliveries(filter, 10, null)).items].toReversed();
+    };
+    expect(await list()).toMatchObject([{ state: 'failed', recoveredBy: null }]);
+    expect([await list(true), await list(false)]).toMatchObject([[], [{ state: 'failed' }]]);
+    await run((await ask(id)).id);
+    const [first, taken] = (await list()) as { id: string }[];
+    expect(first).toMatchObject({ state: 'failed', recoveredBy: taken?.id });
+    expect(taken).toMatchObject({ state: 'succeeded', recoveredBy: null });
+    expect([await list(true), await list(false)]).toMatchObject([[{ state: 'failed' }], []]);
+  });
+
+  it('are kept as long as their deliveries, and one that is running always', async () => {
+    const id = await endpoint();
+    await publish();
+    await app.deliverDue();
+    const over = await run((await ask(id, ALL)).id);
+    const days = async (count: number): Promise<void> => {
+      clock.advance(count * 86_400_000);
+      while ((await app.retention.deleteOnce()) > 0) {
+        // A little at a time.
+      }
+    };
+    await days(89);
+    expect((await app.replays.get(over.id)).state).toBe('completed');
+    await days(2);
+    await expect(app.replays.get(over.id)).rejects.toMatchObject({ code: 'not_found' });
+    const running = await ask(id);
+    await days(400);
+    expect((await app.replays.get(running.id)).state).toBe('running');
+  });
+
   it('keep to ids, types, customer and time', async () => {
     const voided = await publish('invoice.voided');
     const silent = await publish('source.silent');

@@ -1,12 +1,17 @@
 import { type Config } from '../../src/platform/config.js';
 import { type Database } from '../../src/platform/database/database.js';
+import { Outage } from '../../src/platform/database/outage.js';
+import { Metrics } from '../../src/platform/http/metrics.js';
 import { AddressRules } from '../../src/platform/outbound/address-rules.js';
 import { OutboundHttp } from '../../src/platform/outbound/outbound-http.js';
 import { Sealer } from '../../src/platform/sealer.js';
 import { ClaimsStore } from '../../src/webhooks/deliveries/claims.store.js';
 import { DeliveriesService } from '../../src/webhooks/deliveries/deliveries.service.js';
 import { DeliveriesStore } from '../../src/webhooks/deliveries/deliveries.store.js';
+import { DeliveriesWorker } from '../../src/webhooks/deliveries/deliveries.worker.js';
 import { DeliveryClient } from '../../src/webhooks/deliveries/delivery.client.js';
+import { DeliveryFigures } from '../../src/webhooks/deliveries/delivery-figures.js';
+import { FiguresStore } from '../../src/webhooks/deliveries/figures.store.js';
 import { FollowUpService } from '../../src/webhooks/deliveries/follow-up.service.js';
 import {
   type RecordedAttempt,
@@ -15,6 +20,7 @@ import {
 import { RetriesService } from '../../src/webhooks/deliveries/retries.service.js';
 import { EndpointsService } from '../../src/webhooks/endpoints/endpoints.service.js';
 import { HealthStore } from '../../src/webhooks/endpoints/health.store.js';
+import { KeysService } from '../../src/webhooks/endpoints/keys.service.js';
 import { SecretsService } from '../../src/webhooks/endpoints/secrets.service.js';
 import { SecretsStore } from '../../src/webhooks/endpoints/secrets.store.js';
 import { EndpointsStore } from '../../src/webhooks/endpoints/endpoints.store.js';
@@ -43,7 +49,10 @@ export interface Webhooks {
   readonly missed: MissedService;
   readonly retention: RetentionService;
   readonly secrets: SecretsService;
+  readonly keys: KeysService;
   readonly messages: MessagesStore;
+  /** From now on what is queued here is sent at once. To be ended by beforeApplicationShutdown. */
+  startWorker(): DeliveriesWorker;
   /** Sweeps, claims what is due and delivers it, once. */
   deliverDue(): Promise<RecordedAttempt[]>;
   close(): Promise<void>;
@@ -73,10 +82,30 @@ export function createWebhooks(
   const positions = new PositionsStore(database);
   const missedStore = new MissedStore(database);
   const reader = new WebhooksReader(endpointsStore, messagesStore, deliveriesStore);
+  const secretsStore = new SecretsStore(database);
+  const keys = new KeysService(secretsStore, sealer, clock);
   return {
-    endpoints: new EndpointsService(endpointsStore, healthStore, outbound, sealer, database, clock),
+    keys,
+    startWorker: () =>
+      new DeliveriesWorker(
+        config,
+        new Outage(database, silentLog),
+        silentLog,
+        deliveries,
+        new DeliveryFigures(new Metrics(), new FiguresStore(database, clock)),
+        messagesStore,
+      ),
+    endpoints: new EndpointsService(
+      endpointsStore,
+      healthStore,
+      outbound,
+      sealer,
+      keys,
+      database,
+      clock,
+    ),
     webhooks,
-    secrets: new SecretsService(new SecretsStore(database), sealer, database, clock),
+    secrets: new SecretsService(secretsStore, sealer, database, clock),
     messages: messagesStore,
     reader,
     deliveries,

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { Webhook } from 'standardwebhooks';
 import { VERSION } from '../../src/platform/version.js';
-import { newSecret, sign } from '../../src/webhooks/deliveries/signature.js';
+import { newSecret, publicKeyOf, sign } from '../../src/webhooks/deliveries/signature.js';
+import { isSignedBy } from '../support/public-key.js';
 import {
   DELIVERY_STATES,
   DELIVERY_TRANSITIONS,
@@ -62,6 +63,39 @@ describe('sign', () => {
         expect(sign([secret], { id: 'msg_1', timestampSeconds, body })).toBe(expected);
       }),
     );
+  });
+
+  it('makes the signature of v1a that the server of Svix is tested with', () => {
+    const secret =
+      'whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==';
+    const content = {
+      id: 'msg_p5jXN8AQM9LWM0D4loKWxJek',
+      timestampSeconds: 1_614_265_330,
+      body: '{"test": 2432232314}',
+    };
+    expect(sign([secret], content)).toBe(
+      'v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg==',
+    );
+    expect(publicKeyOf(secret)).toBe('whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=');
+  });
+
+  it('is verified with the public key alone, and by no other, on any body', () => {
+    const [secret, other] = [newSecret('v1a'), newSecret('v1a')];
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), fc.nat(), (body, timestampSeconds) => {
+        const headers = {
+          'webhook-id': 'msg_1',
+          'webhook-timestamp': String(timestampSeconds),
+          'webhook-signature': sign([newSecret(), secret], { id: 'msg_1', timestampSeconds, body }),
+        };
+        expect(isSignedBy(publicKeyOf(secret)!, headers, body)).toBe(true);
+        expect(isSignedBy(publicKeyOf(other)!, headers, body)).toBe(false);
+        expect(isSignedBy(publicKeyOf(secret)!, headers, `${body} `)).toBe(false);
+      }),
+    );
+    expect(secret).toMatch(/^whsk_[A-Za-z0-9+/]{86}==$/);
+    expect(publicKeyOf(secret)).toMatch(/^whpk_[A-Za-z0-9+/]{43}=$/);
+    expect(publicKeyOf(newSecret())).toBeNull();
   });
 
   it('makes secrets of 32 bytes, each another', () => {

@@ -4,6 +4,7 @@ import {
   judge,
   LOST_ATTEMPT,
   MAX_ATTEMPTS,
+  MAX_LOST_ATTEMPTS,
   readRetryAfter,
   sealedAttempt,
   settle,
@@ -210,6 +211,9 @@ describe('settle', () => {
       state: 'pending',
       nextAttemptAt: now,
     });
-    expect(settle(LOST_ATTEMPT, after(MAX_ATTEMPTS), now, 0.5).state).toBe('failed');
+    expect(settle(LOST_ATTEMPT, after(MAX_ATTEMPTS), now, 0.5).state).toBe('pending');
+    const most = MAX_ATTEMPTS + MAX_LOST_ATTEMPTS;
+    expect(settle(LOST_ATTEMPT, after(most - 1), now, 0.5).state).toBe('pending');
+    expect(settle(LOST_ATTEMPT, after(most), now, 0.5).state).toBe('failed');
   });
 });

@@ -19,8 +19,8 @@ export class AcknowledgingService {
     });
   }
 
-  private async acknowledge({ messageId, body }: Answer): Promise<void> {
-    const told = await this.store.findByMessage(messageId);
+  private async acknowledge({ messageId, endpointId, body }: Answer): Promise<void> {
+    const told = await this.store.findByMessage(messageId, endpointId);
     if (told === null) {
       return;
     }

@@ -87,11 +87,17 @@ export class ExternalLinesStore {
     );
   }
 
-  /** The line item that a message tells of; null when it tells of none, or a later one told it again. */
-  async findByMessage(messageId: string): Promise<Told | null> {
+  /**
+   * The line item that a message told an endpoint of, also when a later one told it again; null when it tells of
+   * none, or another endpoint has been told since: what that one makes of it counts. Primary keys.
+   */
+  async findByMessage(messageId: string, webhookEndpoint: string): Promise<Told | null> {
     const rows = await this.database.query<ToldRow>(
-      `SELECT ${TOLD} FROM external_line_items WHERE message_id = $1`,
-      [messageId],
+      `SELECT ${TOLD} FROM external_line_items
+       WHERE webhook_endpoint_id = $2 AND line_item_id = (
+         SELECT body::json #>> '{data,line_item}' FROM webhook_messages
+         WHERE id = $1 AND type = 'billing.usage_reported')`,
+      [messageId, webhookEndpoint],
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
@@ -127,7 +133,7 @@ export class ExternalLinesStore {
   }
 
   /**
-   * Line items that wait, and whose message will not be tried again. Partial index
+   * Line items that wait, and whose message will not be tried again, or is not kept any more. Partial index
    * external_line_items_waiting; no lock; at most `limit` rows.
    */
   async listUndelivered(limit: number): Promise<Told[]> {
@@ -135,9 +141,9 @@ export class ExternalLinesStore {
       `SELECT told.line_item_id, told.invoice_id, told.webhook_endpoint_id, told.message_id
        FROM external_line_items AS told
        JOIN line_items AS item ON item.id = told.line_item_id AND item.state = 'pending'
-       JOIN webhook_deliveries AS delivery ON delivery.message_id = told.message_id
-         AND delivery.endpoint_id = told.webhook_endpoint_id AND delivery.state = 'failed'
-       WHERE told.acknowledged_at IS NULL
+       LEFT JOIN webhook_deliveries AS delivery ON delivery.message_id = told.message_id
+         AND delivery.endpoint_id = told.webhook_endpoint_id AND delivery.replay_id IS NULL
+       WHERE told.acknowledged_at IS NULL AND coalesce(delivery.state, 'failed') = 'failed'
        ORDER BY told.line_item_id
        LIMIT $1`,
       [limit],

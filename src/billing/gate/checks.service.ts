@@ -12,11 +12,15 @@ import { MetersReader } from '../../meters/meters.reader.js';
 import { type ClosingCheck } from '../../pricing/closing-check.js';
 import { PlansReader } from '../../pricing/plans.reader.js';
 import { OpenGapsReader } from '../../sources/open-gaps/open-gaps.reader.js';
-import { StripeReachability } from '../../stripe/stripe-reachability.reader.js';
 import { type UsageBacklog } from '../../usage/level/usage-level.js';
 import { UsageLevelReader } from '../../usage/level/usage-level.reader.js';
 import { type BillingPeriod } from '../periods/billing-period.js';
 import { metersOf } from '../periods/rating.service.js';
+import {
+  COLLECTOR_CHECKS,
+  type CollectorCheck,
+  CollectorChecksService,
+} from './collector-checks.service.js';
 import { checksMade, type HoldReason } from './hold.js';
 import { ownedWithin } from './owned-spans.js';
 
@@ -47,7 +51,7 @@ export class ChecksService {
     private readonly level: UsageLevelReader,
     private readonly conflicts: OpenConflictsReader,
     private readonly gaps: OpenGapsReader,
-    private readonly stripe: StripeReachability,
+    private readonly collectors: CollectorChecksService,
   ) {}
 
   /**
@@ -63,10 +67,9 @@ export class ChecksService {
     const usage = await this.billedUsage(period, spans);
     const reasons: HoldReason[] = [];
     for (const check of checks) {
-      const reason =
-        check === 'stripe_reachable'
-          ? await this.checkStripe(period, moment)
-          : await this.checkUsage(check, usage, moment);
+      const reason = isOfCollector(check)
+        ? await this.collectors.failing(check, period.subscription.billing, moment.now)
+        : await this.checkUsage(check, usage, moment);
       reasons.push(...(reason === null ? [] : [reason]));
     }
     return reasons;
@@ -84,7 +87,7 @@ export class ChecksService {
 
   /** A plan without usage prices passes: no event changes what it bills. */
   private async checkUsage(
-    check: Exclude<ClosingCheck, 'stripe_reachable'>,
+    check: Exclude<ClosingCheck, CollectorCheck>,
     usage: BilledUsage,
     moment: ClosingMoment,
   ): Promise<HoldReason | null> {
@@ -146,15 +149,10 @@ export class ChecksService {
           list: `/api/v1/sources/${encodeURIComponent(first)}/gaps`,
         };
   }
+}
 
-  /** What is not sent to Stripe does not wait for it. */
-  private async checkStripe(
-    { subscription }: BillingPeriod,
-    { now }: ClosingMoment,
-  ): Promise<HoldReason | null> {
-    const detail = subscription.billing.provider === 'stripe' ? await this.stripe.fault(now) : null;
-    return detail === null ? null : { code: 'stripe_reachable', count: null, detail, list: null };
-  }
+function isOfCollector(check: ClosingCheck): check is CollectorCheck {
+  return COLLECTOR_CHECKS.some((one) => one === check);
 }
 
 function typesOf(meters: readonly Meter[]): string[] {

@@ -20,6 +20,7 @@ import { RefreshingService } from '../late-usage/refreshing.service.js';
 import { LateUsageScanService } from '../late-usage/scan.service.js';
 import { WatchStore } from '../late-usage/watch.store.js';
 import { ChecksService } from '../gate/checks.service.js';
+import { CollectorChecksService } from '../gate/collector-checks.service.js';
 import { GateService } from '../gate/gate.service.js';
 import { HoldsService } from '../gate/holds.service.js';
 import { HoldsStore } from '../gate/holds.store.js';
@@ -78,6 +79,7 @@ import { SupposingService } from './supposing.service.js';
     EarlyBillingService,
     FeesService,
     ChecksService,
+    CollectorChecksService,
     HoldsStore,
     HoldsService,
     GateService,

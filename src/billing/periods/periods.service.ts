@@ -14,13 +14,27 @@ import { type BillingPeriod, closingTime, windowFrom } from './billing-period.js
 import { type Cadence } from './cadence.js';
 import { PeriodsStore } from './periods.store.js';
 
+/** That an open period ends sooner than it was going to; at its start nothing of it is left. */
+export interface PeriodCut {
+  readonly subscriptionId: string;
+  readonly start: Date;
+  readonly end: Date;
+}
+
 @Injectable()
 export class PeriodsService {
+  private readonly listeners: ((cut: PeriodCut) => Promise<void>)[] = [];
+
   constructor(
     private readonly store: PeriodsStore,
     private readonly plans: PlansReader,
     private readonly ledger: LedgerReader,
   ) {}
+
+  /** Calls back in the transaction that lets an open period end sooner. */
+  onCut(listener: (cut: PeriodCut) => Promise<void>): void {
+    this.listeners.push(listener);
+  }
 
   /** Opens the period that starts at an instant; none when the subscription has ended by then. */
   async open(
@@ -113,6 +127,9 @@ export class PeriodsService {
         end,
         closingTime(cut, subscription, { cadence, graceSeconds }),
       );
+    }
+    for (const listener of this.listeners) {
+      await listener({ subscriptionId: subscription.id, start: window.start, end });
     }
   }
 

@@ -15,18 +15,23 @@ export interface AccessSuspension {
 }
 
 export interface Access {
+  readonly customerId: string;
   /** The key. */
   readonly customer: string;
   readonly standing: Standing;
   /** Null: always. */
   readonly since: Date | null;
+  /** When time changes the standing; null: never. One that has passed has not been judged yet. */
+  readonly nextChangeAt: Date | null;
   readonly suspensions: readonly AccessSuspension[];
 }
 
 interface AccessRow {
+  readonly id: string;
   readonly key: string;
   readonly standing: Standing;
   readonly changed_at: Date | null;
+  readonly next_change_at: Date | null;
   readonly suspensions: AccessSuspension[];
 }
 
@@ -37,7 +42,8 @@ export class AccessStore {
   /** By id or key; null when there is no such customer. */
   async find(idOrKey: string, now: Date): Promise<Access | null> {
     const rows = await this.database.query<AccessRow>(
-      `SELECT customer.key, coalesce(kept.standing, 'good') AS standing, kept.changed_at,
+      `SELECT customer.id, customer.key, coalesce(kept.standing, 'good') AS standing, kept.changed_at,
+         kept.next_change_at,
          CASE WHEN kept.standing = 'suspended' THEN ARRAY(
            SELECT jsonb_build_object('threshold', threshold.key, 'crossing', suspension.crossing_id,
              'until', to_char(suspension.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
@@ -58,9 +64,11 @@ export class AccessStore {
       return null;
     }
     return {
+      customerId: row.id,
       customer: row.key,
       standing: row.standing,
       since: row.changed_at,
+      nextChangeAt: row.next_change_at,
       suspensions: row.suspensions,
     };
   }

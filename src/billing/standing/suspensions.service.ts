@@ -1,5 +1,6 @@
 /* Suspends customers for what thresholds found, and lets them go. Joins the caller's transaction. */
 import { Injectable } from '@nestjs/common';
+import { type PeriodCut } from '../periods/periods.service.js';
 import { StandingService } from './standing.service.js';
 import { type Suspension, SuspensionsStore } from './suspensions.store.js';
 
@@ -18,6 +19,11 @@ export class SuspensionsService {
   /** What these crossings suspended is suspended by them no longer. */
   async lift(crossingIds: readonly string[], now: Date): Promise<void> {
     await this.judgeAll(await this.store.delete(crossingIds), now);
+  }
+
+  /** What was to last until the end of a period ends with it, when it ends sooner. */
+  async endWith(cut: PeriodCut, now: Date): Promise<void> {
+    await this.judgeAll(await this.store.endWith(cut), now);
   }
 
   /** The same of all crossings of a threshold. */

@@ -1,6 +1,7 @@
 /* Owns customer_suspensions: by which crossings of thresholds customers are suspended, and until when. */
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../platform/database/database.js';
+import { type PeriodCut } from '../periods/periods.service.js';
 
 /** A customer is suspended by a level that was reached, until it is lifted or its period ends. */
 export interface Suspension {
@@ -28,6 +29,20 @@ export class SuspensionsStore {
     const rows = await this.database.query<{ customer_id: string }>(
       'DELETE FROM customer_suspensions WHERE crossing_id = ANY ($1) RETURNING customer_id',
       [crossingIds],
+    );
+    return rows.map((row) => row.customer_id);
+  }
+
+  /** Those of a period end with it, if it ends sooner now; answers whom they suspend. Index customer_suspensions_customer. */
+  async endWith({ subscriptionId, start, end }: PeriodCut): Promise<string[]> {
+    const rows = await this.database.query<{ customer_id: string }>(
+      `UPDATE customer_suspensions AS suspension SET ends_at = $3
+       FROM threshold_crossings AS crossing, subscriptions AS subscription
+       WHERE subscription.id = $1 AND suspension.customer_id = subscription.customer_id
+         AND crossing.id = suspension.crossing_id AND crossing.subscription_id = $1
+         AND crossing.period_start = $2 AND suspension.ends_at > $3
+       RETURNING suspension.customer_id`,
+      [subscriptionId, start, end],
     );
     return rows.map((row) => row.customer_id);
   }

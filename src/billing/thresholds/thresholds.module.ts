@@ -18,6 +18,7 @@ import { JudgingService } from './judging.service.js';
 import { LastEventService } from './last-event.service.js';
 import { MeasuringService } from './measuring.service.js';
 import { NoticingService } from './noticing.service.js';
+import { PeriodEndsService } from './period-ends.service.js';
 import { TargetsService } from './targets.service.js';
 import { TellingService } from './telling.service.js';
 import { ThresholdsController } from './thresholds.controller.js';
@@ -47,6 +48,7 @@ import { ThresholdsWorker } from './thresholds.worker.js';
     ThresholdsReader,
     CrossingsReader,
     NoticingService,
+    PeriodEndsService,
     TargetsService,
     MeasuringService,
     LastEventService,

@@ -95,6 +95,26 @@ export class ReportRunsStore {
     return rows.map((row) => row.id);
   }
 
+  /**
+   * Billing periods of which a report on a plan has told, and which go by another plan now: what was told is to be
+   * taken back. Primary key of usage_report_totals; at most `limit` rows.
+   */
+  async listLeft({ id, subject }: UsageReport, limit: number): Promise<string[]> {
+    if (subject.kind === 'customer') {
+      return [];
+    }
+    const rows = await this.database.query<{ id: string }>(
+      `SELECT period.id FROM usage_report_totals AS told
+       JOIN billing_periods AS period ON period.id = told.billing_period_id
+       JOIN plan_versions AS version ON version.id = period.plan_version_id
+       WHERE told.usage_report_id = $1 AND NOT told.is_final AND version.plan_id <> $2
+       ORDER BY period.id
+       LIMIT $3`,
+      [id, subject.planId, limit],
+    );
+    return rows.map((row) => row.id);
+  }
+
   /** What was told last of a billing period; null when nothing was. Primary key. */
   async findTold(reportId: string, billingPeriodId: string): Promise<ToldPeriod | null> {
     const rows = await this.database.query<{ revision: number; lines: readonly StoredTotal[] }>(

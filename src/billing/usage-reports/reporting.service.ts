@@ -83,25 +83,38 @@ export class ReportingService {
       for (const id of periodIds) {
         sent += await this.reportPeriod(report, run, id);
       }
+      for (const id of after === null ? await this.runs.listLeft(report, limit) : []) {
+        sent += await this.reportPeriod(report, run, id, 'left');
+      }
       const finishedAt = periodIds.length < limit ? now : null;
       await this.runs.recordProgress(run.id, { after: periodIds.at(-1) ?? null, sent, finishedAt });
       return 1;
     });
   }
 
-  /** One that comes to more than may be told is left out: it keeps no other from being reported. */
-  private async reportPeriod(report: UsageReport, run: ReportRun, id: string): Promise<number> {
+  /**
+   * One that comes to more than may be told is left out: it keeps no other from being reported. Of one that has left
+   * the plan of the report nothing is left: what was told of it is taken back, for good.
+   */
+  private async reportPeriod(
+    report: UsageReport,
+    run: ReportRun,
+    id: string,
+    as: 'its own' | 'left' = 'its own',
+  ): Promise<number> {
     try {
-      const { totals, ...named } = await this.totals.read(id);
+      const { totals: read, ...named } = await this.totals.read(id);
+      const isFinal = as === 'left' || named.period.status.state === 'closed';
+      const totals = as === 'left' ? [] : read;
       const told = await this.runs.findTold(report.id, id);
       const lines = progressSince(told?.totals ?? [], totals);
       const revision = (told?.revision ?? 0) + 1;
       const data = {
         ...this.head(report, run, named, revision),
+        final: isFinal,
         ...toMessageLines(lines, named.period.currency),
       };
       const messageId = await this.publish(report, data);
-      const isFinal = named.period.status.state === 'closed';
       await this.runs.recordTold(run, id, { messageId, revision, totals: toldOf(lines), isFinal });
       return 1;
     } catch (error) {
@@ -118,7 +131,7 @@ export class ReportingService {
     run: ReportRun,
     { period, customer, plan }: NamedPeriod,
     revision: number,
-  ): Omit<MessageData<'usage.reported'>, 'currency' | 'amount' | 'prices'> {
+  ): Omit<MessageData<'usage.reported'>, 'final' | 'currency' | 'amount' | 'prices'> {
     const { subscription, window } = period;
     const { timeZone } = subscription;
     return {
@@ -138,7 +151,6 @@ export class ReportingService {
         end: formatInstant(window.end, timeZone),
         time_zone: timeZone,
       },
-      final: period.status.state === 'closed',
     };
   }
 

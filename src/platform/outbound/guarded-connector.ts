@@ -58,7 +58,7 @@ function noAddress(hostname: string): NodeJS.ErrnoException {
 /**
  * Look-ups of the same name under way are made once, and everybody gets the answer. node:dns's `lookup`
  * holds one of the four threads that also read files: without this, one endpoint whose name server does
- * not answer would take them all, and no other endpoint's name would be found.
+ * not answer would take them all, and no other endpoint's name would be found. For several such see patientResolve.
  */
 export function sharedResolve(resolve: Resolve): Resolve {
   const waiting = new Map<string, Parameters<Resolve>[2][]>();

@@ -12,6 +12,7 @@ import { AddressWatch, type WatchedCall } from './address-watch.js';
 import { createEgress, type EgressOptions } from './egress.js';
 import { type Resolve, sharedResolve } from './guarded-connector.js';
 import { addressIn, type OutboundFault, outboundFaultOf } from './outbound-fault.js';
+import { patientResolve } from './patient-resolve.js';
 import {
   FORBIDDEN_ADDRESS,
   hostOf,
@@ -74,7 +75,7 @@ export class OutboundHttp implements OnApplicationShutdown {
     options: EgressOptions = STRAIGHT,
   ) {
     this.isProxied = options.proxyUrl !== undefined;
-    this.resolve = sharedResolve(resolve);
+    this.resolve = sharedResolve(patientResolve(resolve));
     this.egress = createEgress(rules, this.resolve, options);
   }
 

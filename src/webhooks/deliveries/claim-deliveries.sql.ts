@@ -19,9 +19,16 @@ const paceLeft = (now: string): string => `
     ELSE floor((1 - greatest(extract(epoch FROM e.paced_until - ${now}), 0)) * e.max_per_second)::bigint
   END`;
 
+/** Of which endpoints is claimed: `any`, those whose last attempt failed, or of the others the slow or the quick. */
+const OF_POOL = `
+      CASE $3::text
+      WHEN 'any' THEN true
+      WHEN 'failing' THEN e.failing_since IS NOT NULL
+      ELSE e.failing_since IS NULL AND ($3 = 'slow') = (e.id = ANY ($4::text[]))
+      END`;
+
 /**
- * Endpoints that could be sent something now. Now, how many; only those that are failing (true), only
- * the others (false), or all (null).
+ * Endpoints that could be sent something now. Now, how many, of which pool, and which are slow.
  * The scalar subqueries read one row of a partial index each, however many deliveries wait: an EXISTS
  * may be planned as a join that reads them all.
  */
@@ -31,7 +38,7 @@ export const LOCK_DUE_ENDPOINTS = `
   WHERE e.disabled_at IS NULL
     AND e.deleted_at IS NULL
     AND (e.held_until IS NULL OR e.held_until <= $1)
-    AND ($3::boolean IS NULL OR $3 = (e.failing_since IS NOT NULL))
+    AND ${OF_POOL}
     AND (
       CASE WHEN e.is_ordered
       THEN (
@@ -68,7 +75,6 @@ export interface ClaimRow {
   readonly previous_secret: string | null;
   readonly headers: Record<string, string>;
   readonly retry_waits_seconds: number[] | null;
-  readonly is_failing: boolean;
 }
 
 export const CLAIM_DELIVERIES = `
@@ -110,4 +116,4 @@ export const CLAIM_DELIVERIES = `
   WHERE d.id = picked.id AND d.state = 'pending' AND m.id = d.message_id AND e.id = d.endpoint_id
   RETURNING d.id, d.lease_token, d.endpoint_id, d.message_id, d.attempt_count, m.body, e.url, e.secret,
     CASE WHEN e.previous_secret_until > $2 THEN e.previous_secret END AS previous_secret,
-    e.headers, e.retry_waits_seconds, e.failing_since IS NOT NULL AS is_failing`;
+    e.headers, e.retry_waits_seconds`;

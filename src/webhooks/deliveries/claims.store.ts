@@ -12,12 +12,20 @@ import {
   LOCK_DUE_ENDPOINTS,
 } from './claim-deliveries.sql.js';
 import { SETTLED_SEQUENCE } from '../message-order.sql.js';
+import { type Pool } from './places.js';
 import { type Settlement } from './settlement.js';
 import {
   type AttemptResult,
   type ClaimedDelivery,
   type OutgoingDelivery,
 } from './webhook-delivery.js';
+
+/** Of which endpoints is claimed. */
+export interface ClaimScope {
+  readonly pool: Pool | 'any';
+  /** As this process knows; at most 1,000. */
+  readonly slowEndpoints: readonly string[];
+}
 
 export interface ClaimLimits {
   /** Deliveries taken at once. */
@@ -57,15 +65,14 @@ export class ClaimsStore {
    * statements of a claim; all must be in one READ COMMITTED transaction. Partial indexes
    * webhook_deliveries_due, _in_order and _leased; skips what others hold. NO KEY: the foreign key of a
    * delivery being published must neither wait for claims nor hide its endpoint from them.
-   *
-   * @param failing only endpoints whose last attempt failed (true), only the others (false), or all (null)
    */
   async lockDueEndpoints(
     now: Date,
     limit: number,
-    failing: boolean | null,
+    { pool, slowEndpoints }: ClaimScope,
   ): Promise<LockedEndpoint[]> {
-    return await this.database.query<LockedEndpoint>(LOCK_DUE_ENDPOINTS, [now, limit, failing]);
+    const parameters = [now, limit, pool, slowEndpoints];
+    return await this.database.query<LockedEndpoint>(LOCK_DUE_ENDPOINTS, parameters);
   }
 
   /**
@@ -103,7 +110,6 @@ export class ClaimsStore {
       sealedSecrets:
         row.previous_secret === null ? [row.secret] : [row.secret, row.previous_secret],
       sealedHeaders: row.headers,
-      isFailing: row.is_failing,
     }));
   }
 
@@ -153,6 +159,7 @@ export class ClaimsStore {
       endpointId: row.endpoint_id,
       attemptNumber: row.attempt_count,
       startedAt: new Date(row.leased_until.getTime() - leaseMs),
+      url: null,
       retryWaitsSeconds: row.retry_waits_seconds,
     }));
   }

@@ -74,8 +74,10 @@ export class DeliveriesController {
   }
 }
 
-function toFilter({ endpoint, message, state, replay }: ListDeliveriesQuery): DeliveryFilter {
-  return { endpointId: endpoint, messageId: message, state, replayId: replay };
+function toFilter(query: ListDeliveriesQuery): DeliveryFilter {
+  const { endpoint, message, state, replay, recovered } = query;
+  const isRecovered = recovered === undefined ? undefined : recovered === 'true';
+  return { endpointId: endpoint, messageId: message, state, replayId: replay, isRecovered };
 }
 
 function toResponse(delivery: WebhookDelivery): WebhookDeliveryResponse {
@@ -88,6 +90,7 @@ function toResponse(delivery: WebhookDelivery): WebhookDeliveryResponse {
     attempts: delivery.attemptCount,
     next_attempt_at: delivery.nextAttemptAt?.toISOString() ?? null,
     replay: delivery.replayId,
+    recovered_by: delivery.recoveredBy,
     created_at: delivery.createdAt.toISOString(),
     finished_at: delivery.finishedAt?.toISOString() ?? null,
   };

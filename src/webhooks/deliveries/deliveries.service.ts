@@ -9,7 +9,7 @@ import { Clock } from '../../kernel/clock.js';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Database } from '../../platform/database/database.js';
 import { SealError } from '../../platform/sealer.js';
-import { ClaimsStore, type LockedEndpoint } from './claims.store.js';
+import { type ClaimScope, ClaimsStore, type LockedEndpoint } from './claims.store.js';
 import { DeliveryClient } from './delivery.client.js';
 import { type RecordedAttempt, RecordingService } from './recording.service.js';
 import { judge, type JudgedAttempt, LOST_ATTEMPT, sealedAttempt } from './settlement.js';
@@ -19,6 +19,8 @@ import { type OutgoingDelivery } from './webhook-delivery.js';
 const LEASE_MARGIN_MS = 5_000;
 /** Expired leases, and pending deliveries of deleted endpoints, handled in one pass. */
 const SWEEP_BATCH = 500;
+
+const ANY_ENDPOINT: ClaimScope = { pool: 'any', slowEndpoints: [] };
 
 /** How long a claim holds its delivery. */
 export function leaseMsOf({ webhooks }: Pick<Config, 'webhooks'>): number {
@@ -38,17 +40,11 @@ export class DeliveriesService {
 
   /**
    * Takes at most `limit` due deliveries, fairly over endpoints; they are this caller's until the lease ends.
-   *
-   * @param which only of endpoints whose last attempt failed, only of the others, or of any
    */
-  async claim(
-    limit: number,
-    which: 'any' | 'healthy' | 'failing' = 'any',
-  ): Promise<OutgoingDelivery[]> {
+  async claim(limit: number, scope: ClaimScope = ANY_ENDPOINT): Promise<OutgoingDelivery[]> {
     const now = this.clock.now();
-    const failing = which === 'any' ? null : which === 'failing';
     return await this.database.transaction(async () => {
-      const endpoints = await this.claims.lockDueEndpoints(now, limit, failing);
+      const endpoints = await this.claims.lockDueEndpoints(now, limit, scope);
       if (endpoints.length === 0) {
         return [];
       }

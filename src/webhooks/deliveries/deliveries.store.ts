@@ -24,6 +24,7 @@ interface DeliveryRow {
   readonly created_at: Date;
   readonly finished_at: Date | null;
   readonly replay_id: string | null;
+  readonly recovered_by: string | null;
 }
 
 interface AttemptRow {
@@ -48,9 +49,18 @@ interface BlockRow {
   readonly created_at: Date;
 }
 
+/** By which its endpoint has taken the message of one that has failed. Unique index webhook_deliveries_once. */
+const RECOVERED_BY = `(
+      SELECT taken.id
+      FROM webhook_deliveries taken
+      WHERE d.state = 'failed' AND taken.message_id = d.message_id
+        AND taken.endpoint_id = d.endpoint_id AND taken.state = 'succeeded'
+      ORDER BY taken.id
+      LIMIT 1)`;
+
 const SELECT_DELIVERY = `
   SELECT d.id, d.message_id, d.endpoint_id, m.type, d.state, d.attempt_count, d.next_attempt_at,
-    d.created_at, d.finished_at, d.replay_id
+    d.created_at, d.finished_at, d.replay_id, ${RECOVERED_BY} AS recovered_by
   FROM webhook_deliveries d
   JOIN webhook_messages m ON m.id = d.message_id`;
 
@@ -75,7 +85,7 @@ export class DeliveriesStore {
    * most `limit` + 1 rows.
    */
   async list(
-    { endpointId, messageId, state, replayId }: DeliveryFilter,
+    { endpointId, messageId, state, replayId, isRecovered }: DeliveryFilter,
     limit: number,
     before: string | null,
   ): Promise<Page<WebhookDelivery>> {
@@ -86,9 +96,18 @@ export class DeliveriesStore {
          AND ($4::text IS NULL OR d.message_id = $4)
          AND ($5::text IS NULL OR d.state = $5)
          AND ($6::text IS NULL OR d.replay_id = $6)
+         AND ($7::boolean IS NULL OR (d.state = 'failed' AND $7 = (${RECOVERED_BY} IS NOT NULL)))
        ORDER BY d.id DESC
        LIMIT $1 + 1`,
-      [limit, before, endpointId ?? null, messageId ?? null, state ?? null, replayId ?? null],
+      [
+        limit,
+        before,
+        endpointId ?? null,
+        messageId ?? null,
+        state ?? null,
+        replayId ?? null,
+        isRecovered ?? null,
+      ],
     );
     return toPage(rows, limit, (row) => [row.id], fromRow);
   }
@@ -178,6 +197,7 @@ function fromRow(row: DeliveryRow): WebhookDelivery {
     createdAt: row.created_at,
     finishedAt: row.finished_at,
     replayId: row.replay_id,
+    recoveredBy: row.recovered_by,
   };
 }
 

@@ -11,20 +11,19 @@ import { Log } from '../../platform/log.js';
 import { MessagesStore } from '../messages.store.js';
 import { DeliveriesService } from './deliveries.service.js';
 import { DeliveryFigures } from './delivery-figures.js';
+import { Places, type Pool } from './places.js';
 import { type RecordedAttempt } from './recording.service.js';
 import { type OutgoingDelivery } from './webhook-delivery.js';
 
-/** For retries that fall due, and what other processes queued; what this one queued is looked for at once. */
+/** For retries that fall due. What this process queued is looked for at once, and what others did by ElsewhereWorker. */
 const TICK_MS = 1_000;
-/** Calls under way in one process; forty endpoints at their usual cap. */
-const MAX_IN_FLIGHT = 200;
-/** Of those, to endpoints whose last attempt failed: however many hang, half of the places are for the others. */
-const MAX_FAILING_IN_FLIGHT = MAX_IN_FLIGHT / 2;
 
 @Injectable()
 export class DeliveriesWorker extends Poller {
   private readonly inFlight = new Set<Promise<void>>();
-  private failingInFlight = 0;
+  private readonly places = new Places(() => {
+    this.look();
+  });
   private isSweepDue = true;
 
   constructor(
@@ -56,29 +55,40 @@ export class DeliveriesWorker extends Poller {
   protected override async runOnce(): Promise<number> {
     if (this.isSweepDue) {
       this.isSweepDue = false;
+      await this.sweep();
+    }
+    const quick = await this.startDue('quick');
+    return quick + (await this.startDue('slow')) + (await this.startDue('failing'));
+  }
+
+  /** What of the lost cannot be written keeps nothing else from being sent; the next tick tries again. */
+  private async sweep(): Promise<void> {
+    try {
       for (const lost of await this.deliveries.sweep()) {
         this.report(lost);
       }
+    } catch (error) {
+      this.workerOutage.report('delivery.sweep_failed', error);
     }
-    const healthy = await this.startDue(MAX_IN_FLIGHT, 'healthy');
-    return healthy + (await this.startDue(MAX_FAILING_IN_FLIGHT - this.failingInFlight, 'failing'));
   }
 
   /** Starts what is due, as far as there are places; answers how much that was. */
-  private async startDue(places: number, which: 'healthy' | 'failing'): Promise<number> {
-    const free = Math.min(places, MAX_IN_FLIGHT - this.inFlight.size);
-    const claimed = free > 0 ? await this.deliveries.claim(free, which) : [];
+  private async startDue(pool: Pool): Promise<number> {
+    const free = this.places.free(pool);
+    const slowEndpoints = this.places.slowEndpoints();
+    const isNobody = free === 0 || (pool === 'slow' && slowEndpoints.length === 0);
+    const claimed = isNobody ? [] : await this.deliveries.claim(free, { pool, slowEndpoints });
     for (const delivery of claimed) {
-      this.start(delivery);
+      this.start(delivery, pool);
     }
     return claimed.length;
   }
 
-  private start(delivery: OutgoingDelivery): void {
-    this.failingInFlight += delivery.isFailing ? 1 : 0;
+  private start(delivery: OutgoingDelivery, pool: Pool): void {
+    const giveBack = this.places.take(delivery.endpointId, pool);
     const call = this.attempt(delivery).finally(() => {
       this.inFlight.delete(call);
-      this.failingInFlight -= delivery.isFailing ? 1 : 0;
+      giveBack();
       this.look();
     });
     this.inFlight.add(call);

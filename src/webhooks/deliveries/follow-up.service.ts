@@ -8,7 +8,7 @@ import { type FaringEndpoint, HealthStore } from '../endpoints/health.store.js';
 import { type DisabledReason } from '../endpoints/webhook-endpoint.js';
 import { type MessageData } from '../catalogue/catalogue.js';
 import { WebhooksService } from '../webhooks.service.js';
-import { type Attempted } from './settlement.js';
+import { type Attempted, atFormerUrl, type JudgedAttempt } from './settlement.js';
 
 @Injectable()
 export class FollowUpService {
@@ -16,6 +16,21 @@ export class FollowUpService {
     private readonly health: HealthStore,
     private readonly webhooks: WebhooksService,
   ) {}
+
+  /** What attempts say that failed, or asked for no more, at a URL that their endpoint has left meanwhile. */
+  async readAnew(attempts: readonly Attempted[]): Promise<readonly Attempted[]> {
+    const inDoubt = attempts.filter(
+      ({ claim, judged }) => claim.url !== null && !isPlainSuccess(judged),
+    );
+    if (inDoubt.length === 0) {
+      return attempts;
+    }
+    const places = await this.health.findMoved(inDoubt.map(({ claim }) => claim));
+    const moved = new Set(inDoubt.filter((_, place) => places.has(place)));
+    return attempts.map((one) =>
+      moved.has(one) ? { ...one, judged: atFormerUrl(one.judged) } : one,
+    );
+  }
 
   /** Follows attempts in their order. Locks the endpoints that it changes. */
   async follow(attempts: readonly Attempted[], now: Date): Promise<void> {
@@ -39,7 +54,8 @@ export class FollowUpService {
     }
     for (const { claim, judged } of telling) {
       if (judged.disables !== null) {
-        await this.disable(claim.endpointId, judged.disables, now, null);
+        const endpoint = { id: claim.endpointId, url: claim.url ?? '' };
+        await this.disable(endpoint, judged.disables, now, null);
       }
     }
   }
@@ -47,7 +63,7 @@ export class FollowUpService {
   private async tell(endpoint: FaringEndpoint, news: HealthNews, now: Date): Promise<void> {
     const { failing } = endpoint.health;
     if (news === 'disable') {
-      await this.disable(endpoint.id, 'failing', now, endpoint);
+      await this.disable(endpoint, 'failing', now, endpoint);
     } else if (news === 'recovered') {
       await this.webhooks.publish({
         type: 'webhook_endpoint.recovered',
@@ -70,12 +86,12 @@ export class FollowUpService {
 
   /** Ends the use of an endpoint and tells the others; nothing when it is disabled already. */
   private async disable(
-    id: string,
+    { id, url }: Pick<FaringEndpoint, 'id' | 'url'>,
     reason: DisabledReason,
     now: Date,
     endpoint: FaringEndpoint | null,
   ): Promise<void> {
-    if (await this.health.disable(id, reason, now)) {
+    if (await this.health.disable(id, reason, url, now)) {
       await this.webhooks.publish({
         type: 'webhook_endpoint.disabled',
         data: {
@@ -87,6 +103,10 @@ export class FollowUpService {
       });
     }
   }
+}
+
+function isPlainSuccess({ result, disables }: JudgedAttempt): boolean {
+  return result.outcome === 'succeeded' && disables === null;
 }
 
 function failingData({
@@ -110,7 +130,7 @@ function followed(
   const news: HealthNews[] = [];
   let { health } = endpoint;
   for (const { claim, judged } of attempts) {
-    if (claim.endpointId === endpoint.id) {
+    if (claim.endpointId === endpoint.id && claim.url === endpoint.url) {
       const { outcome, status } = judged.result;
       const sign = {
         isSuccess: outcome === 'succeeded',

@@ -140,13 +140,14 @@ export class RecordingService {
     extent: Extent,
   ): Promise<RecordedAttempt[]> {
     const now = this.clock.now();
-    const releases = attempts.map(({ claim, judged }) => ({
-      claim,
-      settlement: settle(judged, claim, now, Math.random()),
-    }));
-    const released = await this.database.transaction(async () => {
-      const ids = await this.claims.release(releases);
-      const ours = attempts.filter(({ claim }) => ids.has(claim.id));
+    const { releases, released } = await this.database.transaction(async () => {
+      const read = await this.followUp.readAnew(attempts);
+      const settled = read.map(({ claim, judged }) => ({
+        claim,
+        settlement: settle(judged, claim, now, Math.random()),
+      }));
+      const ids = await this.claims.release(settled);
+      const ours = read.filter(({ claim }) => ids.has(claim.id));
       await this.handOver(ours);
       if (ours.length > 0 && extent !== 'delivery only') {
         await this.claims.insertAttempts(
@@ -154,7 +155,7 @@ export class RecordingService {
         );
         await this.followUp.follow(ours, now);
       }
-      return ids;
+      return { releases: settled, released: ids };
     });
     return releases.map(({ claim, settlement }, index) => ({
       claim,

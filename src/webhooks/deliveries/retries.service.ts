@@ -37,7 +37,13 @@ export class RetriesService {
       if (!(await this.store.retry(id, now))) {
         throw conflict('not_failed', `The webhook delivery '${id}' is ${delivery.state}.`);
       }
-      return { ...delivery, state: 'pending', nextAttemptAt: now, finishedAt: null };
+      return {
+        ...delivery,
+        state: 'pending',
+        nextAttemptAt: now,
+        finishedAt: null,
+        recoveredBy: null,
+      };
     });
   }
 

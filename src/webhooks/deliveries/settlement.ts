@@ -38,6 +38,12 @@ export const MAX_WAIT_SECONDS = 86_400;
 /** A receiver may ask for a longer wait than the schedule's, but not for more than this. */
 const MAX_RETRY_AFTER_MS = 24 * HOUR_MS;
 
+/**
+ * As many attempts more a delivery has whose last ones were lost with their workers: whether they were ever
+ * sent nobody knows. Bounded, lest a message that kills workers is tried for ever.
+ */
+export const MAX_LOST_ATTEMPTS = 10;
+
 /** Keeps what failed together from coming back together. */
 const JITTER = 0.2;
 
@@ -95,6 +101,14 @@ export function sealedAttempt(detail: string): JudgedAttempt {
     error: 'sealed',
   } as const;
   return { ...LOST_ATTEMPT, result: { ...result, detail } };
+}
+
+/**
+ * A failure at a URL that the endpoint has left meanwhile: it says nothing of the endpoint, and is not final for
+ * the message, which the new URL has not seen.
+ */
+export function atFormerUrl(judged: JudgedAttempt): JudgedAttempt {
+  return { ...judged, isFinal: false, disables: null, isTelling: false };
 }
 
 /**
@@ -174,8 +188,8 @@ export function readRetryAfter(header: string | null, now: Date): number | null 
 }
 
 /**
- * What becomes of the delivery after this attempt. A lost attempt is repeated at once; a failed one
- * by the schedule, and never before the receiver wants it.
+ * What becomes of the delivery after this attempt. A lost attempt is repeated at once, also when it was the
+ * last of the schedule; a failed one by the schedule, and never before the receiver wants it.
  *
  * @param claim the number of the attempt that was made, from 1, and the waits of its endpoint
  * @param random from 0 to 1
@@ -190,12 +204,13 @@ export function settle(
     return { state: 'succeeded', finishedAt: now };
   }
   const waits = claim.retryWaitsSeconds?.map((seconds) => seconds * SECOND_MS) ?? USUAL_WAITS_MS;
-  const wait = waits[claim.attemptNumber - 1];
-  if (wait === undefined || isFinal) {
-    return { state: 'failed', finishedAt: now };
-  }
-  if (result.outcome === 'unknown') {
+  const isLost = result.outcome === 'unknown';
+  if (isLost && claim.attemptNumber <= waits.length + MAX_LOST_ATTEMPTS) {
     return { state: 'pending', nextAttemptAt: now };
+  }
+  const wait = waits[claim.attemptNumber - 1];
+  if (wait === undefined || isFinal || isLost) {
+    return { state: 'failed', finishedAt: now };
   }
   const jittered = Math.round(wait * (1 - JITTER + 2 * JITTER * random));
   const delay = Math.max(jittered, retryAfterMs ?? 0);

@@ -25,6 +25,11 @@ export class ListDeliveriesQuery extends PageQuery {
   @IsOptional()
   @IsIn(DELIVERY_STATES)
   state?: DeliveryState;
+
+  /** Of those that have failed: with `false` what the endpoint still lacks, with `true` what it has by a replay. */
+  @IsOptional()
+  @IsIn(['true', 'false'])
+  recovered?: 'true' | 'false';
 }
 
 export class WebhookDeliveryResponse {
@@ -39,6 +44,8 @@ export class WebhookDeliveryResponse {
   next_attempt_at: string | null;
   /** The replay that queued it; null: it was queued when the message was published. */
   replay: string | null;
+  /** Of one that has failed: the delivery by which its endpoint has the message all the same; null: it has not. */
+  recovered_by: string | null;
   created_at: string;
   finished_at: string | null;
 }

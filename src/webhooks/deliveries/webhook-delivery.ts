@@ -31,6 +31,8 @@ export interface WebhookDelivery {
   readonly finishedAt: Date | null;
   /** The replay that queued it; null: it was queued when the message was published. */
   readonly replayId: string | null;
+  /** Of one that has failed: the delivery, of a replay, by which its endpoint has the message all the same; else null. */
+  readonly recoveredBy: string | null;
 }
 
 /** What a worker needs for one attempt; it holds the delivery until the lease ends. */
@@ -43,6 +45,8 @@ export interface ClaimedDelivery {
   /** This attempt's, from 1. */
   readonly attemptNumber: number;
   readonly startedAt: Date;
+  /** Where it was to be sent; null when its worker was lost. */
+  readonly url: string | null;
   /** Waits of its endpoint before the second attempt and those after it; null: the usual ones. */
   readonly retryWaitsSeconds: readonly number[] | null;
 }
@@ -54,8 +58,6 @@ export interface OutgoingDelivery extends ClaimedDelivery {
   readonly sealedSecrets: readonly string[];
   /** Headers of the endpoint's own, their values as they are stored. */
   readonly sealedHeaders: Readonly<Record<string, string>>;
-  /** Whether its endpoint's last attempt failed. */
-  readonly isFailing: boolean;
 }
 
 /**
@@ -94,4 +96,6 @@ export interface DeliveryFilter {
   readonly messageId: string | undefined;
   readonly state: DeliveryState | undefined;
   readonly replayId?: string | undefined;
+  /** Failed ones only: those that were recovered (true), or those that were not (false). */
+  readonly isRecovered?: boolean | undefined;
 }

@@ -22,12 +22,14 @@ import {
 import { type UrlFault } from '../../platform/outbound/outbound-url.js';
 import { type ShownEndpoint, WebhooksReader } from '../webhooks.reader.js';
 import { type PublishedMessage, WebhooksService } from '../webhooks.service.js';
-import { EndpointsService } from './endpoints.service.js';
+import { EndpointsService, type NewSecret } from './endpoints.service.js';
+import { KeysService } from './keys.service.js';
 import { UrlFaultGuard, UrlFaultOfBody } from './url-fault.guard.js';
 import {
   CreatedWebhookEndpointResponse,
   CreateWebhookEndpointDto,
   type OrderBlockResponse,
+  PublicKeysResponse,
   QueuedTestResponse,
   RotatedSecretResponse,
   RotateSecretDto,
@@ -43,6 +45,7 @@ export class EndpointsController {
     private readonly endpoints: EndpointsService,
     private readonly webhooks: WebhooksService,
     private readonly reader: WebhooksReader,
+    private readonly keys: KeysService,
   ) {}
 
   /** Create an endpoint. The answer holds its secret, this once. */
@@ -56,10 +59,10 @@ export class EndpointsController {
     @Body() body: CreateWebhookEndpointDto,
     @UrlFaultOfBody() urlFault: UrlFault | null,
   ): Promise<CreatedWebhookEndpointResponse> {
-    const { url, types = [], description = '', headers = {} } = body;
-    const input = { url, types, description, headers, options: toOptions(body) };
-    const { endpoint, secret } = await this.endpoints.create(input, urlFault);
-    return { ...toResponse({ ...endpoint, block: null }), secret };
+    const { url, types = [], description = '', headers = {}, signature = 'v1' } = body;
+    const input = { url, types, description, headers, signature, options: toOptions(body) };
+    const { endpoint, ...made } = await this.endpoints.create(input, urlFault);
+    return { ...toResponse({ ...endpoint, block: null }), ...toSecret(made) };
   }
 
   /** List endpoints, newest first. */
@@ -95,17 +98,34 @@ export class EndpointsController {
   @RequireScope('configure')
   @ApiConflictResponse({
     description:
-      'The secret before the last one is still in force (`rotation_under_way`); without an overlap both are ended.',
+      'The secret before the last one is still in force (`rotation_under_way`); without an overlap both are ended. Or the one in force cannot be read, and nothing says of which kind the new one is to be (`secret_unreadable`).',
   })
   async rotateSecret(
     @Param('id') id: string,
     @Body() body: RotateSecretDto,
   ): Promise<RotatedSecretResponse> {
-    const { secret, previousUntil } = await this.endpoints.rotateSecret(
+    const { previousUntil, ...made } = await this.endpoints.rotateSecret(
       id,
       body.overlap_seconds ?? 0,
+      body.signature,
     );
-    return { secret, previous_secret_until: previousUntil?.toISOString() ?? null };
+    return { ...toSecret(made), previous_secret_until: previousUntil?.toISOString() ?? null };
+  }
+
+  /** The public keys that verify what an endpoint is sent with `v1a`. */
+  @Get(':id/public-keys')
+  @RequireScope('read')
+  @ApiConflictResponse({
+    description: 'No key of METERLINE_SECRET_KEYS opens what is stored (`secret_unreadable`).',
+  })
+  async publicKeys(@Param('id') id: string): Promise<PublicKeysResponse> {
+    const keys = await this.keys.publicKeys(id);
+    return {
+      data: keys.map(({ text, until }) => ({
+        public_key: text,
+        until: until?.toISOString() ?? null,
+      })),
+    };
   }
 
   /** Delete an endpoint. What is pending for it is given up. */
@@ -128,6 +148,14 @@ export class EndpointsController {
   ): Promise<QueuedTestResponse> {
     return toTestResponse(await this.webhooks.sendTest(id, type));
   }
+}
+
+/** A private key stays here. */
+function toSecret({ secret, publicKey }: NewSecret): {
+  secret: string | null;
+  public_key: string | null;
+} {
+  return { secret: publicKey === null ? secret : null, public_key: publicKey };
 }
 
 function toChanges(body: UpdateWebhookEndpointDto): EndpointChanges {

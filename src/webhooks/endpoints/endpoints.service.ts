@@ -7,12 +7,13 @@ import { Database } from '../../platform/database/database.js';
 import { OutboundHttp } from '../../platform/outbound/outbound-http.js';
 import { type UrlFault } from '../../platform/outbound/outbound-url.js';
 import { Sealer } from '../../platform/sealer.js';
-import { newSecret } from '../deliveries/signature.js';
+import { newSecret, publicKeyOf, type SignatureScheme } from '../deliveries/signature.js';
 import { type MessageType } from '../webhook-message.js';
 import { normalizeHeaders } from './custom-headers.js';
 import { type EndpointHealth, HEALTHY } from './endpoint-health.js';
 import { EndpointsStore } from './endpoints.store.js';
 import { HealthStore } from './health.store.js';
+import { KeysService } from './keys.service.js';
 import { headerContext, secretContext } from './sealing.js';
 import {
   DEFAULT_OPTIONS,
@@ -28,6 +29,15 @@ export interface NewEndpoint {
   /** What is left out is as usual. */
   readonly options?: Partial<DeliveryOptions>;
   readonly headers?: Readonly<Record<string, string>>;
+  /** v1 when left out. */
+  readonly signature?: SignatureScheme;
+}
+
+/** A secret that was made now; of v1a with its public key, which is all that anybody is to see. */
+export interface NewSecret {
+  readonly secret: string;
+  /** Null: of v1. */
+  readonly publicKey: string | null;
 }
 
 @Injectable()
@@ -37,6 +47,7 @@ export class EndpointsService {
     private readonly health: HealthStore,
     private readonly outbound: OutboundHttp,
     private readonly sealer: Sealer,
+    private readonly keys: KeysService,
     private readonly database: Database,
     private readonly clock: Clock,
   ) {}
@@ -52,11 +63,11 @@ export class EndpointsService {
    * @param urlFault what `findUrlFault` said, for callers inside a transaction; left out, it is asked
    */
   async create(
-    { url, types, description, options, headers = {} }: NewEndpoint,
+    { url, types, description, options, headers = {}, signature }: NewEndpoint,
     urlFault?: UrlFault | null,
-  ): Promise<{ endpoint: WebhookEndpoint; secret: string }> {
+  ): Promise<{ endpoint: WebhookEndpoint } & NewSecret> {
     refuse(urlFault === undefined ? await this.findUrlFault(url) : urlFault);
-    const secret = newSecret();
+    const secret = newSecret(signature);
     const id = newId('we');
     const endpoint: WebhookEndpoint = {
       id,
@@ -72,7 +83,7 @@ export class EndpointsService {
       sealedHeaders: this.sealHeaders(id, headers),
     };
     await this.store.insert(endpoint, this.sealer.seal(secret, secretContext(id)));
-    return { endpoint, secret };
+    return { endpoint, secret, publicKey: publicKeyOf(secret) };
   }
 
   /**
@@ -111,11 +122,14 @@ export class EndpointsService {
   /**
    * A new secret, in this answer only. For `overlapSeconds` attempts are signed with both, so that
    * receivers can be changed one by one; 0 is for a secret that got out.
+   *
+   * @param signature of the new one; left out, that of the one before, which must be readable then
    */
   async rotateSecret(
     id: string,
     overlapSeconds: number,
-  ): Promise<{ secret: string; previousUntil: Date | null }> {
+    signature?: SignatureScheme,
+  ): Promise<NewSecret & { readonly previousUntil: Date | null }> {
     return await this.database.transaction(async () => {
       const { previousSecretUntil } = await this.getLocked(id);
       const now = this.clock.now();
@@ -125,10 +139,10 @@ export class EndpointsService {
           `The secret before the last one is in force until ${previousSecretUntil.toISOString()}; without an overlap both are ended at once.`,
         );
       }
-      const secret = newSecret();
+      const secret = newSecret(signature ?? (await this.keys.schemeOf(id)));
       const until = overlapSeconds > 0 ? new Date(now.getTime() + overlapSeconds * 1_000) : null;
       await this.store.rotateSecret(id, this.sealer.seal(secret, secretContext(id)), until);
-      return { secret, previousUntil: until };
+      return { secret, publicKey: publicKeyOf(secret), previousUntil: until };
     });
   }
 

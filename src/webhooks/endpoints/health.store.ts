@@ -92,14 +92,31 @@ export class HealthStore {
     );
   }
 
-  /** Ends the use of an endpoint; false when it is not in use any more. */
-  async disable(id: string, reason: DisabledReason, now: Date): Promise<boolean> {
+  /** Those of the attempts, by their place, whose endpoint has another URL by now. Primary key, no lock. */
+  async findMoved(
+    attempts: readonly { readonly endpointId: string; readonly url: string | null }[],
+  ): Promise<ReadonlySet<number>> {
+    const rows = await this.database.query<{ place: string }>(
+      `SELECT sent.place - 1 AS place
+       FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS sent (endpoint_id, url, place)
+       JOIN webhook_endpoints e ON e.id = sent.endpoint_id AND e.url <> sent.url`,
+      [attempts.map(({ endpointId }) => endpointId), attempts.map(({ url }) => url)],
+    );
+    return new Set(rows.map(({ place }) => Number(place)));
+  }
+
+  /**
+   * Ends the use of an endpoint; false when it is not in use any more, or has another URL by now.
+   *
+   * @param url of which that is known
+   */
+  async disable(id: string, reason: DisabledReason, url: string, now: Date): Promise<boolean> {
     const rows = await this.database.query(
       `UPDATE webhook_endpoints
        SET disabled_at = $2, disabled_reason = $3
-       WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL
+       WHERE id = $1 AND url = $4 AND disabled_at IS NULL AND deleted_at IS NULL
        RETURNING 1`,
-      [id, now, reason],
+      [id, now, reason, url],
     );
     return rows.length > 0;
   }

@@ -13,6 +13,21 @@ export interface StoredSecrets {
 export class SecretsStore {
   constructor(private readonly database: Database) {}
 
+  /** What is stored of one endpoint that was not deleted, and until when the secret before is signed with. Primary key. */
+  async find(
+    id: string,
+  ): Promise<(StoredSecrets & { readonly previous_secret_until: Date | null }) | null> {
+    const rows = await this.database.query<
+      StoredSecrets & { readonly previous_secret_until: Date | null }
+    >(
+      `SELECT id, secret, previous_secret, headers, previous_secret_until
+       FROM webhook_endpoints
+       WHERE id = $1 AND deleted_at IS NULL`,
+      [id],
+    );
+    return rows[0] ?? null;
+  }
+
   /** Locks endpoints of which anything is stored that does not begin with the prefix; at most 1,000 rows, as there are. */
   async lockOthers(prefix: string): Promise<StoredSecrets[]> {
     return await this.database.query<StoredSecrets>(

@@ -15,6 +15,7 @@ import {
 } from 'class-validator';
 import { IsStorableText } from '../../platform/http/validators.js';
 import { MAX_WAIT_SECONDS, MAX_WAITS } from '../deliveries/settlement.js';
+import { SIGNATURE_SCHEMES, type SignatureScheme } from '../deliveries/signature.js';
 import { MESSAGE_TYPE_NAMES, type MessageType } from '../webhook-message.js';
 import { findHeaderFault, MAX_HEADERS } from './custom-headers.js';
 import { MAX_CONCURRENCY, MAX_RATE_PER_SECOND } from './webhook-endpoint.js';
@@ -120,6 +121,11 @@ export class CreateWebhookEndpointDto extends DeliveryOptionsDto {
   @IsGiven()
   @IsStorableText(MAX_DESCRIPTION_LENGTH, 0)
   description?: string;
+
+  /** How attempts are signed: `v1` (HMAC-SHA256, a secret that both sides know) or `v1a` (Ed25519, a public key); `v1` when left out. */
+  @IsGiven()
+  @IsIn(SIGNATURE_SCHEMES)
+  signature?: SignatureScheme;
 }
 
 export class UpdateWebhookEndpointDto extends DeliveryOptionsDto {
@@ -158,11 +164,18 @@ export class RotateSecretDto {
   @Min(0)
   @Max(MAX_OVERLAP_SECONDS)
   overlap_seconds?: number = DAY_SECONDS;
+
+  /** Of the new secret: `v1` or `v1a`; when left out, that of the one before. */
+  @IsGiven()
+  @IsIn(SIGNATURE_SCHEMES)
+  signature?: SignatureScheme;
 }
 
 export class RotatedSecretResponse {
-  /** Verifies the signatures of messages from now on; it is never shown again. */
-  secret: string;
+  /** Verifies the signatures of messages from now on; it is never shown again. Null with `v1a`. */
+  secret: string | null;
+  /** Verifies signatures of `v1a` from now on; null with `v1`. */
+  public_key: string | null;
   /** Until when attempts are signed with the secret before, too; null: no longer. */
   previous_secret_until: string | null;
 }
@@ -216,8 +229,22 @@ export class WebhookEndpointResponse {
 }
 
 export class CreatedWebhookEndpointResponse extends WebhookEndpointResponse {
-  /** Verifies the signatures of messages (Standard Webhooks); it is never shown again. */
-  secret: string;
+  /** Verifies the signatures of messages (Standard Webhooks); it is never shown again. Null with `v1a`. */
+  secret: string | null;
+  /** Verifies signatures of `v1a`; null with `v1`. */
+  public_key: string | null;
+}
+
+export class PublicKeyResponse {
+  /** `whpk_` and an Ed25519 public key in base64. */
+  public_key: string;
+  /** Until when attempts are signed with it; null: it is the one in force. */
+  until: string | null;
+}
+
+export class PublicKeysResponse {
+  /** The one in force first; none of an endpoint that is signed to with `v1`. */
+  data: PublicKeyResponse[];
 }
 
 export class QueuedTestResponse {

@@ -9,11 +9,25 @@ export const MAX_COUNTED = 10_000;
 export class MissedStore {
   constructor(private readonly database: Database) {}
 
-  /** What was missed since then has been brought. One row. */
-  async clear(endpointId: string, missedFrom: Date): Promise<void> {
+  /**
+   * What was missed since then has been brought, up to a place. What it was not told of behind that place, since it
+   * was disabled once more, is missed still. One row; index of times.
+   */
+  async settle(endpointId: string, missedFrom: Date, untilPosition: bigint): Promise<void> {
     await this.database.query(
-      'UPDATE webhook_endpoints SET missed_from = NULL WHERE id = $1 AND missed_from = $2',
-      [endpointId, missedFrom],
+      `UPDATE webhook_endpoints e
+       SET missed_from = (
+         SELECT min(m.created_at)
+         FROM webhook_messages m
+         WHERE m.created_at >= $2
+           AND (m.position IS NULL OR m.position > $3)
+           AND NOT m.is_test
+           AND (m.endpoint_id IS NULL OR m.endpoint_id = e.id)
+           AND (e.types = '{}' OR m.type = ANY (e.types))
+           AND NOT EXISTS (
+             SELECT 1 FROM webhook_deliveries d WHERE d.message_id = m.id AND d.endpoint_id = e.id))
+       WHERE e.id = $1 AND e.missed_from = $2`,
+      [endpointId, missedFrom, untilPosition],
     );
   }
 

@@ -19,6 +19,11 @@ import { ReplaysStore } from './replays.store.js';
 const STEP_MS = 1_000;
 /** While nothing can be sent to its endpoint. */
 const DISABLED_MS = 30_000;
+/**
+ * An endpoint that is disabled for longer ends its replay: what a replay is going to look at is never deleted, so
+ * one that nobody remembers would keep every message for ever.
+ */
+const LONGEST_DISABLED_MS = 7 * 86_400_000;
 /** Places looked at in one step, which bounds it when few of the messages are wanted. */
 const EXAMINED_AT_ONCE = 10_000n;
 
@@ -116,7 +121,7 @@ export class ReplaysService {
 
   private async step(replay: Replay, now: Date): Promise<void> {
     const endpoint = await this.endpoints.find(replay.endpointId);
-    if (endpoint === null) {
+    if (endpoint === null || isForgotten(endpoint, now)) {
       await this.finish(replay, 'cancelled');
       return;
     }
@@ -154,10 +159,17 @@ export class ReplaysService {
   }
 
   /** What an endpoint missed while it was disabled is offered until it was brought. */
-  private async settleMissed({ selection }: Replay, endpoint: WebhookEndpoint): Promise<void> {
+  private async settleMissed(
+    { selection, progress }: Replay,
+    endpoint: WebhookEndpoint,
+  ): Promise<void> {
     const { missedFrom } = endpoint;
-    if (missedFrom !== null && bringsAllSince(selection, endpoint.types, missedFrom)) {
-      await this.missed.clear(endpoint.id, missedFrom);
+    if (
+      missedFrom !== null &&
+      progress !== null &&
+      bringsAllSince(selection, endpoint.types, missedFrom)
+    ) {
+      await this.missed.settle(endpoint.id, missedFrom, progress.untilPosition);
     }
   }
 
@@ -190,6 +202,10 @@ function found(replay: Replay | null, id: string): Replay {
     throw notFound('webhook replay', id);
   }
   return replay;
+}
+
+function isForgotten({ disabled }: WebhookEndpoint, now: Date): boolean {
+  return disabled !== null && now.getTime() - disabled.at.getTime() > LONGEST_DISABLED_MS;
 }
 
 function after(instant: Date, ms: number): Date {

@@ -1,4 +1,4 @@
-/* Deletes messages and attempts that are older than the settings say, a little at a time. */
+/* Deletes messages, replays and attempts that are older than the settings say, a little at a time. */
 import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { CONFIG, type Config } from '../../platform/config.js';
@@ -20,7 +20,7 @@ export class RetentionService {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Deletes at most a thousand attempts and a thousand messages; answers how many, 0 when all is done. */
+  /** Deletes at most a thousand attempts, messages and replays each; answers how many, 0 when all is done. */
   async deleteOnce(): Promise<number> {
     const { keepAttemptsDays, keepMessagesDays } = this.config.webhooks;
     const attempts = await this.store.deleteAttempts(this.daysAgo(keepAttemptsDays), BATCH);
@@ -29,7 +29,8 @@ export class RetentionService {
     const messages = await this.database.transaction(
       async () => await this.deleteMessages(this.daysAgo(keepMessagesDays)),
     );
-    return attempts + messages;
+    const replays = await this.store.deleteReplays(this.daysAgo(keepMessagesDays), BATCH);
+    return attempts + messages + replays;
   }
 
   private async deleteMessages(before: Date): Promise<number> {

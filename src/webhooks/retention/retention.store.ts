@@ -1,6 +1,6 @@
 /*
- * Deletes what is older than it is kept of webhook_messages, webhook_deliveries and webhook_attempts;
- * owns webhook_retention. Never what is still to be delivered, nor what a replay is going to look at.
+ * Deletes what is older than it is kept of webhook_messages, webhook_deliveries, webhook_attempts and
+ * webhook_replays; owns webhook_retention. Never what is still to be delivered, nor what a replay is going to look at.
  * Rows and not partitions: what waits for an endpoint outlives its day, and foreign keys hold the rest.
  */
 import { Injectable } from '@nestjs/common';
@@ -73,6 +73,27 @@ export class RetentionStore {
     );
     const waiting = new Set(rows.filter((row) => !row.is_over).map((row) => row.message_id));
     return messageIds.filter((id) => !waiting.has(id));
+  }
+
+  /**
+   * Deletes replays that ended before and of which no delivery is kept. Primary key and
+   * webhook_deliveries_replay; passes what is locked; at most `limit` rows.
+   */
+  async deleteReplays(before: Date, limit: number): Promise<number> {
+    const rows = await this.database.query(
+      `DELETE FROM webhook_replays
+       WHERE id IN (
+         SELECT r.id
+         FROM webhook_replays r
+         WHERE r.finished_at < $1
+           AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.replay_id = r.id)
+         ORDER BY r.id
+         LIMIT $2
+         FOR UPDATE OF r SKIP LOCKED)
+       RETURNING 1`,
+      [before, limit],
+    );
+    return rows.length;
   }
 
   /** Deletes messages with their deliveries and attempts, and keeps up to which place that was. */
