@@ -34,6 +34,13 @@ export interface StripeInvoiceItem {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** An invoice as its finalization answers it. */
+export interface FinalizedInvoice {
+  readonly invoice: StripeInvoice;
+  /** All that is on it; null when there is more than the answer shows. */
+  readonly items: readonly StripeInvoiceItem[] | null;
+}
+
 /** An invoice item as lists of the account have it. */
 export interface ListedItem extends StripeInvoiceItem {
   /** Null while it waits for an invoice. */
