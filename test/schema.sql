@@ -462,7 +462,7 @@ CREATE TABLE provider_event_polls (
   failure text,
   CONSTRAINT provider_event_polls_failure_check CHECK (((failing_since IS NULL) = (failure IS NULL))),
   CONSTRAINT provider_event_polls_pkey PRIMARY KEY (provider),
-  CONSTRAINT provider_event_polls_provider_check CHECK ((provider = 'stripe'::text)),
+  CONSTRAINT provider_event_polls_provider_check CHECK ((provider = ANY (ARRAY['stripe'::text, 'stripe_settled'::text]))),
   CONSTRAINT provider_event_polls_span_check CHECK (((polled_to IS NOT NULL) OR (after_event_id IS NULL)))
 );
 

@@ -61,6 +61,8 @@ export class Account {
   readonly testClocks = new Map<string, TestClock>();
   readonly prices = new Map<string, { id: string; currency: string; unit_amount: number }>();
   readonly events = new Map<string, Event>();
+  /** Those that the list does not show yet. */
+  readonly hiddenEvents = new Set<string>();
   /** Replies kept by idempotency key until they are expired on demand. */
   readonly replies = new Map<string, StoredReply>();
   /** Told of each new event; answers how many endpoints it will be sent to. */
