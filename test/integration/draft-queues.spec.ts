@@ -77,6 +77,38 @@ describe('what waits for drafts', () => {
     expect(Object.keys(await drafts.atStripe(on))).toEqual([draft]);
   });
 
+  it('waits for a key of its own account, also when the subscription was never seen', async () => {
+    // Stripe could not be asked when it was created here, and nothing was billed to the customer yet.
+    const on = await drafts.subscribe();
+    const draft = await drafts.renew(on);
+    const stranger = await drafts.process({ STRIPE_API_BASE: other.url });
+    await drafts.work(3, stranger.worker);
+    await stranger.close();
+    expect((await drafts.lines(on)).map(({ state, failure }) => [state, failure])).toEqual([
+      ['pending', null],
+      ['pending', null],
+    ]);
+    drafts.clock.advance(3_600_000);
+    await drafts.work();
+    expect(await drafts.atStripe(on)).toEqual({ [draft]: [0, 500] });
+  });
+
+  it('fails what no draft will carry, since the customer is there and the subscription is not', async () => {
+    const on = await drafts.subscribe();
+    await drafts.billing.rows(
+      `WITH queue AS (UPDATE draft_queues SET stripe_subscription_id = 'sub_mistyped'
+         WHERE stripe_subscription_id = $1)
+       UPDATE subscriptions SET stripe_subscription_id = 'sub_mistyped' WHERE id = $2`,
+      [on.stripeSubscriptionId, on.subscription.id],
+    );
+    await drafts.renew(on);
+    await drafts.work(1);
+    expect((await drafts.lines(on)).map(({ failure }) => failure)).toEqual([
+      expect.stringContaining('no such subscription'),
+      expect.stringContaining('no such subscription'),
+    ]);
+  });
+
   it('bills all that a subscription leaves at its end, on as many invoices as hold it', async () => {
     const on = await overloaded();
     await drafts.double.cancelSubscription(on.stripeSubscriptionId);
