@@ -21,6 +21,7 @@ import { ReconciliationsStore } from './reconciliations.store.js';
 import { RepairStepsService } from './repair-steps.service.js';
 import { RepairsService } from './repairs.service.js';
 import { SightingsStore } from './sightings.store.js';
+import { UnplacedLinesService } from './unplaced-lines.service.js';
 
 @Module({
   imports: [
@@ -42,6 +43,7 @@ import { SightingsStore } from './sightings.store.js';
     LookingService,
     ProgressService,
     RecheckingService,
+    UnplacedLinesService,
     ReconcilingService,
     ReconciliationsService,
     RebillingService,

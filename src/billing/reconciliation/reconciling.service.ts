@@ -12,11 +12,12 @@ import { compareInvoice } from './compare.js';
 import { LedgerSideStore } from './ledger-side.store.js';
 import { ProgressService } from './progress.service.js';
 import { RecheckingService, SETTLE_MS } from './rechecking.service.js';
-import { later, type Reconciliation } from './reconciliation.js';
+import { later, type Phase, type Reconciliation } from './reconciliation.js';
 import { ReconciliationsStore, StepLost } from './reconciliations.store.js';
 import { type Doubt, SightingsStore } from './sightings.store.js';
 import { plus, plusCompared } from './totals.js';
 import { type LedgerInvoice, type StripeSide } from './sides.js';
+import { UnplacedLinesService } from './unplaced-lines.service.js';
 
 /** Longer than the calls of any step take; after a kill -9 the reconciliation waits so long, and nobody minds. */
 const LEASE_MS = 300_000;
@@ -32,6 +33,7 @@ export class ReconcilingService {
     private readonly sightings: SightingsStore,
     private readonly ledger: LedgerSideStore,
     private readonly account: AccountService,
+    private readonly unplaced: UnplacedLinesService,
     private readonly rechecking: RecheckingService,
     private readonly progress: ProgressService,
     private readonly clock: Clock,
@@ -70,11 +72,22 @@ export class ReconcilingService {
           keep: async (items) => {
             await this.sightings.keepItems(run.id, items);
           },
+          next: 'credit_notes',
+        });
+        return;
+      case 'credit_notes':
+        await this.list(run, await this.account.creditNotesPage(run.window, run.after), {
+          keep: async (notes) => {
+            await this.sightings.keepCreditNotes(run.id, notes);
+          },
           next: 'compare',
         });
         return;
       case 'compare':
         await this.compare(run);
+        return;
+      case 'unplaced':
+        await this.unplaced.step(run);
         return;
       case 'recheck':
         await this.rechecking.step(run);
@@ -89,7 +102,7 @@ export class ReconcilingService {
       next,
     }: {
       readonly keep: (objects: readonly Listed[]) => Promise<void>;
-      readonly next: 'items' | 'compare';
+      readonly next: Phase;
     },
   ): Promise<void> {
     if (page.outcome === 'succeeded') {
@@ -115,17 +128,17 @@ export class ReconcilingService {
   private async compare(run: Reconciliation): Promise<void> {
     const ids = await this.ledger.listScope(run.id, run.window, { after: run.after, limit: CHUNK });
     if (ids.length === 0) {
-      await this.beginRecheck(run);
+      await this.beginUnplaced(run);
       return;
     }
     const sides = await this.sightings.sidesOf(run.id, ids);
-    const unnamed = await this.sightings.withUnnamedItems(run.id, ids);
+    const untold = await this.sightings.untold(run.id, ids);
     let { totals, invoiceCount, lineItemCount } = run;
     const doubts: Doubt[] = [];
     for (const ours of await this.ledger.load(ids)) {
       const side = sides.get(ours.id) ?? NO_SIDE;
       const comparison = compareInvoice(ours, side);
-      if (ours.isInFlight || comparison.found.length > 0 || unnamed.has(ours.id)) {
+      if (ours.isInFlight || comparison.found.length > 0 || untold.has(ours.id)) {
         doubts.push(this.doubtOf(ours, side));
       } else {
         totals = plusCompared(totals, comparison);
@@ -153,16 +166,15 @@ export class ReconcilingService {
     };
   }
 
-  private async beginRecheck(run: Reconciliation): Promise<void> {
-    const nextLookAt = later(this.clock.now(), SETTLE_MS);
+  private async beginUnplaced(run: Reconciliation): Promise<void> {
     const foreign = await this.sightings.notOurs(run.id);
     const totals = foreign.reduce(
       (sum, { currency, count, sumMinor }) =>
         plus(sum, currency, { notOursMinor: sumMinor, notOursCount: count }),
       run.totals,
     );
-    await this.progress.advance(run, { phase: 'recheck', after: null, totals }, async () => {
-      await this.sightings.addOrphans(run.id, nextLookAt);
+    await this.progress.advance(run, { phase: 'unplaced', after: null, totals }, async () => {
+      await Promise.resolve();
     });
   }
 }
