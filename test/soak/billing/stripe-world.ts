@@ -30,6 +30,7 @@ const PATHS = [
   '/finalize$',
   '^/v1/invoice',
   '^/v1/subscriptions',
+  '^/v1/billing/meter_events$',
   // Those who subscribe make customers at Stripe, too, without patience for it.
   '^/v1/(?!customers)',
 ];
@@ -74,21 +75,45 @@ export class StripeWorld {
       // The pace is proven elsewhere.
       STRIPE_CALLS_PER_SECOND: '1000',
       STRIPE_ENDPOINT_CALLS_PER_SECOND: '1000',
+      STRIPE_METER_EVENTS_SECONDS: '60',
       RECONCILE_HOUR: 'off',
     };
   }
 
   async createCustomer(name: string): Promise<string> {
-    const response = await fetch(`${this.double.url}/v1/customers`, {
+    return await this.post('customers', { name });
+  }
+
+  /** Makes an object, by hand; answers its id. */
+  private async post(path: string, fields: Record<string, string>): Promise<string> {
+    const response = await fetch(`${this.double.url}/v1/${path}`, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${SECRET_KEY}`,
         'content-type': 'application/x-www-form-urlencoded',
       },
-      body: `name=${name}`,
+      body: new URLSearchParams(fields).toString(),
     });
     const { id } = (await response.json()) as { id: string };
     return id;
+  }
+
+  /** A meter of Stripe's that sums up. */
+  async createMeter(eventName: string): Promise<void> {
+    await this.post('billing/meters', {
+      ...{ display_name: eventName, event_name: eventName },
+      'default_aggregation[formula]': 'sum',
+    });
+  }
+
+  /** What its meters count of a customer. */
+  counted(customer: string): bigint {
+    return this.double
+      .state()
+      .meterEvents.filter(
+        ({ state, payload }) => state === 'counted' && payload['stripe_customer_id'] === customer,
+      )
+      .reduce((sum, { payload }) => sum + BigInt(payload['value'] ?? ''), 0n);
   }
 
   /** A subscription of Stripe's since some days ago, that renews whenever it pleases. */
