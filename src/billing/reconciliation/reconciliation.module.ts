@@ -21,6 +21,8 @@ import { ReconciliationsStore } from './reconciliations.store.js';
 import { RepairStepsService } from './repair-steps.service.js';
 import { RepairsService } from './repairs.service.js';
 import { SightingsStore } from './sightings.store.js';
+import { ComparingService } from './comparing.service.js';
+import { ListingService } from './listing.service.js';
 import { UnplacedLinesService } from './unplaced-lines.service.js';
 
 @Module({
@@ -42,6 +44,8 @@ import { UnplacedLinesService } from './unplaced-lines.service.js';
     LedgerSideStore,
     LookingService,
     ProgressService,
+    ListingService,
+    ComparingService,
     RecheckingService,
     UnplacedLinesService,
     ReconcilingService,
