@@ -465,7 +465,7 @@ CREATE TABLE provider_event_polls (
   failure text,
   CONSTRAINT provider_event_polls_failure_check CHECK (((failing_since IS NULL) = (failure IS NULL))),
   CONSTRAINT provider_event_polls_pkey PRIMARY KEY (provider),
-  CONSTRAINT provider_event_polls_provider_check CHECK ((provider = 'stripe'::text)),
+  CONSTRAINT provider_event_polls_provider_check CHECK ((provider = ANY (ARRAY['stripe'::text, 'stripe_settled'::text]))),
   CONSTRAINT provider_event_polls_span_check CHECK (((polled_to IS NOT NULL) OR (after_event_id IS NULL)))
 );
 
@@ -600,7 +600,14 @@ CREATE TABLE reconciliation_sightings (
   named text,
   invoice_id text,
   is_bare boolean NOT NULL DEFAULT false,
-  CONSTRAINT reconciliation_sightings_kind_check CHECK ((((kind = 'invoice'::text) AND (status IS NOT NULL) AND (amount_minor IS NULL) AND (currency IS NULL)) OR ((kind = 'item'::text) AND (status IS NULL) AND (amount_minor IS NOT NULL) AND (currency IS NOT NULL)))),
+  is_credited boolean NOT NULL DEFAULT false,
+  CONSTRAINT reconciliation_sightings_kind_check CHECK (
+CASE kind
+    WHEN 'invoice'::text THEN ((status IS NOT NULL) AND (num_nonnulls(amount_minor, currency) = 0))
+    WHEN 'item'::text THEN ((status IS NULL) AND (num_nulls(amount_minor, currency) = 0))
+    WHEN 'credit_note'::text THEN ((stripe_invoice_id IS NOT NULL) AND (num_nonnulls(status, amount_minor, currency) = 0))
+    ELSE false
+END),
   CONSTRAINT reconciliation_sightings_pkey PRIMARY KEY (reconciliation_id, stripe_id),
   CONSTRAINT reconciliation_sightings_reconciliation_fkey FOREIGN KEY (reconciliation_id) REFERENCES reconciliations(id) ON DELETE CASCADE
 );
@@ -626,7 +633,7 @@ CREATE TABLE reconciliations (
   accepted_count integer NOT NULL DEFAULT 0,
   CONSTRAINT reconciliations_creator_check CHECK (((night IS NULL) = (created_by IS NOT NULL))),
   CONSTRAINT reconciliations_night_unique UNIQUE (night),
-  CONSTRAINT reconciliations_phase_check CHECK ((phase = ANY (ARRAY['invoices'::text, 'items'::text, 'compare'::text, 'recheck'::text]))),
+  CONSTRAINT reconciliations_phase_check CHECK ((phase = ANY (ARRAY['invoices'::text, 'items'::text, 'credit_notes'::text, 'compare'::text, 'unplaced'::text, 'recheck'::text]))),
   CONSTRAINT reconciliations_pkey PRIMARY KEY (id),
   CONSTRAINT reconciliations_span_check CHECK ((starts_at < ends_at)),
   CONSTRAINT reconciliations_state_check CHECK (((state = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text])) AND ((state = 'running'::text) = (finished_at IS NULL))))

@@ -17,8 +17,8 @@ export class OpenConflictsReader {
   }
 
   /**
-   * How many conflicts are open that have a body of one of these subjects, times and types. A conflict
-   * is known by the subject of the body that was put aside; in a transaction, as of its snapshot.
+   * How many conflicts are open that have a body, stored or put aside, of one of these subjects, times and
+   * types; in a transaction, as of its snapshot.
    */
   async countIn(spans: readonly SubjectSpan[], types: readonly string[]): Promise<number> {
     return spans.length === 0 || types.length === 0 ? 0 : await this.store.countIn(spans, types);

@@ -6,10 +6,17 @@
 import { Injectable } from '@nestjs/common';
 import { type Stripe } from 'stripe';
 import { type Interval } from '../kernel/interval.js';
-import { toInvoice, toItem, toItemOfLine, toSeconds } from './conversions.js';
-import { type ListedItem, type StripeInvoice, type StripePage } from './stripe-object.js';
+import { toCreditNote, toInvoice, toItem, toItemOfLine, toSeconds } from './conversions.js';
+import {
+  type ItemOnInvoice,
+  type ListedCreditNote,
+  type ListedItem,
+  type StripeCreditNote,
+  type StripeInvoice,
+  type StripePage,
+} from './stripe-object.js';
 import { type StripeResult } from './stripe-result.js';
-import { allLines, PAGE_SIZE, StripeClient } from './stripe.client.js';
+import { allLines, allPages, PAGE_SIZE, StripeClient } from './stripe.client.js';
 
 @Injectable()
 export class AccountClient {
@@ -39,12 +46,47 @@ export class AccountClient {
    * All items on one invoice, without what Stripe charges for its own subscriptions. Read from its lines,
    * as the push does, and where a line has no metadata from its item.
    */
-  async itemsOn(invoice: string): Promise<StripeResult<ListedItem[]>> {
+  async itemsOn(invoice: string): Promise<StripeResult<ItemOnInvoice[]>> {
     return await this.client.call(async (sdk) => {
       const lines = await allLines(sdk, invoice);
       return lines
         .filter(({ parent }) => parent?.type !== 'subscription_item_details')
-        .map((line) => ({ ...toItemOfLine(line), invoice, description: line.description }));
+        .map((line) => ({
+          ...toItemOfLine(line),
+          invoice,
+          description: line.description,
+          lineId: line.id,
+        }));
+    });
+  }
+
+  /** A page of the credit notes made in the span, newest first, void ones too. */
+  async creditNotesPage(
+    span: Interval,
+    after: string | null,
+  ): Promise<StripeResult<StripePage<ListedCreditNote>>> {
+    return await this.client.call(async (sdk) =>
+      toPage(await sdk.creditNotes.list(pageOf(span, after)), ({ id, invoice }) => ({
+        id,
+        invoice: typeof invoice === 'string' ? invoice : invoice.id,
+      })),
+    );
+  }
+
+  /** All credit notes of one invoice that are not void, whenever they were made. */
+  async creditNotesOf(invoice: string): Promise<StripeResult<StripeCreditNote[]>> {
+    return await this.client.call(async (sdk) => {
+      const notes = await allPages(
+        async (page) => await sdk.creditNotes.list({ invoice, ...page }),
+      );
+      const found: StripeCreditNote[] = [];
+      for (const note of notes.filter(({ status }) => status !== 'void')) {
+        const lines = note.lines.has_more
+          ? await allPages(async (page) => await sdk.creditNotes.listLineItems(note.id, page))
+          : note.lines.data;
+        found.push(toCreditNote(note, lines));
+      }
+      return found;
     });
   }
 

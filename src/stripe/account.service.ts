@@ -2,7 +2,14 @@
 import { Injectable } from '@nestjs/common';
 import { type Interval } from '../kernel/interval.js';
 import { AccountClient } from './account.client.js';
-import { type ListedItem, type StripeInvoice, type StripePage } from './stripe-object.js';
+import {
+  type ItemOnInvoice,
+  type ListedCreditNote,
+  type ListedItem,
+  type StripeCreditNote,
+  type StripeInvoice,
+  type StripePage,
+} from './stripe-object.js';
 import { type StripeResult } from './stripe-result.js';
 
 @Injectable()
@@ -26,8 +33,21 @@ export class AccountService {
   }
 
   /** All items on one invoice. */
-  async itemsOn(invoice: string): Promise<StripeResult<ListedItem[]>> {
+  async itemsOn(invoice: string): Promise<StripeResult<ItemOnInvoice[]>> {
     return await this.client.itemsOn(invoice);
+  }
+
+  /** A page of the credit notes made in the span, newest first, void ones too. */
+  async creditNotesPage(
+    span: Interval,
+    after: string | null,
+  ): Promise<StripeResult<StripePage<ListedCreditNote>>> {
+    return await this.client.creditNotesPage(span, after);
+  }
+
+  /** All credit notes of one invoice that are not void. */
+  async creditNotesOf(invoice: string): Promise<StripeResult<StripeCreditNote[]>> {
+    return await this.client.creditNotesOf(invoice);
   }
 
   /** One item; null when Stripe has none, or no longer. */

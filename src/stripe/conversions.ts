@@ -3,6 +3,7 @@ import { type Stripe } from 'stripe';
 import {
   type NewStripeLine,
   STRIPE_INVOICE_STATUSES,
+  type StripeCreditNote,
   type StripeInvoice,
   type StripeInvoiceItem,
   type StripeInvoiceStatus,
@@ -15,6 +16,9 @@ export function toInvoice(invoice: Stripe.Invoice): StripeInvoice {
     currency: invoice.currency,
     totalMinor: BigInt(invoice.total),
     amountPaidMinor: BigInt(invoice.amount_paid),
+    creditedMinor: BigInt(
+      invoice.pre_payment_credit_notes_amount + invoice.post_payment_credit_notes_amount,
+    ),
     number: invoice.number,
     hostedInvoiceUrl: invoice.hosted_invoice_url ?? null,
     metadata: invoice.metadata ?? {},
@@ -80,6 +84,21 @@ export function toItemOfLine(line: Stripe.InvoiceLineItem): StripeInvoiceItem {
     amountMinor: BigInt(line.amount),
     currency: line.currency,
     metadata: line.metadata,
+  };
+}
+
+/** A credit note with all its lines; those that name no line of the invoice count in its subtotal only. */
+export function toCreditNote(
+  note: Stripe.CreditNote,
+  lines: readonly Stripe.CreditNoteLineItem[],
+): StripeCreditNote {
+  return {
+    id: note.id,
+    currency: note.currency,
+    subtotalMinor: BigInt(note.subtotal),
+    lines: lines.flatMap(({ invoice_line_item: lineId, amount }) =>
+      lineId === undefined ? [] : [{ lineId, amountMinor: BigInt(amount) }],
+    ),
   };
 }
 

@@ -27,6 +27,14 @@ const LEASE_MS = 300_000;
 /** With waits of up to an hour that is more than a day; then a person has to look. */
 const MAX_ATTEMPTS = 40;
 
+/** A page of the event list, as it was found. */
+export interface Listed {
+  /** Whether all of it was stored before. */
+  readonly isAllKnown: boolean;
+  /** Null of a page without events. */
+  readonly newestAt: Date | null;
+}
+
 @Injectable()
 export class ProviderEventsService {
   private readonly listeners: (() => void)[] = [];
@@ -67,13 +75,18 @@ export class ProviderEventsService {
   }
 
   /** Stores what the event list answered; what is there already stays as it is. */
-  async receiveListed(events: readonly string[]): Promise<void> {
-    const known = await this.store.known(events.flatMap((text) => readEvent(text)?.id ?? []));
-    for (const event of events) {
-      if (!known.has(readEvent(event)?.id ?? '')) {
-        await this.keep(event, 'poll');
-      }
+  async receiveListed(events: readonly string[]): Promise<Listed> {
+    const read = events.map((text) => ({ text, event: readEvent(text) }));
+    const known = await this.store.known(read.flatMap(({ event }) => event?.id ?? []));
+    const unknown = read.filter(({ event }) => event !== null && !known.has(event.id));
+    for (const { text } of unknown) {
+      await this.keep(text, 'poll');
     }
+    const times = read.flatMap(({ event }) => event?.occurredAt.getTime() ?? []);
+    return {
+      isAllKnown: unknown.length === 0,
+      newestAt: times.length === 0 ? null : new Date(Math.max(...times)),
+    };
   }
 
   /** Events of a kind that are due, at most `limit`; they are the caller's for five minutes. */

@@ -10,6 +10,8 @@ export interface StripeInvoice {
   readonly currency: string;
   readonly totalMinor: bigint;
   readonly amountPaidMinor: bigint;
+  /** What credit notes take of it, those that are not void. */
+  readonly creditedMinor: bigint;
   /** Null until Stripe has numbered it. */
   readonly number: string | null;
   readonly hostedInvoiceUrl: string | null;
@@ -34,11 +36,39 @@ export interface StripeInvoiceItem {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** An invoice as its finalization answers it. */
+export interface FinalizedInvoice {
+  readonly invoice: StripeInvoice;
+  /** All that is on it; null when there is more than the answer shows. */
+  readonly items: readonly StripeInvoiceItem[] | null;
+}
+
 /** An invoice item as lists of the account have it. */
 export interface ListedItem extends StripeInvoiceItem {
   /** Null while it waits for an invoice. */
   readonly invoice: string | null;
   readonly description: string | null;
+}
+
+/** The same with its line on the invoice, which credit notes name. */
+export interface ItemOnInvoice extends ListedItem {
+  readonly lineId: string;
+}
+
+/** A credit note that is not void. */
+export interface StripeCreditNote {
+  readonly id: string;
+  readonly currency: string;
+  /** What is credited in all, as invoice lines are counted: before taxes and discounts on the whole. */
+  readonly subtotalMinor: bigint;
+  /** What it credits of lines of the invoice. */
+  readonly lines: readonly { readonly lineId: string; readonly amountMinor: bigint }[];
+}
+
+/** A credit note as lists of the account have it. */
+export interface ListedCreditNote {
+  readonly id: string;
+  readonly invoice: string;
 }
 
 /** A page of a list, newest first. */

@@ -19,6 +19,7 @@ import {
 import { LimitedHttp } from './limited-http.js';
 import { RateLimiterService } from './rate-limiter.service.js';
 import {
+  type FinalizedInvoice,
   type NewStripeInvoice,
   type NewStripeInvoiceItem,
   type NewStripeLine,
@@ -123,11 +124,20 @@ export class StripeClient {
     });
   }
 
-  /** Closes the draft and lets Stripe collect it. */
-  async finalizeInvoice(id: string, idempotencyKey: string): Promise<StripeResult<StripeInvoice>> {
-    return await this.call(async (sdk) =>
-      toInvoice(await sdk.invoices.finalizeInvoice(id, { auto_advance: true }, { idempotencyKey })),
-    );
+  /**
+   * Closes the draft and lets Stripe collect it.
+   *
+   * @returns also all that is on it; null when there is more than the answer shows
+   */
+  async finalizeInvoice(
+    id: string,
+    idempotencyKey: string,
+  ): Promise<StripeResult<FinalizedInvoice>> {
+    return await this.call(async (sdk) => {
+      const params = { auto_advance: true };
+      const finalized = await sdk.invoices.finalizeInvoice(id, params, { idempotencyKey });
+      return { invoice: toInvoice(finalized), items: itemsShown(finalized) };
+    });
   }
 
   /** The invoice as it is now; null when Stripe has none, or no longer. */

@@ -1,6 +1,7 @@
 /* Stripe for other features: what may be asked of it and told to it. Opens no transaction. */
 import { Injectable } from '@nestjs/common';
 import {
+  type FinalizedInvoice,
   type NewStripeCustomer,
   type NewStripeInvoice,
   type NewStripeInvoiceItem,
@@ -53,8 +54,11 @@ export class StripeService {
     return await this.client.addLines(invoice, lines, idempotencyKey);
   }
 
-  /** Closes a draft and lets Stripe collect it. */
-  async finalizeInvoice(id: string, idempotencyKey: string): Promise<StripeResult<StripeInvoice>> {
+  /** Closes a draft and lets Stripe collect it; answers what was on it, if that are few. */
+  async finalizeInvoice(
+    id: string,
+    idempotencyKey: string,
+  ): Promise<StripeResult<FinalizedInvoice>> {
     return await this.client.finalizeInvoice(id, idempotencyKey);
   }
 

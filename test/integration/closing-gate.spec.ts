@@ -393,6 +393,21 @@ describe('the gate before closing', () => {
     expect(await reasonsOf(period)).toEqual(['conflicts']);
   });
 
+  it.each([
+    ['subject', { subject: 'of-nobody' }],
+    ['type', { type: 'api.login' }],
+  ])('holds it for a conflict whose stored body alone is of its %s', async (_, other) => {
+    const { customer, period } = await november(['conflicts']);
+    const { period: stranger } = await november(['conflicts']);
+    billing.clock.set(IN_NOVEMBER);
+    const event = await send(customer);
+    await send(customer, { ...event, ...other });
+    inDecember();
+    expect(await billing.closeAllDue()).toBe(1);
+    expect(await reasonsOf(period)).toEqual(['conflicts']);
+    expect(await stateOf(stranger)).toBe('closed');
+  });
+
   it('holds it for numbers of a counter that are missing, and for a rebuild that is under way', async () => {
     await fold();
     const { period } = await november(['usage_level', 'source_gaps']);

@@ -3,6 +3,11 @@
  * stops where it is more than an invoice holds.
  * Method: the whole application, a second process with a key of another account, and a double for each.
  */
+import { DraftQueueService } from '../../src/billing/drafts/draft-queue.service.js';
+import { type Difference } from '../../src/billing/reconciliation/difference.js';
+import { ReconcilingService } from '../../src/billing/reconciliation/reconciling.service.js';
+import { type Reconciliation } from '../../src/billing/reconciliation/reconciliation.js';
+import { ReconciliationsService } from '../../src/billing/reconciliation/reconciliations.service.js';
 import { RetryService } from '../../src/billing/sync/retry.service.js';
 import { SubscriptionsService } from '../../src/billing/subscriptions/subscriptions.service.js';
 import { flat } from '../support/billing.js';
@@ -37,6 +42,23 @@ describe('what waits for drafts', () => {
     );
     return rows.map(({ count }) => Number(count)).toSorted((a, b) => a - b);
   }
+
+  /** Compares what was made from a moment on until now. */
+  const reconcile = async (
+    start: Date,
+  ): Promise<{ run: Reconciliation; differences: readonly Difference[] }> => {
+    drafts.clock.advance(1_000);
+    const service = drafts.billing.get(ReconciliationsService);
+    const { id } = await service.request({ start, end: drafts.clock.now() }, 'key_of_the_tests');
+    while ((await service.get(id)).state === 'running') {
+      if ((await drafts.billing.get(ReconcilingService).stepOnce()) === 0) {
+        drafts.clock.advance(301_000);
+      }
+    }
+    const all = { limit: 100, after: null };
+    const found = await service.listDifferences(id, { class: null, state: null }, all);
+    return { run: await service.get(id), differences: found.items };
+  };
 
   const overloaded = async (): Promise<OnDraft> => {
     const fees = Array.from({ length: MANY }, (_, index) => flat('0.01', `fee-${index}`));
@@ -75,6 +97,64 @@ describe('what waits for drafts', () => {
     drafts.clock.advance(2 * 3_600_000);
     await drafts.work();
     expect(Object.keys(await drafts.atStripe(on))).toEqual([draft]);
+  });
+
+  it('waits for a key of its own account, also when the subscription was never seen', async () => {
+    // Stripe could not be asked when it was created here, and nothing was billed to the customer yet.
+    const on = await drafts.subscribe();
+    const draft = await drafts.renew(on);
+    const stranger = await drafts.process({ STRIPE_API_BASE: other.url });
+    await drafts.work(3, stranger.worker);
+    await stranger.close();
+    expect((await drafts.lines(on)).map(({ state, failure }) => [state, failure])).toEqual([
+      ['pending', null],
+      ['pending', null],
+    ]);
+    drafts.clock.advance(3_600_000);
+    await drafts.work();
+    expect(await drafts.atStripe(on)).toEqual({ [draft]: [0, 500] });
+  });
+
+  it('fails what no draft will carry, since the customer is there and the subscription is not', async () => {
+    const on = await drafts.subscribe();
+    await drafts.billing.rows(
+      `WITH queue AS (UPDATE draft_queues SET stripe_subscription_id = 'sub_mistyped'
+         WHERE stripe_subscription_id = $1)
+       UPDATE subscriptions SET stripe_subscription_id = 'sub_mistyped' WHERE id = $2`,
+      [on.stripeSubscriptionId, on.subscription.id],
+    );
+    await drafts.renew(on);
+    await drafts.work(1);
+    expect((await drafts.lines(on)).map(({ failure }) => failure)).toEqual([
+      expect.stringContaining('no such subscription'),
+      expect.stringContaining('no such subscription'),
+    ]);
+  });
+
+  it('is in a reconciliation: in flight while it waits, and missing once it has failed', async () => {
+    const from = drafts.clock.now();
+    const on = await drafts.subscribe();
+    // The period closes, and Stripe has made no draft.
+    drafts.clock.set(drafts.month(1));
+    await drafts.work(1);
+    const waits = await reconcile(from);
+    expect(waits.run).toMatchObject({ state: 'completed', differenceCount: 0 });
+    expect(waits.run.totals.get('usd')).toMatchObject({ inFlightMinor: 500n, inFlightCount: 2 });
+    await drafts.double.cancelSubscription(on.stripeSubscriptionId);
+    await drafts.billing.get(DraftQueueService).wake(on.stripeSubscriptionId);
+    await drafts.work(1);
+    const failed = await reconcile(from);
+    expect(failed.run.totals.get('usd')).toMatchObject({
+      ...{ ledgerMinor: 500n, stripeMinor: 0n, inFlightCount: 0 },
+    });
+    expect(failed.run).toMatchObject({ state: 'completed', differenceCount: 2 });
+    const ids = (await drafts.lines(on)).map(({ id }) => id);
+    expect(failed.differences).toMatchObject(
+      ids.toSorted().map((id) => ({ class: 'missing', repair: 'by_hand', lineItemId: id })),
+    );
+    await drafts.billing.get(RetryService).retry(ids[0] ?? '');
+    await drafts.work(1);
+    expect((await reconcile(from)).run).toMatchObject({ state: 'completed', differenceCount: 0 });
   });
 
   it('bills all that a subscription leaves at its end, on as many invoices as hold it', async () => {

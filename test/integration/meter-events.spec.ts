@@ -37,6 +37,16 @@ describe('meter events', () => {
     sending.clock.set(sending.month(1));
   });
 
+  /** What endpoints were told of the failure of an event. */
+  async function told(meterEvent: string): Promise<unknown[]> {
+    const rows = await sending.billing.rows(
+      `SELECT body::jsonb -> 'data' AS data FROM webhook_messages
+       WHERE type = 'meter_event.failed' AND body::jsonb -> 'data' ->> 'meter_event' = $1`,
+      [meterEvent],
+    );
+    return rows.map(({ data }) => data);
+  }
+
   /** A customer of whom something was sent already. */
   async function sent(...values: string[]): Promise<Sender> {
     const sender = await sending.subscribe();
@@ -247,6 +257,7 @@ describe('meter events', () => {
     await sending.work(2);
     const [event] = await sending.events(sender);
     expect(event).toMatchObject({ state: 'failed' });
+    expect(await told(event?.id ?? '')).toMatchObject([{ failure_code: 'unclear', value: '40' }]);
     const [stream] = await sending.streams(sender);
     expect(stream?.sums.failedCount).toBe(1);
     await sending.use(sender, '1');
@@ -311,6 +322,16 @@ describe('meter events', () => {
         [event?.id],
       );
       expect(row).toEqual({ failure_code: 'meter_event_customer_not_found' });
+      expect(await told(event?.id ?? '')).toMatchObject([
+        {
+          customer: sender.customer.key,
+          subscription: sender.subscription.id,
+          meter: 'used',
+          value: '40',
+          stripe_customer_id: 'cus_ThatIsNotThere',
+          failure_code: 'meter_event_customer_not_found',
+        },
+      ]);
       await sending.billing.rows(`UPDATE customers SET stripe_customer_id = $2 WHERE id = $1`, [
         sender.customer.id,
         sender.stripeCustomerId,

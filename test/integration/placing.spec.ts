@@ -161,4 +161,73 @@ describe('placing line items on drafts', () => {
     );
     expect(invoices).toEqual([{ lines: 2 }]);
   });
+
+  describe('when Stripe does not answer about many', () => {
+    /** Renewed subscriptions with line items that wait, the first ones those that Stripe is slow about. */
+    const waiting = async (count: number): Promise<OnDraft[]> => {
+      const all: OnDraft[] = [];
+      for (let made = 0; made < count; made += 1) {
+        all.push(await drafts.subscribe());
+      }
+      drafts.clock.set(drafts.month(1));
+      for (const on of all) {
+        await drafts.double.renew(on.stripeSubscriptionId, drafts.month(1));
+      }
+      await drafts.billing.closeAllDue();
+      return all;
+    };
+    /** Lets looks at some subscriptions wait until it is told to go on. */
+    const hold = (sight: SlowSight, of: readonly OnDraft[]): (() => void) => {
+      const held = new Set(of.map((on) => on.stripeSubscriptionId));
+      let release = (): void => undefined;
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const sort = sight.sort.bind(sight);
+      sight.sort = async (queue, items) => {
+        if (held.has(queue.stripeSubscriptionId)) {
+          await released;
+        }
+        return await sort(queue, items);
+      };
+      return release;
+    };
+    const isPlaced = async (on: OnDraft): Promise<boolean> =>
+      (await drafts.lines(on)).every(({ stripe_invoice_id: at }) => at !== null);
+
+    it('places what is new beside what has failed before', async () => {
+      const all = await waiting(13);
+      const [healthy, blocked] = [all.at(-1)!, all.slice(0, -1)];
+      await drafts.billing.rows(
+        `UPDATE draft_queues SET attempt_count = 3, next_look_at = next_look_at - interval '1 hour'
+         WHERE stripe_subscription_id = ANY ($1)`,
+        [blocked.map((on) => on.stripeSubscriptionId)],
+      );
+      const { placing, sight } = slowReplica();
+      const release = hold(sight, blocked);
+      const again = placing.placeOnce('again');
+      expect(await placing.placeOnce('new')).toBe(1);
+      expect(await isPlaced(healthy)).toBe(true);
+      release();
+      expect(await again).toBe(blocked.length);
+      expect(await Promise.all(all.map(isPlaced))).not.toContain(false);
+    });
+
+    it('places one after another while some lanes wait', async () => {
+      const all = await waiting(12);
+      const [slow, quick] = [all.slice(0, 7), all.slice(7)];
+      await drafts.billing.rows(
+        `UPDATE draft_queues SET next_look_at = next_look_at - interval '1 hour'
+         WHERE stripe_subscription_id = ANY ($1)`,
+        [slow.map((on) => on.stripeSubscriptionId)],
+      );
+      const { placing, sight } = slowReplica();
+      const release = hold(sight, slow);
+      const run = placing.placeOnce('new');
+      await eventually(async () => !(await Promise.all(quick.map(isPlaced))).includes(false));
+      expect(await Promise.all(slow.map(isPlaced))).not.toContain(true);
+      release();
+      expect(await run).toBe(12);
+    });
+  });
 });

@@ -84,7 +84,13 @@ describe('the standing of a customer', () => {
       ids.map(async (id) => {
         const now = syncing.clock.now();
         const collection = { dueAt: null, isAttempted, finalizedAt: now };
-        const amounts = { currency: 'usd', totalMinor: 100n, amountPaidMinor: 0n, number: null };
+        const amounts = {
+          currency: 'usd',
+          totalMinor: 100n,
+          amountPaidMinor: 0n,
+          creditedMinor: 0n,
+          number: null,
+        };
         const invoice = {
           ...{ id: `in_${id}`, status, ...amounts, hostedInvoiceUrl: null },
           ...{ metadata: {}, collection },

@@ -54,6 +54,7 @@ const item = (change: Partial<SeenItem> = {}): SeenItem => ({
   description: 'Requests',
   amountMinor: 4538n,
   currency: 'usd',
+  creditedMinor: 0n,
   ...change,
 });
 
@@ -62,6 +63,7 @@ const head = (change: Partial<SeenInvoice> = {}): SeenInvoice => ({
   status: 'draft',
   named: 'inv_1',
   foreignCount: 0,
+  credits: [],
   ...change,
 });
 
@@ -250,6 +252,57 @@ describe('compareInvoice', () => {
       ['state send_again ii_1'],
     ],
     [
+      'a duplicate that a credit note has settled',
+      ledger({ state: 'open', lines: [line({ state: 'finalized' })] }),
+      sideOf([open], [item(), item({ id: 'ii_2', creditedMinor: 4538n })]),
+      [],
+    ],
+    [
+      'a duplicate of which a credit note takes a part',
+      ledger({ state: 'open', lines: [line({ state: 'finalized' })] }),
+      sideOf([open], [item(), item({ id: 'ii_2', creditedMinor: 4500n })]),
+      ['duplicate by_hand ii_2'],
+    ],
+    [
+      'a duplicate whose first one was credited instead',
+      ledger({ state: 'open', lines: [line({ state: 'finalized' })] }),
+      sideOf([open], [item({ creditedMinor: 4538n }), item({ id: 'ii_2' })]),
+      ['edited by_hand ii_2'],
+    ],
+    [
+      'an amount that a credit note has put right',
+      ledger({ state: 'open', lines: [line({ state: 'finalized' })] }),
+      sideOf([open], [item({ amountMinor: 5000n, creditedMinor: 462n })]),
+      [],
+    ],
+    [
+      'what was credited though it was right',
+      ledger({ state: 'paid', lines: [line({ state: 'paid' })] }),
+      sideOf([head({ status: 'paid' })], [item({ creditedMinor: 38n })]),
+      ['credited by_hand ii_1'],
+    ],
+    [
+      'what was credited in full',
+      ledger({ state: 'paid', lines: [line({ state: 'paid' })] }),
+      sideOf([head({ status: 'paid' })], [item({ creditedMinor: 4538n })]),
+      ['credited by_hand ii_1'],
+    ],
+    [
+      'what was credited of an invoice as a whole',
+      ledger({ state: 'paid', lines: [line({ state: 'paid' })] }),
+      sideOf(
+        [head({ status: 'paid', credits: [{ id: 'cn_1', amountMinor: 5n, currency: 'usd' }] })],
+        [item()],
+      ),
+      ['credited by_hand cn_1'],
+    ],
+    [
+      'what is void here, and was credited in full there',
+      ledger({ state: 'void', lines: [line({ state: 'void' })] }),
+      sideOf([open], [item({ creditedMinor: 4538n })]),
+      [],
+    ],
+    [
       'a second draft',
       ledger(),
       sideOf([head(), head({ id: 'in_2' })], [item()]),
@@ -284,6 +337,14 @@ describe('compareInvoice', () => {
       status: fc.constantFrom(...STRIPE_INVOICE_STATUSES),
       named: fc.constantFrom(null, 'inv_1', 'inv_2'),
       foreignCount: fc.nat({ max: 1 }),
+      credits: fc.array(
+        fc.record({
+          id: fc.constantFrom('cn_1', 'cn_2'),
+          amountMinor: fc.bigInt({ min: 1n, max: 500n }),
+          currency,
+        }),
+        { maxLength: 2 },
+      ),
     }),
     { selector: ({ id }) => id, maxLength: 3 },
   );
@@ -295,6 +356,7 @@ describe('compareInvoice', () => {
       description: fc.constantFrom(null, 'A', 'B'),
       amountMinor: amount,
       currency,
+      creditedMinor: fc.oneof(fc.constant(0n), fc.bigInt({ min: 0n, max: 10_000n })),
     }),
     { selector: ({ id }) => id, maxLength: 5 },
   );

@@ -25,6 +25,7 @@ const invoice = (
   currency: 'usd',
   totalMinor: 100n,
   amountPaidMinor: 0n,
+  creditedMinor: 0n,
   number: null,
   hostedInvoiceUrl: null,
   metadata: {},

@@ -39,6 +39,7 @@ function invoice(change: Partial<StripeSubscriptionInvoice> = {}): StripeSubscri
     currency: 'usd',
     totalMinor: 0n,
     amountPaidMinor: 0n,
+    creditedMinor: 0n,
     number: null,
     hostedInvoiceUrl: null,
     metadata: {},

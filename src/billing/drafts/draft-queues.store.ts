@@ -38,6 +38,12 @@ interface WaitingRow {
   readonly finalize: boolean;
 }
 
+/**
+ * Which queues are taken: those that were just woken, or those that Stripe could not be asked about, or whose
+ * worker died. Each has its own turn, so that however many wait for Stripe, what is new does not wait behind them.
+ */
+export type DraftTurn = 'new' | 'again' | 'any';
+
 /** Of all locks by two numbers this is the first of those for placing; it must never change. */
 const PLACING_LOCK = 7_263;
 
@@ -91,26 +97,29 @@ export class DraftQueuesStore {
     return rows.length > 0;
   }
 
-  /** Takes due queues until `leasedUntil`, the longest due first. Index draft_queues_due; skips locked rows. */
-  async claim(limit: number, now: Date, leasedUntil: Date): Promise<DraftQueue[]> {
+  /** Takes a due queue until `leasedUntil`, the longest due first; null when there is none. Index draft_queues_due; skips locked rows. */
+  async claim(turn: DraftTurn, now: Date, leasedUntil: Date): Promise<DraftQueue | null> {
     const rows = await this.database.query<QueueRow>(
       `UPDATE draft_queues SET next_look_at = $3, attempt_count = attempt_count + 1
-       WHERE stripe_subscription_id IN (
+       WHERE stripe_subscription_id = (
          SELECT stripe_subscription_id FROM draft_queues
-         WHERE next_look_at <= $2
+         WHERE next_look_at <= $2 AND ($1 = 'any' OR (attempt_count = 0) = ($1 = 'new'))
          ORDER BY next_look_at
-         LIMIT $1
+         LIMIT 1
          FOR UPDATE SKIP LOCKED)
        RETURNING stripe_subscription_id, customer_id, stripe_account_id, attempt_count, next_look_at`,
-      [limit, now, leasedUntil],
+      [turn, now, leasedUntil],
     );
-    return rows.map((row) => ({
-      stripeSubscriptionId: row.stripe_subscription_id,
-      customerId: row.customer_id,
-      stripeAccountId: row.stripe_account_id,
-      attemptCount: row.attempt_count,
-      leasedUntil: row.next_look_at,
-    }));
+    const [row] = rows;
+    return row === undefined
+      ? null
+      : {
+          stripeSubscriptionId: row.stripe_subscription_id,
+          customerId: row.customer_id,
+          stripeAccountId: row.stripe_account_id,
+          attemptCount: row.attempt_count,
+          leasedUntil: row.next_look_at,
+        };
   }
 
   /**

@@ -1,6 +1,6 @@
 /* What Stripe has for line items that wait: one look at a subscription and its invoices, in no transaction. */
 import { Injectable } from '@nestjs/common';
-import { mapResult, type StripeResult } from '../../stripe/stripe-result.js';
+import { mapResult, type StripeFailure, type StripeResult } from '../../stripe/stripe-result.js';
 import { StripeService } from '../../stripe/stripe.service.js';
 import { StripeSubscriptionsService } from '../../stripe/subscriptions.service.js';
 import { LinksService } from '../customer-links/links.service.js';
@@ -50,8 +50,34 @@ export class DraftSightService {
     const seen = await this.see(queue.stripeSubscriptionId, items);
     if (seen.outcome === 'succeeded' && seen.value.subscription !== null) {
       await this.keepAccount(queue);
+    } else if (seen.outcome === 'succeeded' && stripeAccountId === null) {
+      const stranger = await this.strangerFault(queue.stripeSubscriptionId, stripeCustomerId);
+      if (stranger !== null) {
+        return stranger;
+      }
     }
     return mapResult(seen, (sight) => sortWaiting(items, sight, stripeCustomerId));
+  }
+
+  /**
+   * Why a subscription that nobody has ever seen may not be said to be missing: Stripe does not know its
+   * customer either, as in another account. Null when the customer is there, or there is none to ask for.
+   */
+  private async strangerFault(
+    stripeSubscriptionId: string,
+    stripeCustomerId: string | null,
+  ): Promise<StripeFailure | null> {
+    if (stripeCustomerId === null) {
+      return null;
+    }
+    const customer = await this.stripe.getCustomer(stripeCustomerId);
+    if (customer.outcome !== 'succeeded') {
+      return customer;
+    }
+    const message =
+      `Stripe has neither ${stripeSubscriptionId} nor its customer ${stripeCustomerId}: ` +
+      'STRIPE_SECRET_KEY may be a key of another account.';
+    return customer.value === null ? { outcome: 'unavailable', message, retryAfterMs: null } : null;
   }
 
   private async keepAccount(queue: DraftQueue): Promise<void> {

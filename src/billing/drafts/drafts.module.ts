@@ -9,10 +9,11 @@ import { DraftQueueModule } from './draft-queue.module.js';
 import { DraftQueuesStore } from './draft-queues.store.js';
 import { DraftSightService } from './draft-sight.service.js';
 import { DraftWarningsService } from './draft-warnings.service.js';
+import { DraftWarningsWorker } from './draft-warnings.worker.js';
 import { OwnInvoicesService } from './own-invoices.service.js';
 import { PlacementsService } from './placements.service.js';
 import { PlacingService } from './placing.service.js';
-import { PlacingWorker } from './placing.worker.js';
+import { PlacingAgainWorker, PlacingWorker } from './placing.worker.js';
 import { StripeDraftsStore } from './stripe-drafts.store.js';
 import { UnplacedService } from './unplaced.service.js';
 
@@ -36,6 +37,8 @@ import { UnplacedService } from './unplaced.service.js';
     DraftWarningsService,
     UnplacedService,
     PlacingWorker,
+    PlacingAgainWorker,
+    DraftWarningsWorker,
   ],
   exports: [UnplacedService],
 })

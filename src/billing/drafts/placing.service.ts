@@ -9,13 +9,15 @@ import { Database } from '../../platform/database/database.js';
 import { backoffMs } from '../../platform/jobs/backoff.js';
 import { Log } from '../../platform/log.js';
 import { DraftSightService } from './draft-sight.service.js';
-import { type DraftQueue, DraftQueuesStore } from './draft-queues.store.js';
+import { type DraftQueue, DraftQueuesStore, type DraftTurn } from './draft-queues.store.js';
 import { OwnInvoicesService } from './own-invoices.service.js';
 import { PlacementsService } from './placements.service.js';
 import { onlyOf, type Sorted, type WaitingItem } from './subscription-draft.js';
 
 /** At once in one process: with two calls of some 300 ms each that is what Stripe takes in a second (25). */
 const CONCURRENCY = 8;
+/** Then the outside is asked whether to go on: some minutes' work when Stripe is slow. */
+const MAX_QUEUES_PER_RUN = 400;
 /** As many as an invoice of Stripe's holds; the rest comes with the next look. */
 const MAX_ITEMS = 250;
 /** Of what has ended, billed in one transaction; the rest follows at once. */
@@ -29,6 +31,8 @@ const LOOK_AGAIN_MS = 10_000;
 
 @Injectable()
 export class PlacingService {
+  private isStopping = false;
+
   constructor(
     private readonly store: DraftQueuesStore,
     private readonly sight: DraftSightService,
@@ -39,19 +43,42 @@ export class PlacingService {
     private readonly log: Log,
   ) {}
 
-  /** Looks for drafts for what waits, of at most eight subscriptions of Stripe's; answers how many were taken. */
-  async placeOnce(): Promise<number> {
+  /** No queue is begun any longer; those under way are placed to the end. */
+  stop(): void {
+    this.isStopping = true;
+  }
+
+  /**
+   * Looks for drafts for what waits, of eight subscriptions of Stripe's at a time: one that Stripe is slow
+   * about holds up no other. Answers how many were taken.
+   *
+   * @param turn which of them
+   */
+  async placeOnce(turn: DraftTurn = 'any'): Promise<number> {
     if (!this.sight.isConnected) {
       return 0;
     }
-    const now = this.clock.now();
-    const queues = await this.store.claim(CONCURRENCY, now, new Date(now.getTime() + LEASE_MS));
-    await Promise.all(
-      queues.map(async (queue) => {
+    let taken = 0;
+    const lanes = Array.from({ length: CONCURRENCY }, async () => {
+      while (!this.isStopping && taken < MAX_QUEUES_PER_RUN) {
+        taken += 1;
+        const now = this.clock.now();
+        const leasedUntil = new Date(now.getTime() + LEASE_MS);
+        const queue = await this.store.claim(turn, now, leasedUntil);
+        if (queue === null) {
+          taken -= 1;
+          return;
+        }
         await this.placeReporting(queue);
-      }),
-    );
-    return queues.length;
+      }
+    });
+    // Each to its end, so that none works on when the next run has begun.
+    const ends = await Promise.allSettled(lanes);
+    const fault = ends.find((end) => end.status === 'rejected');
+    if (fault !== undefined) {
+      throw fault.reason;
+    }
+    return taken;
   }
 
   /** A fault leaves the lease to run out, and keeps no other waiting. */
@@ -77,6 +104,12 @@ export class PlacingService {
     if (seen.outcome !== 'succeeded') {
       const wait = backoffMs(queue.attemptCount, Math.random());
       await this.store.record(queue, this.after(wait), seen.message);
+      this.log.event('line_items.placing_postponed', {
+        stripe_subscription: queue.stripeSubscriptionId,
+        outcome: seen.outcome,
+        reason: seen.message,
+        wait_ms: wait,
+      });
       return;
     }
     const sorted = await this.database.transaction(async () => {

@@ -6,8 +6,10 @@ import { Injectable } from '@nestjs/common';
 import { CustomersReader } from '../../customers/customers.reader.js';
 import { Database } from '../../platform/database/database.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
+import { type BillableLineItem } from '../ledger/line-item.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
 import { LedgerService } from '../ledger/ledger.service.js';
+import { type SyncFailureCode } from '../sync/sync.js';
 import { SyncQueueService } from '../sync/sync-queue.service.js';
 import {
   canFollow,
@@ -120,15 +122,32 @@ export class FollowingService {
       })),
       lineItemStateOn(invoice.state),
     );
-    for (const item of missing.filter((lineItem) => lineItem.state === 'on_invoice')) {
+    for (const item of missing) {
       const failure = `The item was taken off Stripe's invoice ${invoice.stripeInvoiceId ?? ''} before it was finalized. A retry puts it on a new invoice.`;
-      await this.ledger.advance({ lineItemIds: [item.id] }, 'failed', { failure });
-      await this.syncs.fail(item.id, 'not_on_invoice', failure);
+      await this.failTaken(item, 'not_on_invoice', failure);
     }
-    for (const { item, fault } of wrong.filter((entry) => entry.item.state === 'on_invoice')) {
-      await this.ledger.advance({ lineItemIds: [item.id] }, 'failed', { failure: fault });
-      await this.syncs.fail(item.id, 'amount_mismatch', fault);
+    for (const { item, fault } of wrong) {
+      await this.failTaken(item, 'amount_mismatch', fault);
     }
+  }
+
+  /**
+   * Fails a line item that Stripe had taken, also when it has failed with its invoice already: only its own
+   * failure says what a retry does. What Stripe never took keeps the failure that it has.
+   */
+  private async failTaken(
+    { id, state }: Pick<BillableLineItem, 'id' | 'state'>,
+    code: SyncFailureCode,
+    failure: string,
+  ): Promise<void> {
+    if (state !== 'on_invoice' && state !== 'failed') {
+      return;
+    }
+    const lineItemIds = [id];
+    if (await this.syncs.fail(id, code, failure)) {
+      await this.ledger.advance({ lineItemIds }, 'pending');
+    }
+    await this.ledger.advance({ lineItemIds }, 'failed', { failure });
   }
 }
 

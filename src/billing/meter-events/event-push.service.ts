@@ -12,6 +12,7 @@ import { LeasesService } from '../sync/leases.service.js';
 import { type Lease } from '../sync/leases.store.js';
 import { retryAt } from '../sync/sync.js';
 import { formatDecimal } from '../../kernel/decimal.js';
+import { FailuresService, type MeterEventFailure } from './failures.service.js';
 import { attemptKey, isInSum, isOnlySeen, type MeterEvent, minuteOf } from './meter-event.js';
 import { type MeterAtStripe } from './meter-link.js';
 import { MeterEventsStore } from './meter-events.store.js';
@@ -35,6 +36,7 @@ export class EventPushService {
     private readonly leases: LeasesService,
     private readonly streams: StreamsStore,
     private readonly events: MeterEventsStore,
+    private readonly failures: FailuresService,
     private readonly stripe: StripeMetersService,
     private readonly clock: Clock,
     private readonly log: Log,
@@ -148,14 +150,13 @@ export class EventPushService {
   private async fail(
     lease: Lease,
     { stream, event }: UnderWay,
-    { code, message }: { readonly code: string; readonly message: string },
+    why: MeterEventFailure,
   ): Promise<void> {
     await this.leases.holding(lease, async () => {
-      const states = { from: event.state, to: 'failed' } as const;
-      await this.events.move(event.id, states, { failureCode: code, failure: message });
+      await this.failures.fail(event, event.state, why);
       await this.streams.schedule(stream.id, this.clock.now());
     });
-    this.log.problem('meter_event.failed', message, { ...fieldsOf(event), code });
+    this.log.problem('meter_event.failed', why.message, { ...fieldsOf(event), code: why.code });
   }
 
   private async postpone(

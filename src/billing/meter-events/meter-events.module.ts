@@ -3,10 +3,12 @@ import { CustomersModule } from '../../customers/customers.module.js';
 import { MetersModule } from '../../meters/meters.module.js';
 import { StripeModule } from '../../stripe/stripe.module.js';
 import { UsageModule } from '../../usage/usage.module.js';
+import { WebhooksModule } from '../../webhooks/webhooks.module.js';
 import { SyncModule } from '../sync/sync.module.js';
 import { ErrorReportsService } from './error-reports.service.js';
 import { ErrorReportsWorker } from './error-reports.worker.js';
 import { EventPushService } from './event-push.service.js';
+import { FailuresService } from './failures.service.js';
 import { MeasuringService } from './measuring.service.js';
 import { MeterEventListsStore } from './meter-event-lists.store.js';
 import { MeterEventsController } from './meter-events.controller.js';
@@ -25,7 +27,7 @@ import { StreamsStore } from './streams.store.js';
 import { StripeMetersController } from './stripe-meters.controller.js';
 
 @Module({
-  imports: [CustomersModule, MetersModule, UsageModule, StripeModule, SyncModule],
+  imports: [CustomersModule, MetersModule, UsageModule, StripeModule, SyncModule, WebhooksModule],
   controllers: [StripeMetersController, MeterEventsController],
   providers: [
     MeterLinksStore,
@@ -35,6 +37,7 @@ import { StripeMetersController } from './stripe-meters.controller.js';
     MeterEventListsStore,
     QuantitiesService,
     MeasuringService,
+    FailuresService,
     EventPushService,
     StreamChecksService,
     StreamStepsService,

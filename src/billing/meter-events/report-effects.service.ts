@@ -5,6 +5,7 @@ import { Database } from '../../platform/database/database.js';
 import { type ProviderEvent } from '../../stripe/provider-event.js';
 import { ProviderEventsService } from '../../stripe/provider-events.service.js';
 import { type MeterErrorReport, type MeterEventError } from '../../stripe/stripe-meter.js';
+import { FailuresService } from './failures.service.js';
 import { COUNTED_STATES } from './meter-event.js';
 import { MeterEventsStore } from './meter-events.store.js';
 import { MeterLinksStore } from './meter-links.store.js';
@@ -18,6 +19,7 @@ export class ReportEffectsService {
   constructor(
     private readonly provider: ProviderEventsService,
     private readonly events: MeterEventsStore,
+    private readonly failures: FailuresService,
     private readonly streams: StreamsStore,
     private readonly links: MeterLinksStore,
     private readonly database: Database,
@@ -41,9 +43,8 @@ export class ReportEffectsService {
 
   private async fail({ identifier, code, message }: MeterEventError): Promise<string[]> {
     const event = await this.events.findByIdentifier(identifier);
-    const failure = { failureCode: code, failure: message };
     for (const from of event === null ? [] : COUNTED_STATES) {
-      if (event !== null && (await this.events.move(event.id, { from, to: 'failed' }, failure))) {
+      if (event !== null && (await this.failures.fail(event, from, { code, message }))) {
         return [event.id];
       }
     }

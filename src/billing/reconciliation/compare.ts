@@ -38,8 +38,8 @@ export function compareInvoice(ours: LedgerInvoice, side: StripeSide): Compariso
     addTo(stripe, asked);
     const difference = differenceOf({ line, kept, billed, asked }, { ours, side });
     found.push(...(difference === null ? [] : [difference]));
-    for (const extra of own.filter((item) => item !== kept && askedBy(item, side) !== null)) {
-      addTo(stripe, extra);
+    for (const extra of own.filter((item) => item !== kept && isBilled(item, side))) {
+      addTo(stripe, askedBy(extra, side));
       found.push(surplus('duplicate', extra, side));
     }
   }
@@ -47,6 +47,11 @@ export function compareInvoice(ours: LedgerInvoice, side: StripeSide): Compariso
     (invoice) => invoice.named === ours.id && invoice.id !== ours.stripeInvoiceId,
   );
   found.push(...second.flatMap((invoice) => surplusInvoice('duplicate', invoice)));
+  const head = headOf(ours, side);
+  for (const credited of [...(head === null ? [] : [head]), ...second].flatMap(creditsOf)) {
+    addTo(stripe, credited.theirs);
+    found.push(credited);
+  }
   return { found, ledger, stripe };
 }
 
@@ -60,15 +65,17 @@ export function compareOrphans(
   isUnknown: (object: SeenItem | SeenInvoice) => boolean,
 ): Comparison {
   const stripe = new Map<string, bigint>();
-  const items = side.items.filter((item) => isUnknown(item) && askedBy(item, side) !== null);
-  items.forEach((item) => {
-    addTo(stripe, item);
-  });
+  const items = side.items.filter((item) => isUnknown(item) && isBilled(item, side));
   const invoices = [...side.invoices.values()].filter(isUnknown);
+  const credits = invoices.flatMap(creditsOf);
+  for (const money of [...items.map((item) => askedBy(item, side)), ...credits.map(theirsOf)]) {
+    addTo(stripe, money);
+  }
   return {
     found: [
       ...items.map((item) => surplus('orphan', item, side)),
       ...invoices.flatMap((invoice) => surplusInvoice('orphan', invoice)),
+      ...credits,
     ],
     ledger: new Map(),
     stripe,
@@ -90,6 +97,7 @@ function pick(
 ): SeenItem | null {
   const merits: ((item: SeenItem) => boolean)[] = [
     (item) => askedBy(item, side) !== null,
+    (item) => item.creditedMinor === 0n,
     (item) => item.id === line.stripeInvoiceItemId,
     (item) => isSame(item, line) && item.invoice === ours.stripeInvoiceId,
     (item) => item.invoice === ours.stripeInvoiceId,
@@ -107,11 +115,20 @@ function billedBy(line: LedgerLine): Money | null {
   return line.state === 'void' ? null : moneyOf(line);
 }
 
-/** What Stripe bills: nothing of what is on a voided invoice. */
+/** What Stripe bills: nothing of what is on a voided invoice, and what credit notes leave of the rest. */
 function askedBy(item: SeenItem, { invoices }: StripeSide): Money | null {
+  const { amountMinor, creditedMinor, currency } = item;
   const isVoid = item.invoice !== null && invoices.get(item.invoice)?.status === 'void';
-  return isVoid ? null : moneyOf(item);
+  return isVoid ? null : { amountMinor: amountMinor - creditedMinor, currency };
 }
+
+/** Whether Stripe still asks anything for an item: one that is credited in full is as if it were not there. */
+function isBilled(item: SeenItem, side: StripeSide): boolean {
+  const asked = askedBy(item, side);
+  return asked !== null && (item.creditedMinor === 0n || asked.amountMinor !== 0n);
+}
+
+const theirsOf = ({ theirs }: Found): Money | null => theirs;
 
 const moneyOf = ({ amountMinor, currency }: Money): Money => ({ amountMinor, currency });
 
@@ -151,12 +168,20 @@ function reasonOf({ line, kept, billed, asked }: Pair, { ours, side }: Context):
         };
   }
   if (billed === null) {
-    return { class: 'state', detail: 'The line item is void, and Stripe still bills it.' };
+    return isBilled(kept, side)
+      ? { class: 'state', detail: 'The line item is void, and Stripe still bills it.' }
+      : null;
   }
   if (asked.currency !== billed.currency) {
     return {
       class: 'currency',
       detail: `Stripe has it in ${asked.currency} instead of ${billed.currency}.`,
+    };
+  }
+  if (asked.amountMinor !== billed.amountMinor && kept.creditedMinor !== 0n) {
+    return {
+      class: 'credited',
+      detail: `Stripe has ${kept.amountMinor}, of which credit notes take ${kept.creditedMinor}, instead of ${billed.amountMinor} minor units.`,
     };
   }
   if (asked.amountMinor !== billed.amountMinor) {
@@ -218,9 +243,23 @@ function surplus(which: 'duplicate' | 'orphan', item: SeenItem, side: StripeSide
     stripeId: item.id,
     stripeInvoiceId: item.invoice,
     ours: null,
-    theirs: moneyOf(item),
+    theirs: askedBy(item, side),
     detail,
   };
+}
+
+/** What credit notes take of an invoice as a whole: no line item can be told that it is about. */
+function creditsOf({ id, status, credits }: SeenInvoice): Found[] {
+  return (status === 'void' ? [] : credits).map((credit) => ({
+    class: 'credited',
+    repair: 'by_hand',
+    lineItemId: null,
+    stripeId: credit.id,
+    stripeInvoiceId: id,
+    ours: null,
+    theirs: { amountMinor: -credit.amountMinor, currency: credit.currency },
+    detail: `The credit note takes ${credit.amountMinor} minor units of the invoice, without naming its lines.`,
+  }));
 }
 
 /** A draft that should not be there; its items are differences of their own, and so are those of a final one. */

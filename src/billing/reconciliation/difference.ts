@@ -13,6 +13,7 @@ export const DIFFERENCE_CLASSES = [
   'edited',
   'deleted',
   'voided',
+  'credited',
   'state',
 ] as const;
 
@@ -20,7 +21,7 @@ export const DIFFERENCE_CLASSES = [
  * `missing`: Stripe never had it; `deleted`: it had, and somebody took it away; `duplicate`: once more
  * than it should; `amount`, `currency`: another one; `orphan`: ours by its metadata, and not known here;
  * `edited`: the amount is right and something else that we had written is not; `voided`: on an invoice
- * that was voided, of which the ledger has not heard; `state`: the two stand elsewhere in other ways.
+ * that was voided, of which the ledger has not heard; `credited`: a credit note takes some of it; `state`: the two stand elsewhere in other ways.
  */
 export type DifferenceClass = (typeof DIFFERENCE_CLASSES)[number];
 
@@ -57,7 +58,7 @@ const WORDS: Readonly<Record<Exclude<Repair, 'by_hand'>, string>> = {
 
 const BY_HAND: Readonly<Record<DifferenceClass, string>> = {
   missing:
-    'Stripe cannot take it on this invoice, and the ledger does not say that it failed: look at the line item.',
+    'Stripe cannot take it on this invoice, or no draft will carry it: look at the line item, and retry it there if it has failed.',
   deleted:
     'Stripe cannot take it on this invoice, and the ledger does not say that it failed: look at the line item.',
   duplicate:
@@ -70,6 +71,8 @@ const BY_HAND: Readonly<Record<DifferenceClass, string>> = {
     'The invoice is final or holds other things: find out who made it (another installation with the same Stripe account?), and credit or void it at Stripe.',
   edited: 'The invoice is final and the amount is right: nothing can be changed, nor has to be.',
   voided: 'Nothing here can follow it: look at the line item.',
+  credited:
+    'Somebody issued a credit note at Stripe: if that is right, accept this with the reason; else void the credit note there.',
   state:
     'Stripe and the ledger contradict each other in a way that no news from Stripe explains: look at the line item.',
 };

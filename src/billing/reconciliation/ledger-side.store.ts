@@ -9,6 +9,7 @@ import { type InvoiceState } from '../invoices/invoice.js';
 import { type LineItemState } from '../ledger/line-item-state.js';
 import { type SyncKind, type SyncState } from '../sync/sync.js';
 import { isInFlight } from './in-flight.js';
+import { type Money } from './difference.js';
 import { type LedgerInvoice } from './sides.js';
 
 interface Row {
@@ -25,6 +26,14 @@ interface Row {
     readonly stripe_invoice_item_id: string | null;
   }[];
   readonly syncs: readonly { readonly kind: SyncKind; readonly state: SyncState }[];
+}
+
+/** A line item for Stripe that is on no invoice. */
+export interface UnplacedLine extends Money {
+  readonly id: string;
+  readonly customerId: string;
+  /** Why no draft will carry it; null while it waits for one. */
+  readonly failure: string | null;
 }
 
 @Injectable()
@@ -72,6 +81,41 @@ export class LedgerSideStore {
       [reconciliationId, window.start, window.end, after, limit],
     );
     return rows.map((row) => row.id);
+  }
+
+  /**
+   * Line items for drafts of Stripe's that are on no invoice, of those written in the window, in the order of
+   * their ids. Index line_items_subscription, of the subscriptions that are billed so.
+   */
+  async listUnplaced(
+    window: Interval,
+    { after, limit }: { readonly after: string | null; readonly limit: number },
+  ): Promise<UnplacedLine[]> {
+    const rows = await this.database.query<{
+      id: string;
+      customer_id: string;
+      amount_minor: string;
+      currency: string;
+      failure: string | null;
+    }>(
+      `SELECT item.id, item.customer_id, item.amount_minor, item.currency, item.failure
+       FROM subscriptions AS subscription
+       JOIN line_items AS item ON item.subscription_id = subscription.id
+       WHERE subscription.stripe_subscription_id IS NOT NULL
+         AND item.invoice_id IS NULL AND item.state IN ('pending', 'failed')
+         AND item.created_at >= $1 AND item.created_at < $2
+         AND ($3::text IS NULL OR item.id > $3)
+       ORDER BY item.id
+       LIMIT $4`,
+      [window.start, window.end, after, limit],
+    );
+    return rows.map((row) => ({
+      id: row.id,
+      customerId: row.customer_id,
+      amountMinor: BigInt(row.amount_minor),
+      currency: row.currency,
+      failure: row.failure,
+    }));
   }
 
   /** Whether anything was ever billed before a moment. Index invoices_created. */

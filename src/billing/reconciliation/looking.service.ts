@@ -5,15 +5,26 @@
  */
 import { Injectable } from '@nestjs/common';
 import { AccountService } from '../../stripe/account.service.js';
-import { type ListedItem, type StripeInvoice } from '../../stripe/stripe-object.js';
-import { type StripeFailure, type StripeResult } from '../../stripe/stripe-result.js';
+import {
+  type ItemOnInvoice,
+  type ListedItem,
+  type StripeCreditNote,
+  type StripeInvoice,
+} from '../../stripe/stripe-object.js';
+import { mapResult, type StripeFailure, type StripeResult } from '../../stripe/stripe-result.js';
 import { StripeService } from '../../stripe/stripe.service.js';
 import { INVOICE_METADATA, LINE_ITEM_METADATA } from '../invoices/invoice.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
 import { compareInvoice, compareOrphans, type Comparison } from './compare.js';
 import { type Places } from './difference.js';
 import { LedgerSideStore } from './ledger-side.store.js';
-import { type LedgerInvoice, type SeenInvoice, type SeenItem, type StripeSide } from './sides.js';
+import {
+  type LedgerInvoice,
+  type SeenCredit,
+  type SeenInvoice,
+  type SeenItem,
+  type StripeSide,
+} from './sides.js';
 
 /** What is to be looked at. */
 export interface Subject {
@@ -44,7 +55,11 @@ export type Look =
   | { readonly outcome: 'moving'; readonly ours: LedgerInvoice }
   | StripeFailure;
 
-type SeenPlace = { readonly invoice: StripeInvoice; readonly items: readonly ListedItem[] } | null;
+type SeenPlace = {
+  readonly invoice: StripeInvoice;
+  readonly items: readonly ItemOnInvoice[];
+  readonly creditNotes: readonly StripeCreditNote[];
+} | null;
 
 @Injectable()
 export class LookingService {
@@ -150,9 +165,20 @@ export class LookingService {
     if (items.outcome === 'rejected' && items.code === 'resource_missing') {
       return { outcome: 'succeeded', value: null };
     }
-    return items.outcome === 'succeeded'
-      ? { outcome: 'succeeded', value: { invoice, items: items.value } }
-      : items;
+    if (items.outcome !== 'succeeded') {
+      return items;
+    }
+    const notes = await this.creditNotesOf(invoice);
+    return mapResult(notes, (creditNotes) => ({ invoice, items: items.value, creditNotes }));
+  }
+
+  private async creditNotesOf({
+    id,
+    creditedMinor,
+  }: StripeInvoice): Promise<StripeResult<readonly StripeCreditNote[]>> {
+    return creditedMinor === 0n
+      ? { outcome: 'succeeded', value: [] }
+      : await this.account.creditNotesOf(id);
   }
 
   private async orphans(
@@ -183,23 +209,41 @@ const bigintAsText = (_: string, value: unknown): unknown =>
 
 function toSide(heads: ReadonlyMap<string, SeenPlace>, loose: readonly ListedItem[]): StripeSide {
   const places = [...heads.values()].filter((place) => place !== null);
+  const credited = new Map<string, bigint>();
+  for (const { lineId, amountMinor } of places
+    .flatMap(({ creditNotes }) => creditNotes)
+    .flatMap(({ lines }) => lines)) {
+    credited.set(lineId, (credited.get(lineId) ?? 0n) + amountMinor);
+  }
   return {
     invoices: new Map(
-      places.map(({ invoice, items }) => [
+      places.map(({ invoice, items, creditNotes }) => [
         invoice.id,
         {
           id: invoice.id,
           status: invoice.status,
           named: invoice.metadata[INVOICE_METADATA] ?? null,
           foreignCount: items.filter(({ metadata }) => !(LINE_ITEM_METADATA in metadata)).length,
+          credits: creditNotes.flatMap(unnamedPart),
         },
       ]),
     ),
-    items: [...places.flatMap(({ items }) => items), ...loose].map(toSeenItem),
+    items: [
+      ...places
+        .flatMap(({ items }) => items)
+        .map((item) => toSeenItem(item, credited.get(item.lineId))),
+      ...loose.map((item) => toSeenItem(item)),
+    ],
   };
 }
 
-function toSeenItem(item: ListedItem): SeenItem {
+/** What of a credit note names no line of the invoice. */
+function unnamedPart({ id, currency, subtotalMinor, lines }: StripeCreditNote): SeenCredit[] {
+  const named = lines.reduce((sum, { amountMinor }) => sum + amountMinor, 0n);
+  return named === subtotalMinor ? [] : [{ id, currency, amountMinor: subtotalMinor - named }];
+}
+
+function toSeenItem(item: ListedItem, creditedMinor = 0n): SeenItem {
   return {
     id: item.id,
     invoice: item.invoice,
@@ -207,5 +251,6 @@ function toSeenItem(item: ListedItem): SeenItem {
     description: item.description,
     amountMinor: item.amountMinor,
     currency: item.currency,
+    creditedMinor,
   };
 }

@@ -32,6 +32,7 @@ export function repairOf(differenceClass: DifferenceClass, pair: Pair, context: 
       return repairOfState(pair, context);
     case 'duplicate':
     case 'orphan':
+    case 'credited':
       return 'by_hand';
   }
 }

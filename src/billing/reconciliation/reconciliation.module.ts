@@ -21,6 +21,9 @@ import { ReconciliationsStore } from './reconciliations.store.js';
 import { RepairStepsService } from './repair-steps.service.js';
 import { RepairsService } from './repairs.service.js';
 import { SightingsStore } from './sightings.store.js';
+import { ComparingService } from './comparing.service.js';
+import { ListingService } from './listing.service.js';
+import { UnplacedLinesService } from './unplaced-lines.service.js';
 
 @Module({
   imports: [
@@ -41,7 +44,10 @@ import { SightingsStore } from './sightings.store.js';
     LedgerSideStore,
     LookingService,
     ProgressService,
+    ListingService,
+    ComparingService,
     RecheckingService,
+    UnplacedLinesService,
     ReconcilingService,
     ReconciliationsService,
     RebillingService,

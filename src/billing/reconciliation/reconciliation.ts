@@ -2,8 +2,15 @@
 import { type Interval } from '../../kernel/interval.js';
 import { type TotalsByCurrency } from './totals.js';
 
-/** Listing both sides, comparing what can be told from the lists, and looking again at the rest. */
-export const PHASES = ['invoices', 'items', 'compare', 'recheck'] as const;
+/** Listing both sides, comparing what can be told from the lists, what is on no invoice, and looking again at the rest. */
+export const PHASES = [
+  'invoices',
+  'items',
+  'credit_notes',
+  'compare',
+  'unplaced',
+  'recheck',
+] as const;
 
 export type Phase = (typeof PHASES)[number];
 

@@ -5,35 +5,24 @@
  */
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
-import { AccountService } from '../../stripe/account.service.js';
-import { type StripePage } from '../../stripe/stripe-object.js';
-import { type StripeResult } from '../../stripe/stripe-result.js';
-import { compareInvoice } from './compare.js';
-import { LedgerSideStore } from './ledger-side.store.js';
-import { ProgressService } from './progress.service.js';
-import { RecheckingService, SETTLE_MS } from './rechecking.service.js';
+import { ComparingService } from './comparing.service.js';
+import { ListingService } from './listing.service.js';
+import { RecheckingService } from './rechecking.service.js';
 import { later, type Reconciliation } from './reconciliation.js';
 import { ReconciliationsStore, StepLost } from './reconciliations.store.js';
-import { type Doubt, SightingsStore } from './sightings.store.js';
-import { plus, plusCompared } from './totals.js';
-import { type LedgerInvoice, type StripeSide } from './sides.js';
+import { UnplacedLinesService } from './unplaced-lines.service.js';
 
 /** Longer than the calls of any step take; after a kill -9 the reconciliation waits so long, and nobody minds. */
 const LEASE_MS = 300_000;
-/** Invoices of ours that are compared in one step: some hundred line items. */
-const CHUNK = 100;
-
-const NO_SIDE: StripeSide = { invoices: new Map(), items: [] };
 
 @Injectable()
 export class ReconcilingService {
   constructor(
     private readonly store: ReconciliationsStore,
-    private readonly sightings: SightingsStore,
-    private readonly ledger: LedgerSideStore,
-    private readonly account: AccountService,
+    private readonly listing: ListingService,
+    private readonly comparing: ComparingService,
+    private readonly unplaced: UnplacedLinesService,
     private readonly rechecking: RecheckingService,
-    private readonly progress: ProgressService,
     private readonly clock: Clock,
   ) {}
 
@@ -58,111 +47,22 @@ export class ReconcilingService {
   private async step(run: Reconciliation): Promise<void> {
     switch (run.phase) {
       case 'invoices':
-        await this.list(run, await this.account.invoicesPage(run.window, run.after), {
-          keep: async (invoices) => {
-            await this.sightings.keepInvoices(run.id, invoices);
-          },
-          next: 'items',
-        });
+        await this.listing.listInvoices(run);
         return;
       case 'items':
-        await this.list(run, await this.account.itemsPage(run.window, run.after), {
-          keep: async (items) => {
-            await this.sightings.keepItems(run.id, items);
-          },
-          next: 'compare',
-        });
+        await this.listing.listItems(run);
+        return;
+      case 'credit_notes':
+        await this.listing.listCreditNotes(run);
         return;
       case 'compare':
-        await this.compare(run);
+        await this.comparing.step(run);
+        return;
+      case 'unplaced':
+        await this.unplaced.step(run);
         return;
       case 'recheck':
         await this.rechecking.step(run);
     }
-  }
-
-  private async list<Listed>(
-    run: Reconciliation,
-    page: StripeResult<StripePage<Listed>>,
-    {
-      keep,
-      next,
-    }: {
-      readonly keep: (objects: readonly Listed[]) => Promise<void>;
-      readonly next: 'items' | 'compare';
-    },
-  ): Promise<void> {
-    if (page.outcome === 'succeeded') {
-      const { objects, after } = page.value;
-      const phase = after === null ? next : run.phase;
-      await this.progress.advance(run, { phase, after }, async () => {
-        await keep(objects);
-      });
-      return;
-    }
-    const isLost = page.outcome === 'rejected' && page.code === 'resource_missing';
-    if (!isLost || run.after === null) {
-      await this.progress.postpone(run, page);
-      return;
-    }
-    // What the list was to go on after was deleted meanwhile: it is read anew, and kept once.
-    await this.progress.advance(run, { after: null }, async () => {
-      await Promise.resolve();
-    });
-  }
-
-  /** Compares what can be told from the lists; whatever is not level is in doubt, and is looked at by itself. */
-  private async compare(run: Reconciliation): Promise<void> {
-    const ids = await this.ledger.listScope(run.id, run.window, { after: run.after, limit: CHUNK });
-    if (ids.length === 0) {
-      await this.beginRecheck(run);
-      return;
-    }
-    const sides = await this.sightings.sidesOf(run.id, ids);
-    const unnamed = await this.sightings.withUnnamedItems(run.id, ids);
-    let { totals, invoiceCount, lineItemCount } = run;
-    const doubts: Doubt[] = [];
-    for (const ours of await this.ledger.load(ids)) {
-      const side = sides.get(ours.id) ?? NO_SIDE;
-      const comparison = compareInvoice(ours, side);
-      if (ours.isInFlight || comparison.found.length > 0 || unnamed.has(ours.id)) {
-        doubts.push(this.doubtOf(ours, side));
-      } else {
-        totals = plusCompared(totals, comparison);
-        invoiceCount += 1;
-        lineItemCount += ours.lines.length;
-      }
-    }
-    const progress = { totals, invoiceCount, lineItemCount, after: ids.at(-1) ?? null };
-    await this.progress.advance(run, progress, async () => {
-      await this.sightings.addDoubts(run.id, doubts);
-    });
-  }
-
-  private doubtOf(ours: LedgerInvoice, { invoices, items }: StripeSide): Doubt {
-    const onInvoices = items.flatMap(({ invoice }) => (invoice === null ? [] : [invoice]));
-    return {
-      key: ours.id,
-      invoiceId: ours.id,
-      places: {
-        stripeInvoiceIds: [...new Set([...invoices.keys(), ...onInvoices])],
-        stripeItemIds: items.filter(({ invoice }) => invoice === null).map(({ id }) => id),
-      },
-      lookCount: 0,
-      nextLookAt: later(this.clock.now(), SETTLE_MS),
-    };
-  }
-
-  private async beginRecheck(run: Reconciliation): Promise<void> {
-    const nextLookAt = later(this.clock.now(), SETTLE_MS);
-    const foreign = await this.sightings.notOurs(run.id);
-    const totals = foreign.reduce(
-      (sum, { currency, count, sumMinor }) =>
-        plus(sum, currency, { notOursMinor: sumMinor, notOursCount: count }),
-      run.totals,
-    );
-    await this.progress.advance(run, { phase: 'recheck', after: null, totals }, async () => {
-      await this.sightings.addOrphans(run.id, nextLookAt);
-    });
   }
 }

@@ -33,6 +33,13 @@ export interface SeenInvoice {
   readonly named: string | null;
   /** How many items on it are none of ours. */
   readonly foreignCount: number;
+  /** What credit notes take of it without naming a line. */
+  readonly credits: readonly SeenCredit[];
+}
+
+/** A credit note, or what of it names no line. */
+export interface SeenCredit extends Money {
+  readonly id: string;
 }
 
 /** An item at Stripe, as far as it is compared. */
@@ -43,6 +50,8 @@ export interface SeenItem extends Money {
   /** The line item that its metadata names; null when it names none. */
   readonly named: string | null;
   readonly description: string | null;
+  /** What credit notes take of it. */
+  readonly creditedMinor: bigint;
 }
 
 /** What Stripe has, in the order in which it was made. */

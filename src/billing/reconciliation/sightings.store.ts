@@ -5,6 +5,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../platform/database/database.js';
 import {
+  type ListedCreditNote,
   type ListedItem,
   type StripeInvoice,
   type StripeInvoiceStatus,
@@ -61,13 +62,16 @@ export class SightingsStore {
       stripe_id: invoice.id,
       status: invoice.status,
       named: invoice.metadata[INVOICE_METADATA] ?? null,
+      is_credited: invoice.creditedMinor !== 0n,
     }));
     await this.database.query(
-      `INSERT INTO reconciliation_sightings (reconciliation_id, stripe_id, kind, status, named, invoice_id)
-       SELECT $1, seen.stripe_id, 'invoice', seen.status, seen.named, coalesce(
+      `INSERT INTO reconciliation_sightings (reconciliation_id, stripe_id, kind, status, named, is_credited,
+         invoice_id)
+       SELECT $1, seen.stripe_id, 'invoice', seen.status, seen.named, seen.is_credited, coalesce(
          (SELECT own.id FROM invoices AS own WHERE own.stripe_invoice_id = seen.stripe_id),
          (SELECT own.id FROM invoices AS own WHERE own.id = seen.named))
-       FROM json_to_recordset($2::json) AS seen (stripe_id text, status text, named text)
+       FROM json_to_recordset($2::json) AS seen (stripe_id text, status text, named text,
+         is_credited boolean)
        ON CONFLICT DO NOTHING`,
       [reconciliationId, JSON.stringify(rows)],
     );
@@ -98,6 +102,21 @@ export class SightingsStore {
     );
   }
 
+  /** Keeps a page of credit notes, each with our invoice that it credits; of others nothing has to be known. */
+  async keepCreditNotes(
+    reconciliationId: string,
+    notes: readonly ListedCreditNote[],
+  ): Promise<void> {
+    await this.database.query(
+      `INSERT INTO reconciliation_sightings (reconciliation_id, stripe_id, kind, stripe_invoice_id, invoice_id)
+       SELECT $1, seen.stripe_id, 'credit_note', seen.stripe_invoice_id, own.id
+       FROM unnest($2::text[], $3::text[]) AS seen (stripe_id, stripe_invoice_id)
+       JOIN invoices AS own ON own.stripe_invoice_id = seen.stripe_invoice_id
+       ON CONFLICT DO NOTHING`,
+      [reconciliationId, notes.map(({ id }) => id), notes.map(({ invoice }) => invoice)],
+    );
+  }
+
   /**
    * What was listed that belongs to some invoices of ours, by the invoice, with the invoices at Stripe
    * that the items are on. Index reconciliation_sightings_invoice.
@@ -110,7 +129,7 @@ export class SightingsStore {
       `SELECT seen.stripe_id, seen.kind, seen.stripe_invoice_id, seen.status, seen.amount_minor,
          seen.currency, seen.description, seen.named, seen.invoice_id
        FROM reconciliation_sightings AS seen
-       WHERE seen.reconciliation_id = $1 AND seen.invoice_id = ANY ($2)
+       WHERE seen.reconciliation_id = $1 AND seen.invoice_id = ANY ($2) AND seen.kind <> 'credit_note'
        UNION ALL
        SELECT DISTINCT head.stripe_id, head.kind, head.stripe_invoice_id, head.status, head.amount_minor,
          head.currency, head.description, head.named, seen.invoice_id
@@ -135,10 +154,11 @@ export class SightingsStore {
   }
 
   /**
-   * Which of these invoices of ours have an item that no line item knows and that says nothing of itself:
-   * only the line of it may say whose it is. Index invoices_stripe_unique.
+   * Of which of these invoices of ours lists do not say enough: those with an item that no line item knows and
+   * that says nothing of itself, since only the line of it may say whose it is (index invoices_stripe_unique);
+   * and those with credit notes.
    */
-  async withUnnamedItems(
+  async untold(
     reconciliationId: string,
     invoiceIds: readonly string[],
   ): Promise<ReadonlySet<string>> {
@@ -147,7 +167,12 @@ export class SightingsStore {
        FROM invoices AS own
        JOIN reconciliation_sightings AS seen ON seen.stripe_invoice_id = own.stripe_invoice_id
        WHERE own.id = ANY ($2) AND seen.reconciliation_id = $1 AND seen.kind = 'item'
-         AND seen.is_bare AND seen.invoice_id IS NULL`,
+         AND seen.is_bare AND seen.invoice_id IS NULL
+       UNION
+       SELECT seen.invoice_id
+       FROM reconciliation_sightings AS seen
+       WHERE seen.reconciliation_id = $1 AND seen.invoice_id = ANY ($2)
+         AND (seen.is_credited OR seen.kind = 'credit_note')`,
       [reconciliationId, invoiceIds],
     );
     return new Set(rows.map((row) => row.id));
@@ -274,8 +299,8 @@ function toSeenInvoice(row: SightingRow): SeenInvoice {
   if (row.status === null) {
     throw new Error(`The invoice ${row.stripe_id} was kept without its status`);
   }
-  // Who else is on it is only asked when it is looked at by itself.
-  return { id: row.stripe_id, status: row.status, named: row.named, foreignCount: 0 };
+  // Who else is on it, and what is credited, is only asked when it is looked at by itself.
+  return { id: row.stripe_id, status: row.status, named: row.named, foreignCount: 0, credits: [] };
 }
 
 function toSeenItem(row: SightingRow): SeenItem {
@@ -286,5 +311,6 @@ function toSeenItem(row: SightingRow): SeenItem {
     description: row.description,
     amountMinor: BigInt(row.amount_minor ?? ''),
     currency: row.currency ?? '',
+    creditedMinor: 0n,
   };
 }

@@ -78,9 +78,11 @@ export class FinalizePushService {
       },
       send: async (idempotencyKey) => {
         const result = await this.stripe.finalizeInvoice(stripeInvoiceId, idempotencyKey);
-        return result.outcome === 'succeeded'
-          ? { outcome: 'succeeded', value: { invoice: result.value, items } }
-          : result;
+        // Somebody may have changed the draft since it was seen; the answer shows what became final.
+        return mapResult(result, (final) => ({
+          invoice: final.invoice,
+          items: final.items ?? items,
+        }));
       },
       refused: async (refusal) => await this.refused(refusal, stripeInvoiceId),
       fault: (found) => this.compare(id, lineItems, found.items),

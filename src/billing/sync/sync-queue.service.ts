@@ -63,9 +63,9 @@ export class SyncQueueService {
     );
   }
 
-  /** A line item that had reached Stripe turned out missing or wrong there. */
-  async fail(lineItemId: string, code: SyncFailureCode, error: string): Promise<void> {
-    await this.store.failDone(lineItemId, code, error, this.clock.now());
+  /** A line item that had reached Stripe turned out missing or wrong there. Answers false when it never had. */
+  async fail(lineItemId: string, code: SyncFailureCode, error: string): Promise<boolean> {
+    return await this.store.failDone(lineItemId, code, error, this.clock.now());
   }
 }
 

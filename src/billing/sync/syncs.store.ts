@@ -236,19 +236,21 @@ export class SyncsStore {
     );
   }
 
-  /** A line item that had reached Stripe and is found missing or wrong there. */
+  /** A line item that had reached Stripe and is found missing or wrong there. Answers false when none had. */
   async failDone(
     lineItemId: string,
     code: SyncFailureCode,
     error: string,
     now: Date,
-  ): Promise<void> {
-    await this.database.query(
+  ): Promise<boolean> {
+    const rows = await this.database.query<{ id: string }>(
       `UPDATE provider_syncs
        SET state = 'failed', failure_code = $2, last_error = $3, updated_at = $4
-       WHERE line_item_id = $1 AND state = 'succeeded'`,
+       WHERE line_item_id = $1 AND state = 'succeeded'
+       RETURNING id`,
       [lineItemId, code, error, now],
     );
+    return rows.length > 0;
   }
 
   /** The syncs of an invoice, locked until the transaction ends. */

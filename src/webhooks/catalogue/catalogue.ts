@@ -6,6 +6,7 @@ import { BILLING_PERIOD_MESSAGES } from './billing-period-messages.js';
 import { INVOICE_MESSAGES } from './invoice-messages.js';
 import { type MessageDefinition } from './message-definition.js';
 import { type Of } from './shape.js';
+import { METER_EVENT_MESSAGES } from './meter-event-messages.js';
 import { REPORTED_MESSAGES } from './reported-messages.js';
 import { SOURCE_MESSAGES } from './source-messages.js';
 import { THRESHOLD_MESSAGES } from './threshold-messages.js';
@@ -15,6 +16,7 @@ import { WEBHOOK_MESSAGES } from './webhook-messages.js';
 export const CATALOGUE = {
   ...BILLING_PERIOD_MESSAGES,
   ...INVOICE_MESSAGES,
+  ...METER_EVENT_MESSAGES,
   ...REPORTED_MESSAGES,
   ...SOURCE_MESSAGES,
   ...THRESHOLD_MESSAGES,

@@ -9,10 +9,13 @@ import { Random } from '../random.js';
 import { made } from '../soak.js';
 import { Tally } from '../tally.js';
 import { type BillingVerdict, judgeBilling } from './judge.js';
+import { Platform } from './platform.js';
 import { StripeWorld } from './stripe-world.js';
 import { METER, PLAN, Subscribers } from './subscribers.js';
 
 const PROGRESS_MS = 10_000;
+/** The platform is on this machine, and what it does not answer is not waited for. */
+const SETTINGS = { WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8', WEBHOOK_TIMEOUT_MS: '1000' };
 
 export interface BillingSoakOptions extends Killing {
   readonly seed: string;
@@ -21,6 +24,7 @@ export interface BillingSoakOptions extends Killing {
 export interface BillingSoakResult {
   readonly tally: Tally;
   readonly world: StripeWorld;
+  readonly platform: Platform;
   /** By mode. */
   readonly subscribers: ReadonlyMap<string, number>;
   readonly verdict: BillingVerdict;
@@ -31,9 +35,11 @@ export async function runBillingSoak(options: BillingSoakOptions): Promise<Billi
   const random = new Random(options.seed);
   const tally = new Tally();
   const world = await StripeWorld.start(random.of('stripe'));
-  const plant = await Plant.start(tally, random.of('plant'), world.env);
+  const platform = await Platform.start(random.of('platform'));
+  const plant = await Plant.start(tally, random.of('plant'), { ...SETTINGS, ...world.env });
   const urls = (): readonly string[] => plant.urls();
-  const subscribers = new Subscribers(tally, random.of('subscribers'), world, urls);
+  const outside = { world, endpoint: await endpointOf(plant, platform) };
+  const subscribers = new Subscribers(tally, random.of('subscribers'), outside, urls);
   const startedAt = performance.now();
   const say = (what: string): void => {
     const seconds = Math.round((performance.now() - startedAt) / 1_000);
@@ -48,29 +54,41 @@ export async function runBillingSoak(options: BillingSoakOptions): Promise<Billi
   try {
     await made(plant, 'meters', METER);
     await made(plant, 'plans', PLAN);
+    await world.createMeter(METER.key);
+    await made(plant, 'stripe-meters', { meter: METER.key, event_name: METER.key });
     world.rage(urls);
     subscribers.start();
     await killAll(options, random.of('kills'), plant);
     await subscribers.stop();
     await world.calm(urls()[0]!);
+    platform.calm();
     say('; judging');
     const { databaseUrl, services } = plant;
     const verdict = await judgeBilling(tally, world, {
-      ...{ databaseUrl, services, subscribers: subscribers.all },
+      ...{ databaseUrl, services, platform, subscribers: subscribers.all },
     });
-    return { tally, world, subscribers: countByMode(subscribers), verdict };
+    return { tally, world, platform, subscribers: countByMode(subscribers), verdict };
   } finally {
     clearInterval(progress);
     subscribers.abandon();
     await plant.remove();
+    await platform.close();
     await world.close();
   }
+}
+
+/** The platform's webhook endpoint. */
+async function endpointOf(plant: Plant, platform: Platform): Promise<string> {
+  const { body } = await plant.services[0]!.post('/api/v1/webhook-endpoints', {
+    ...{ url: platform.url, types: ['webhook.test'] },
+  });
+  return String(body.id);
 }
 
 function countByMode({ all }: Subscribers): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { mode } of all) {
-    counts.set(mode, (counts.get(mode) ?? 0) + 1);
+    counts.set(mode.name, (counts.get(mode.name) ?? 0) + 1);
   }
   return counts;
 }

@@ -6,6 +6,7 @@ import { Client } from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually, type TestService } from '../../support/service-process.js';
 import { type Tally } from '../tally.js';
+import { type Platform } from './platform.js';
 import { daysAgo, SPAN_DAYS, type StripeWorld } from './stripe-world.js';
 import { FEE_MINOR, type Subscriber, UNIT_MINOR } from './subscribers.js';
 
@@ -18,6 +19,8 @@ export interface BillingVerdict {
   readonly totalMinor: bigint;
   readonly adjustments: number;
   readonly carriedOver: number;
+  /** Units that were sent to Stripe's meters. */
+  readonly metered: bigint;
   readonly differences: readonly string[];
 }
 
@@ -26,6 +29,8 @@ const HASTEN = [
   `UPDATE provider_syncs SET next_attempt_at = now() WHERE state = 'pending' AND next_attempt_at > now()`,
   `UPDATE draft_queues SET next_look_at = now() WHERE next_look_at > now() + interval '310 seconds'
      OR (attempt_count > 1 AND next_look_at > now())`,
+  `UPDATE webhook_deliveries SET next_attempt_at = now() WHERE state = 'pending' AND next_attempt_at > now() + interval '20 seconds'`,
+  `UPDATE meter_event_streams SET next_attempt_at = now() WHERE state = 'open' AND next_attempt_at > now()`,
   `UPDATE provider_events SET next_attempt_at = now() WHERE state = 'pending' AND next_attempt_at > now() + interval '20 seconds'`,
   `UPDATE billing_periods SET late_since = late_since - interval '2 days' WHERE late_since > now() - interval '1 day'`,
 ];
@@ -37,8 +42,11 @@ const LEFT = {
   'closed periods to look after': `SELECT id FROM billing_periods WHERE state = 'closed' AND NOT is_watched`,
   'late usage': `SELECT id FROM billing_periods WHERE late_since IS NOT NULL`,
   syncs: `SELECT id FROM provider_syncs WHERE state = 'pending'`,
-  'line items on no invoice': `SELECT id FROM line_items WHERE invoice_id IS NULL AND state = 'pending'`,
-  'line items that are not final': `SELECT id FROM line_items WHERE state IN ('pending', 'sent', 'on_invoice')`,
+  'line items that are not final': `SELECT item.id FROM line_items AS item
+     JOIN subscriptions AS subscription ON subscription.id = item.subscription_id
+     WHERE item.state IN ('pending', 'sent', 'on_invoice') AND subscription.provider <> 'none'`,
+  'usage to send': `SELECT id FROM meter_event_streams WHERE state = 'open'`,
+  'meter events': `SELECT id FROM meter_events WHERE state IN ('sent', 'cancelling')`,
   'provider events': `SELECT id FROM provider_events WHERE state = 'pending'`,
 };
 
@@ -49,10 +57,12 @@ export async function judgeBilling(
   {
     databaseUrl,
     services,
+    platform,
     subscribers,
   }: {
     readonly databaseUrl: string;
     readonly services: readonly TestService[];
+    readonly platform: Platform;
     readonly subscribers: readonly Subscriber[];
   },
 ): Promise<BillingVerdict> {
@@ -66,16 +76,32 @@ export async function judgeBilling(
     }
   };
   try {
-    differences.push(...(await settle(client, world)));
-    const lines = await linesOf(client);
+    const metered = subscribers.filter(({ mode }) => mode.isUsageOnly);
+    differences.push(
+      ...(await settle(client, async () => {
+        // Stripe's own drafts are finalized in the end, whatever is on them by then.
+        await world.finalizeAll();
+        await platform.report(services[0]!.url);
+        return metered
+          .filter(({ stripeCustomerId, units }) => world.counted(stripeCustomerId) < units)
+          .map(({ key }) => `units of ${key} at Stripe's meter`);
+      })),
+    );
+    const all = await linesOf(client);
+    const lines = all.filter(({ provider }) => provider === 'stripe');
     await compareLedger(client, subscribers, compare);
     compareStripe(world, lines, compare);
+    comparePlatform(platform, all, compare);
+    for (const { key, stripeCustomerId, units } of metered) {
+      compare(`${key} at Stripe's meter`, world.counted(stripeCustomerId), units);
+    }
     await compareFailures(client, compare);
     const totalMinor = lines.reduce((sum, { amount }) => sum + BigInt(amount), 0n);
     await compareReconciliation({ client, service: services[0]!, totalMinor, compare });
     return {
-      ...{ lineItems: lines.length, totalMinor, differences },
-      adjustments: lines.filter(({ kind }) => kind === 'adjustment').length,
+      ...{ lineItems: all.length, totalMinor, differences },
+      metered: metered.reduce((sum, { units }) => sum + units, 0n),
+      adjustments: all.filter(({ kind }) => kind === 'adjustment').length,
       carriedOver: lines.filter(({ carried }) => carried !== null).length,
     };
   } finally {
@@ -93,25 +119,26 @@ interface Line {
   readonly kind: string;
   readonly amount: string;
   readonly carried: string | null;
+  readonly provider: 'stripe' | 'webhook' | 'none';
 }
 
 async function linesOf(client: Client): Promise<Line[]> {
   const { rows } = await client.query<Line>(
-    'SELECT id, kind, amount_minor AS amount, carried_over AS carried FROM line_items ORDER BY id',
+    `SELECT item.id, item.kind, item.amount_minor AS amount, item.carried_over AS carried, subscription.provider
+     FROM line_items AS item JOIN subscriptions AS subscription ON subscription.id = item.subscription_id
+     ORDER BY item.id`,
   );
   return rows;
 }
 
-/** Answers what has not come to its end. */
-async function settle(client: Client, world: StripeWorld): Promise<string[]> {
+/** Answers what has not come to its end; `outside` is told each time, and answers what is left to do there. */
+async function settle(client: Client, outside: () => Promise<string[]>): Promise<string[]> {
   const until = Date.now() + PATIENCE_MS;
   for (;;) {
     for (const statement of HASTEN) {
       await client.query(statement);
     }
-    // Stripe's own drafts are finalized in the end, whatever is on them by then.
-    await world.finalizeAll();
-    const left: string[] = [];
+    const left = await outside();
     for (const [what, sql] of Object.entries(LEFT)) {
       const { rows } = await client.query<{ id: string }>(sql);
       const [first] = rows;
@@ -147,7 +174,7 @@ async function compareLedger(
   for (const { key, mode, units } of subscribers) {
     const { periods = '0', total } = found.get(key) ?? {};
     const due = FEE_MINOR * BigInt(periods) + UNIT_MINOR * units;
-    compare(`${key} (${mode}) pays`, total, String(due));
+    compare(`${key} (${mode.name}) pays`, total, String(due));
     compare(`${key} has its periods`, Number(periods) >= SPAN_DAYS, true);
   }
 }
@@ -175,15 +202,37 @@ function compareStripe(world: StripeWorld, lines: readonly Line[], compare: Comp
   compare('what Stripe has besides', [...billed.keys()], []);
 }
 
+/** The platform was told of every line item that is its own, always in the same words, and of no other. */
+function comparePlatform(platform: Platform, all: readonly Line[], compare: Compare): void {
+  const told = [...platform.taken.values()].map(({ lineItem, amountMinor }) => [
+    lineItem,
+    String(amountMinor),
+  ]);
+  const own = all
+    .filter(({ provider }) => provider === 'webhook')
+    .map(({ id, amount }) => [id, amount]);
+  compare('what the platform was told', told.toSorted(byName), own.toSorted(byName));
+  compare('what the platform was told otherwise', platform.contradictions, []);
+}
+
+const byName = ([left = '']: readonly string[], [right = '']: readonly string[]): number =>
+  left < right ? -1 : 1;
+
 async function compareFailures(client: Client, compare: Compare): Promise<void> {
   const { rows: items } = await client.query(
-    `SELECT id, failure FROM line_items WHERE state NOT IN ('finalized', 'paid')`,
+    `SELECT item.id, item.failure FROM line_items AS item
+     JOIN subscriptions AS subscription ON subscription.id = item.subscription_id
+     WHERE item.state NOT IN ('finalized', 'paid') AND subscription.provider <> 'none'`,
   );
   compare('line items that were not billed', items, []);
   const { rows: syncs } = await client.query(
     `SELECT id, failure_code, last_error FROM provider_syncs WHERE state = 'failed'`,
   );
   compare('syncs that wait for a person', syncs, []);
+  const { rows: meterEvents } = await client.query(
+    `SELECT id, failure_code, failure FROM meter_events WHERE state = 'failed'`,
+  );
+  compare('meter events that wait for a person', meterEvents, []);
   const { rows: events } = await client.query(
     `SELECT id, type, last_error FROM provider_events WHERE state = 'failed'`,
   );

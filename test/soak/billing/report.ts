@@ -5,6 +5,7 @@ import { type BillingSoakResult } from './billing-soak.js';
 export function billingLines({
   tally,
   world,
+  platform,
   subscribers,
   verdict,
 }: BillingSoakResult): [name: string, value: string | number][] {
@@ -15,6 +16,9 @@ export function billingLines({
     ['idempotency keys forgotten', world.keysForgotten],
     ["Stripe's drafts finalized too soon or not", world.draftsFinalized],
     ['line items', verdict.lineItems],
+    ['  of them told to the platform', platform.taken.size],
+    ['  told to it again', platform.repeats],
+    ["units that Stripe's meters count", String(verdict.metered)],
     ['  of them adjustments', verdict.adjustments],
     ['  of them carried over to a later invoice', verdict.carriedOver],
     ['billed, in minor units', String(verdict.totalMinor)],

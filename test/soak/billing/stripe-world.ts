@@ -33,8 +33,10 @@ const PATHS = [
   // Those who subscribe make customers at Stripe, too, without patience for it.
   '^/v1/(?!customers)',
 ];
+/** Called seldom, so that faults of it are ordered apart. */
+const METER_EVENTS = '^/v1/billing/meter_events$';
 /** Ordered and not met yet; beyond this they are taken back, since nothing may ever meet them. */
-const MOST_FAULTS = 8;
+const MOST_FAULTS = 12;
 const REASONS = [
   'global-rate',
   'endpoint-rate',
@@ -74,21 +76,45 @@ export class StripeWorld {
       // The pace is proven elsewhere.
       STRIPE_CALLS_PER_SECOND: '1000',
       STRIPE_ENDPOINT_CALLS_PER_SECOND: '1000',
+      STRIPE_METER_EVENTS_SECONDS: '60',
       RECONCILE_HOUR: 'off',
     };
   }
 
   async createCustomer(name: string): Promise<string> {
-    const response = await fetch(`${this.double.url}/v1/customers`, {
+    return await this.post('customers', { name });
+  }
+
+  /** Makes an object, by hand; answers its id. */
+  private async post(path: string, fields: Record<string, string>): Promise<string> {
+    const response = await fetch(`${this.double.url}/v1/${path}`, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${SECRET_KEY}`,
         'content-type': 'application/x-www-form-urlencoded',
       },
-      body: `name=${name}`,
+      body: new URLSearchParams(fields).toString(),
     });
     const { id } = (await response.json()) as { id: string };
     return id;
+  }
+
+  /** A meter of Stripe's that sums up. */
+  async createMeter(eventName: string): Promise<void> {
+    await this.post('billing/meters', {
+      ...{ display_name: eventName, event_name: eventName },
+      'default_aggregation[formula]': 'sum',
+    });
+  }
+
+  /** What its meters count of a customer. */
+  counted(customer: string): bigint {
+    return this.double
+      .state()
+      .meterEvents.filter(
+        ({ state, payload }) => state === 'counted' && payload['stripe_customer_id'] === customer,
+      )
+      .reduce((sum, { payload }) => sum + BigInt(payload['value'] ?? ''), 0n);
   }
 
   /** A subscription of Stripe's since some days ago, that renews whenever it pleases. */
@@ -139,7 +165,7 @@ export class StripeWorld {
 
   private async strike(urls: () => readonly string[]): Promise<void> {
     const { random, double } = this;
-    switch (random.whole(0, 6)) {
+    switch (random.whole(0, 7)) {
       case 0:
       case 1:
         if (double.pendingFaults().length >= MOST_FAULTS) {
@@ -163,6 +189,9 @@ export class StripeWorld {
         return;
       case 4:
         await this.finalizeOne();
+        return;
+      case 5:
+        this.orderFault({ ...this.anyFault(), method: 'POST', path: METER_EVENTS, skip: 0 });
         return;
       default:
         this.keysForgotten += await double.expireIdempotencyKeys(KEY_LIFE_MS);

@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ADMIN_KEY } from '../../support/service-process.js';
 import { type Random } from '../random.js';
 import { type Tally } from '../tally.js';
-import { MODES } from './modes.js';
-import { daysAgo, SPAN_DAYS, type StripeWorld } from './stripe-world.js';
+import { type BillingMode, MODES, type Outside } from './modes.js';
+import { daysAgo, SPAN_DAYS } from './stripe-world.js';
 
 const HOUR_MS = 3_600_000;
 const RETRY_MS = 100;
@@ -37,7 +37,8 @@ export const PLAN = {
 /** A customer, and what was used. */
 export interface Subscriber {
   readonly key: string;
-  readonly mode: string;
+  readonly mode: BillingMode;
+  readonly stripeCustomerId: string;
   readonly subscription: string;
   units: bigint;
   /** Whether it cancels, or has. */
@@ -56,7 +57,7 @@ export class Subscribers {
   constructor(
     private readonly tally: Tally,
     private readonly random: Random,
-    private readonly world: StripeWorld,
+    private readonly outside: Outside,
     private readonly urls: () => readonly string[],
   ) {}
 
@@ -96,33 +97,33 @@ export class Subscribers {
     const number = (this.made += 1);
     const key = `billed-${number}`;
     const mode = MODES[number % MODES.length]!;
-    const stripeCustomerId = await this.world.createCustomer(key);
-    const billing = await mode.prepare(this.world, stripeCustomerId);
+    const stripeCustomerId = await this.outside.world.createCustomer(key);
+    const billing = await mode.prepare(this.outside, stripeCustomerId);
     await this.post('customers', key, {
       ...{ key, name: key, currency: 'usd', subjects: [key] },
       stripe_customer_id: stripeCustomerId,
     });
-    let units = await this.use(key);
+    let units = await this.use(key, mode);
     const made = await this.post('subscriptions', key, {
       ...{ customer: key, plan: PLAN.key, billing, anchor: 'calendar' },
       starts_at: daysAgo(SPAN_DAYS).toISOString(),
     });
     // By now some of its periods may be closed.
-    units += await this.use(key);
+    units += await this.use(key, mode);
     const subscription = String(made?.['id']);
-    this.all.push({ key, mode: mode.name, subscription, units, isLeaving: false });
+    this.all.push({ key, mode, stripeCustomerId, subscription, units, isLeaving: false });
   }
 
   private async cancel(subscriber: Subscriber): Promise<void> {
-    const { key, subscription } = subscriber;
+    const { key, mode, subscription } = subscriber;
     subscriber.isLeaving = true;
-    subscriber.units += await this.use(key);
+    subscriber.units += await this.use(key, mode);
     await this.post(`subscriptions/${subscription}/cancel`, key, { at: 'now', bill: 'at_once' });
   }
 
   /** Some usage of some time since it began; answers how many units. */
-  private async use(subject: string): Promise<bigint> {
-    const since = daysAgo(SPAN_DAYS).getTime();
+  private async use(subject: string, { isUsageOnly }: BillingMode): Promise<bigint> {
+    const since = daysAgo(isUsageOnly ? 0 : SPAN_DAYS).getTime();
     const count = this.random.whole(1, 6);
     let sum = 0n;
     const events = Array.from({ length: count }, () => {

@@ -90,7 +90,8 @@ export async function startSandboxStage(
     beforePoll: async () => {
       // An event may be dated by the real clock or by the test clock: all since the start is looked through.
       await billing.rows(
-        'UPDATE provider_event_polls SET polled_from = $1 WHERE after_event_id IS NULL',
+        `UPDATE provider_event_polls SET polled_from = $1::timestamptz - interval '10 minutes'
+         WHERE provider = 'stripe' AND after_event_id IS NULL`,
         [start],
       );
     },

@@ -1,6 +1,7 @@
 import type { StoredReply } from './idempotency.js';
 import { newId } from './ids.js';
 import type {
+  CreditNote,
   Customer,
   Deleted,
   Event,
@@ -30,6 +31,7 @@ interface Snapshot {
   paymentMethods: PaymentMethodRecord[];
   items: InvoiceItem[];
   invoices: InvoiceRecord[];
+  creditNotes: CreditNote[];
   subscriptions: Subscription[];
   meters: Meter[];
   meterEvents: MeterEventRecord[];
@@ -53,6 +55,7 @@ export class Account {
   readonly paymentMethods = new Map<string, PaymentMethodRecord>();
   readonly items = new Map<string, InvoiceItem>();
   readonly invoices = new Map<string, InvoiceRecord>();
+  readonly creditNotes = new Map<string, CreditNote>();
   readonly subscriptions = new Map<string, Subscription>();
   readonly meters = new Map<string, Meter>();
   readonly meterEvents = new Map<string, MeterEventRecord>();
@@ -61,6 +64,8 @@ export class Account {
   readonly testClocks = new Map<string, TestClock>();
   readonly prices = new Map<string, { id: string; currency: string; unit_amount: number }>();
   readonly events = new Map<string, Event>();
+  /** Those that the list does not show yet. */
+  readonly hiddenEvents = new Set<string>();
   /** Replies kept by idempotency key until they are expired on demand. */
   readonly replies = new Map<string, StoredReply>();
   /** Told of each new event; answers how many endpoints it will be sent to. */
@@ -108,6 +113,7 @@ export class Account {
       paymentMethods: [...this.paymentMethods.values()],
       items: [...this.items.values()],
       invoices: [...this.invoices.values()],
+      creditNotes: [...this.creditNotes.values()],
       subscriptions: [...this.subscriptions.values()],
       meters: [...this.meters.values()],
       meterEvents: [...this.meterEvents.values()],
@@ -124,6 +130,7 @@ export class Account {
     fill(this.paymentMethods, snapshot.paymentMethods, ({ object }) => object.id);
     fill(this.items, snapshot.items, (object) => object.id);
     fill(this.invoices, snapshot.invoices, ({ head }) => head.id);
+    fill(this.creditNotes, snapshot.creditNotes, (object) => object.id);
     fill(this.subscriptions, snapshot.subscriptions, (object) => object.id);
     fill(this.meters, snapshot.meters, (object) => object.id);
     fill(this.meterEvents, snapshot.meterEvents, (object) => object.id);

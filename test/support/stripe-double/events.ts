@@ -36,6 +36,7 @@ export const eventRoutes: Route[] = [
       url: '/v1/events',
       all: newestFirst(account.events),
       matches: (event) =>
+        !account.hiddenEvents.has(event.id) &&
         isOfType(event, params) &&
         (delivered === undefined || (event.pending_webhooks === 0) === delivered) &&
         inRange(event.created, params.created),

@@ -7,6 +7,8 @@ const LENGTHS = {
   acct: 16,
   ch: 24,
   clock: 24,
+  cn: 24,
+  cnli: 24,
   cus: 14,
   evt: 24,
   ii: 24,

@@ -37,6 +37,31 @@ export type InvoiceLine = Omit<
   quantity_decimal: string;
 };
 
+/** A credit note as held, with all its lines. */
+export type CreditNote = Pick<
+  Stripe.CreditNote,
+  | 'id'
+  | 'object'
+  | 'amount'
+  | 'created'
+  | 'currency'
+  | 'livemode'
+  | 'memo'
+  | 'post_payment_amount'
+  | 'pre_payment_amount'
+  | 'reason'
+  | 'status'
+  | 'subtotal'
+  | 'total'
+  | 'type'
+  | 'voided_at'
+> & {
+  customer: string;
+  invoice: string;
+  lines: Stripe.CreditNoteLineItem[];
+  metadata: Metadata;
+};
+
 /** The fields that make drafts; what they charge is one fee for each period. */
 export interface Subscription {
   id: string;

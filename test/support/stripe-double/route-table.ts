@@ -1,4 +1,5 @@
 import { accountRoutes } from './account-route.js';
+import { creditNoteRoutes } from './credit-notes.js';
 import { customerRoutes } from './customers.js';
 import { eventRoutes } from './events.js';
 import { invoiceItemRoutes } from './invoice-items.js';
@@ -17,6 +18,7 @@ export const routes: Route[] = [
   ...paymentMethodRoutes,
   ...invoiceItemRoutes,
   ...invoiceRoutes,
+  ...creditNoteRoutes,
   ...subscriptionRoutes,
   ...meterRoutes,
   ...meterEventRoutes,

@@ -247,6 +247,16 @@ export class StripeDouble {
     await this.commit();
   }
 
+  /** Leaves events out of the list, as if they were listed late. */
+  hideEvents(ids: readonly string[]): void {
+    ids.forEach((id) => this.account.hiddenEvents.add(id));
+  }
+
+  /** Lists every event again, each where it belongs. */
+  showEvents(): void {
+    this.account.hiddenEvents.clear();
+  }
+
   /** Makes an event of any type, as if something else had happened in the account. */
   async emit(type: string, object: unknown): Promise<Event> {
     const event = this.account.emit(type, object, { id: null, idempotency_key: null });
