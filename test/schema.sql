@@ -977,6 +977,8 @@ CREATE TABLE usage_days (
   value_sum numeric NOT NULL,
   value numeric,
   last_time timestamp with time zone,
+  first_time timestamp with time zone,
+  level_sum numeric,
   CONSTRAINT usage_days_pkey PRIMARY KEY (meter, day, subject, groups)
 );
 

@@ -11,18 +11,16 @@ import { HOUR, keptValue, rankedValues, storageOf } from './rollup.sql.js';
 import {
   type Compiled,
   groupCondition,
-  IS_WHOLE,
   isOfOne,
   type PartColumns,
   Parts,
   rowKeys,
   spans,
-  stateOf,
   type UsageBasis,
   type UsageQuestion,
   varyingKeys,
-  WITH_STATE,
 } from './usage.sql.js';
+import { IS_WHOLE, stateOf, WITH_STATE } from './whole-hours.sql.js';
 
 /** The statement that answers a question, with rows as `fromRow` takes them, in no order. */
 export function usageStatement(

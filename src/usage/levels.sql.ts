@@ -3,27 +3,25 @@
  * the same subject and group, so an answer needs the order of events and not only their number.
  */
 import { type Meter } from '../meters/meter.js';
+import { mayUseDays } from './days/days.sql.js';
+import { levelDays } from './days/level-days.sql.js';
 import { groupArray, type MeterSql, type Parameters } from './meter-sql.js';
-import { HOUR, micros, SIGNED_EVENTS } from './rollup.sql.js';
+import { HOUR, hourOf, micros, SIGNED_EVENTS } from './rollup.sql.js';
 import { Buckets } from './buckets.sql.js';
 import {
   type Compiled,
   eventsOfHour,
   groupCondition,
-  levelsEnd,
   pendingEvents,
   rowKeys,
   spans,
-  stateOf,
   type UsageBasis,
   type UsageQuestion,
-  WITH_STATE,
 } from './usage.sql.js';
+import { levelsEnd, stateOf, WITH_STATE } from './whole-hours.sql.js';
 
 /** Microseconds in an hour: what the sum of level times microseconds is divided by. */
 export const MICROS_PER_HOUR = 3_600_000_000n;
-
-const hourOf = (time: string): string => `date_bin('1 hour', ${time}, '2000-01-01T00:00:00Z')`;
 
 /**
  * The statement. Each series (a subject and a group) is made of segments in order: an hour's rollup,
@@ -57,7 +55,7 @@ export function levelsStatement(
       WHERE starts_at < ${now}${isAlone ? ' AND NOT (SELECT is_partial FROM state)' : ''}
     ), reach AS (
       SELECT subject, min(starts_at) AS starts_at, max(ends_at) AS ends_at FROM past GROUP BY subject
-    ), ${segments(basis, { meter: question.meter, buckets, sql }, parameters)}
+    ), ${segments(question, basis, { meter: question.meter, buckets, sql }, { now, parameters })}
     , held AS (
       SELECT subject, groups, value, level_sum, starts_at, ends_at AS held_from,
         coalesce(lead(starts_at) OVER (PARTITION BY subject, groups ORDER BY starts_at), 'infinity') AS held_until
@@ -74,47 +72,62 @@ export function levelsStatement(
 
 /** CTEs up to `segment`. */
 function segments(
+  question: UsageQuestion,
   basis: UsageBasis,
-  { meter, buckets, sql }: Compiled,
-  parameters: Parameters,
+  compiled: Compiled,
+  { now, parameters }: { readonly now: string; readonly parameters: Parameters },
 ): string {
+  const { meter, buckets, sql } = compiled;
+  const carried = (condition: string): string => carriedBefore(meter, condition, parameters);
   switch (basis.kind) {
     case 'rollups_alone':
-      return `${SEGMENT} (${rolledUp(meter, '', parameters)})`;
-    case 'rollups':
-      return `${loose(buckets, sql)}, ${SEGMENT} (
-        ${rolledUp(meter, IS_NOT_LOOSE, parameters)}
-        UNION ALL
-        SELECT subject, groups, time, time, 0, value FROM point
+      return `${SEGMENT} (${hoursOf(meter, '', parameters)} UNION ALL ${carried('')})`;
+    case 'rollups': {
+      const days = mayUseDays(question)
+        ? levelDays(compiled, { now, isNotLoose: IS_NOT_LOOSE }, parameters)
+        : { ctes: null, segments: [hoursOf(meter, IS_NOT_LOOSE, parameters)] };
+      const parts = [...days.segments, carried(IS_NOT_LOOSE), POINTS];
+      return `${loose(buckets, sql)}${days.ctes === null ? '' : `, ${days.ctes}`}, ${SEGMENT} (
+        ${parts.join('\nUNION ALL\n')}
       )`;
+    }
     case 'events':
     case 'cut_off':
-      return fromEvents(basis, sql, parameters);
+      return `${fromEvents(basis, sql, parameters)}, ${SEGMENT} (${POINTS})`;
   }
 }
+
+const POINTS = 'SELECT subject, groups, time, time, 0, value FROM point';
 
 const SEGMENT = 'segment (subject, groups, starts_at, ends_at, level_sum, value) AS';
 
 const IS_NOT_LOOSE = `AND NOT EXISTS (
   SELECT FROM loose WHERE loose.subject = rollup.subject AND loose.hour = rollup.hour)`;
 
-/** The hours of the window, and before it the last one of each series. */
-function rolledUp(meter: Meter, condition: string, parameters: Parameters): string {
-  const rollup = `rollup.subject = reach.subject AND rollup.meter = ${parameters.add(meter.number)}
+const ROLLUP =
+  'rollup.subject, rollup.groups, rollup.first_time, rollup.last_time, rollup.level_sum, rollup.value';
+
+const isRollupOf = (meter: Meter, condition: string, parameters: Parameters): string =>
+  `rollup.subject = reach.subject AND rollup.meter = ${parameters.add(meter.number)}
     AND rollup.event_count > 0 ${condition}`;
-  const columns =
-    'rollup.subject, rollup.groups, rollup.first_time, rollup.last_time, rollup.level_sum, rollup.value';
-  const before = `FROM usage_rollups AS rollup WHERE ${rollup} AND rollup.hour < ${hourOf('reach.starts_at')}`;
+
+/** The hours of the window. */
+function hoursOf(meter: Meter, condition: string, parameters: Parameters): string {
+  return `SELECT ${ROLLUP}
+      FROM reach JOIN usage_rollups AS rollup ON ${isRollupOf(meter, condition, parameters)}
+        AND rollup.hour >= ${hourOf('reach.starts_at')} AND rollup.hour < reach.ends_at`;
+}
+
+/** Before the window the last hour of each series. */
+function carriedBefore(meter: Meter, condition: string, parameters: Parameters): string {
+  const before = `FROM usage_rollups AS rollup WHERE ${isRollupOf(meter, condition, parameters)}
+    AND rollup.hour < ${hourOf('reach.starts_at')}`;
   // A single series is found from the end of the index, however much history there is.
   const carried =
     meter.groupBy.length === 0
-      ? `SELECT ${columns} ${before} ORDER BY rollup.hour DESC LIMIT 1`
-      : `SELECT DISTINCT ON (rollup.groups) ${columns} ${before} ORDER BY rollup.groups, rollup.hour DESC`;
-  return `SELECT ${columns}
-      FROM reach JOIN usage_rollups AS rollup ON ${rollup}
-        AND rollup.hour >= ${hourOf('reach.starts_at')} AND rollup.hour < reach.ends_at
-      UNION ALL
-      SELECT carried.* FROM reach CROSS JOIN LATERAL (${carried}) AS carried`;
+      ? `SELECT ${ROLLUP} ${before} ORDER BY rollup.hour DESC LIMIT 1`
+      : `SELECT DISTINCT ON (rollup.groups) ${ROLLUP} ${before} ORDER BY rollup.groups, rollup.hour DESC`;
+  return `SELECT carried.* FROM reach CROSS JOIN LATERAL (${carried}) AS carried`;
 }
 
 /** CTEs: hours whose events are needed one by one, and the levels that these set. */
@@ -154,13 +167,11 @@ function fromEvents(basis: UsageBasis, sql: MeterSql, parameters: Parameters): s
     basis.kind === 'cut_off'
       ? ` AND events.batch_id <= ${parameters.add(basis.batch.toString())}`
       : '';
-  return `${points(
+  return points(
     `reach JOIN ${SIGNED_EVENTS} AS events ON events.subject = reach.subject
        AND events.time < reach.ends_at${upTo}`,
     sql,
-  )}, ${SEGMENT} (
-      SELECT subject, groups, time, time, 0, value FROM point
-    )`;
+  );
 }
 
 /** CTE: the level that each event sets; of equal times the greatest, and what was taken back not. */

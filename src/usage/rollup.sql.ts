@@ -45,8 +45,12 @@ export function tableOf(meter: Meter): string {
   }
 }
 
-/** The hour of an event, by arithmetic: date_trunc with a zone takes three times as long. */
-export const HOUR = `date_bin('1 hour', events.time, '2000-01-01T00:00:00Z')`;
+/** The start of the hour that a time is in, by arithmetic: date_trunc with a zone takes three times as long. */
+export const hourOf = (time: string): string =>
+  `date_bin('1 hour', ${time}, '2000-01-01T00:00:00Z')`;
+
+/** The hour of an event. */
+export const HOUR = hourOf('events.time');
 
 const EVENT_COLUMNS = 'batch_id, received_at, source, id, type, subject, time, data';
 

@@ -12,7 +12,8 @@ import { usageStatement } from './answers.sql.js';
 import { lacking } from './lacking.sql.js';
 import { MICROS_PER_HOUR } from './levels.sql.js';
 import { Parameters } from './meter-sql.js';
-import { mayBeWhole, type UsageBasis, type UsageQuestion } from './usage.sql.js';
+import { type UsageBasis, type UsageQuestion } from './usage.sql.js';
+import { mayBeWhole } from './whole-hours.sql.js';
 
 /** Digits after the point of an average, and of a level over time: what numeric(38, 12) has. */
 const QUOTIENT_SCALE = 12;

@@ -18,7 +18,10 @@ const NOTE = { reason: 'a test', by: 'key_test' };
 const VALUE = { kind: 'property', path: '$.v' } as const;
 const AGGREGATIONS: readonly Aggregation[] = [
   { kind: 'count' },
-  ...(['sum', 'min', 'max', 'latest'] as const).map((kind) => ({ kind, value: VALUE })),
+  ...(['sum', 'min', 'max', 'latest', 'time_weighted_sum'] as const).map((kind) => ({
+    kind,
+    value: VALUE,
+  })),
   { kind: 'unique_count', property: '$.v' },
   { kind: 'percentile', value: VALUE, percentile: '62.5' },
 ];
@@ -197,7 +200,7 @@ describe('days that are summed up', () => {
             fc.constantFrom('customer', 'subject', 'total'),
             fc.record({ whose: fc.constantFrom(0, 0, 1, 2, 3), isFiltered: fc.boolean() }),
           ),
-          { minLength: 8, maxLength: 8 },
+          { minLength: 6, maxLength: 6 },
         ),
         async (events, step, picks, most, instants, questions) => {
           await send(events);

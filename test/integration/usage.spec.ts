@@ -469,8 +469,8 @@ describe('a level of the hour that is not over', () => {
     const customer = await metering.customers.create(factory.customer({}), ['level']);
     const aggregation = { kind: 'time_weighted_sum', value: VALUE } as const;
     const meter = await metering.meters.create(factory.meter({ aggregation }));
-    const set = async (time: string, v: number): Promise<void> => {
-      await metering.send([factory.event({ subject: 'level', time, data: { v } })]);
+    const set = async (instant: string, v: number): Promise<void> => {
+      await metering.send([factory.event({ subject: 'level', time: instant, data: { v } })]);
       await metering.fold.foldOnce();
     };
     const readAt = async (now: string, start: string): Promise<string[]> => {

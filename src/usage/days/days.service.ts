@@ -9,7 +9,6 @@ import { MetersReader } from '../../meters/meters.reader.js';
 import { Database } from '../../platform/database/database.js';
 import { isCanceled } from '../../platform/database/pg-errors.js';
 import { BatchesStore } from '../batches.store.js';
-import { storageOf } from '../rollup.sql.js';
 import { DaysStore } from './days.store.js';
 
 const DAY_MS = 86_400_000;
@@ -63,9 +62,6 @@ export class DaysService {
 
   /** The history of a new meter comes day by day, and each would be summed up many times. */
   private async nextOf(meter: Meter, last: Date): Promise<Date | null> {
-    if (storageOf(meter.aggregation) === 'levels') {
-      return null;
-    }
     const history = await this.batches.findHistory(meter.number);
     if (history === null || history.finishedAt === null) {
       return null;

@@ -6,7 +6,8 @@
 import { type Interval } from '../../kernel/interval.js';
 import { type Meter } from '../../meters/meter.js';
 import { type Parameters } from '../meter-sql.js';
-import { rankedValues, storageOf, tableOf } from '../rollup.sql.js';
+import { type Buckets } from '../buckets.sql.js';
+import { micros, rankedValues, storageOf, tableOf } from '../rollup.sql.js';
 import { type Compiled, isOfOne, type UsageQuestion, type Whose } from '../usage.sql.js';
 
 const DAY_MS = 86_400_000;
@@ -17,8 +18,7 @@ export const dayOf = (time: string): string =>
 
 /**
  * Whether an answer may be made of days. Of a single customer or subject the hours are read as fast,
- * but for values, and levels have an order. Figures of values cannot be put together, so a day has to
- * be all of a bucket.
+ * but for values. Figures of values cannot be put together, so a day has to be all of a bucket.
  */
 export function mayUseDays({ meter, whose, buckets }: UsageQuestion): boolean {
   const storage = storageOf(meter.aggregation);
@@ -27,12 +27,11 @@ export function mayUseDays({ meter, whose, buckets }: UsageQuestion): boolean {
       return (whose.kind === 'customers' || isOfOne(whose)) && buckets.some(isDay);
     case 'sums':
     case 'extremes':
+    case 'levels':
       return (
         whose.kind === 'customers' &&
         buckets.some(({ start, end }) => end.getTime() - start.getTime() >= DAY_MS)
       );
-    case 'levels':
-      return false;
   }
 }
 
@@ -106,20 +105,7 @@ export function dayParts(
   // A few subjects are looked up one by one; of all, whole days and hours are read.
   const isFew = isOfOne(whose);
   return {
-    ctes: `tier AS MATERIALIZED (
-      SELECT day FROM usage_summed_days
-      WHERE meter = ${number} AND is_summed
-        AND day >= ${buckets.start} AND ${endOf('day')} <= ${buckets.end} AND ${isInBucket}
-    ), open_hours AS MATERIALIZED (
-      SELECT * FROM (
-        SELECT coalesce(${endOf('lag(day) OVER (ORDER BY day)')}, ${buckets.start}) AS starts_at,
-          day AS ends_at
-        FROM tier
-        UNION ALL
-        SELECT coalesce((SELECT ${endOf('max(day)')} FROM tier), ${buckets.start}), ${buckets.end}
-      ) AS gap
-      WHERE starts_at < ends_at
-    )`,
+    ctes: summedDays(number, isInBucket, buckets),
     days: `SELECT span.customer_id, span.subject, ${buckets.of('tier.day')} AS bucket, rollup.groups,
         ${columns.ofDay}
       FROM ${
@@ -147,16 +133,50 @@ export function dayParts(
   };
 }
 
-const endOf = (day: string): string => `${day} + interval '24 hours'`;
+export const endOf = (day: string): string => `${day} + interval '24 hours'`;
+
+/** CTEs: `tier`, the days of the window that are summed up; `open_hours`, what of it these are not. */
+export function summedDays(meter: string, isInBucket: string, buckets: Buckets): string {
+  return `tier AS MATERIALIZED (
+      SELECT day FROM usage_summed_days
+      WHERE meter = ${meter} AND is_summed
+        AND day >= ${buckets.start} AND ${endOf('day')} <= ${buckets.end} AND ${isInBucket}
+    ), open_hours AS MATERIALIZED (
+      SELECT * FROM (
+        SELECT coalesce(${endOf('lag(day) OVER (ORDER BY day)')}, ${buckets.start}) AS starts_at,
+          day AS ends_at
+        FROM tier
+        UNION ALL
+        SELECT coalesce((SELECT ${endOf('max(day)')} FROM tier), ${buckets.start}), ${buckets.end}
+      ) AS gap
+      WHERE starts_at < ends_at
+    )`;
+}
 
 /** The statement that sums a meter's hours up into a day; `day` is a parameter. Index on meter and hour. */
 export function sumDayStatement(meter: Meter, day: string, parameters: Parameters): string {
   const number = parameters.add(meter.number);
   const hours = `FROM ${tableOf(meter)}
     WHERE meter = ${number} AND hour >= ${day}::timestamptz AND hour < ${endOf(`${day}::timestamptz`)}`;
+  if (meter.aggregation.kind === 'time_weighted_sum') {
+    return `INSERT INTO usage_days (subject, meter, day, groups, event_count, value_sum, value, first_time, last_time, level_sum)
+      SELECT subject, ${number}, ${day}::timestamptz, groups, event_count, 0, value, first_time, last_time, level_sum
+      FROM (${levelsOf(hours)}) AS summed`;
+  }
   return `INSERT INTO usage_days (subject, meter, day, groups, event_count, value_sum, value, last_time)
     SELECT subject, ${number}, ${day}::timestamptz, groups, event_count, value_sum, value, last_time
     FROM (${figuresOf(meter, hours, parameters)}) AS summed`;
+}
+
+/** The last level of each hour holds until the first of the next one that has any. */
+function levelsOf(hours: string): string {
+  return `SELECT subject, groups, sum(event_count) AS event_count,
+      (array_agg(value ORDER BY hour DESC))[1] AS value, min(first_time) AS first_time,
+      max(last_time) AS last_time,
+      sum(level_sum + coalesce(value * ${micros('until - last_time')}, 0)) AS level_sum
+    FROM (SELECT *, lead(first_time) OVER (PARTITION BY subject, groups ORDER BY hour) AS until
+      ${hours} AND event_count > 0) AS hours
+    GROUP BY subject, groups`;
 }
 
 function figuresOf({ aggregation }: Meter, hours: string, parameters: Parameters): string {
@@ -192,6 +212,6 @@ function figuresOf({ aggregation }: Meter, hours: string, parameters: Parameters
         FROM (${rankedValues(['subject', 'groups'], numbers)}) AS ranked
         GROUP BY subject, groups`;
     case 'time_weighted_sum':
-      throw new Error(`A ${aggregation.kind} is not summed up by day`);
+      throw new Error(`A ${aggregation.kind} is no figure but levels`);
   }
 }

@@ -136,15 +136,14 @@ export async function subscribe(
   }
 }
 
-/** Until every day that ended an hour ago is summed up, for the meters that have days. */
+/** Until every day that ended an hour ago is summed up. */
 async function daysSummedUp(client: Client, { from, to }: Month): Promise<void> {
   const whole = Math.floor((to.getTime() - HOUR_MS - from.getTime()) / DAY_MS);
-  const meters = KINDS.filter(({ meter }) => meter.aggregation !== 'time_weighted_sum').length;
   for (let waited = 0; waited < MAX_WAIT_S; waited += 1) {
     const { rows } = await client.query<{ count: string }>(
       'SELECT count(*) FROM usage_summed_days',
     );
-    if (Number(rows[0]?.count) >= whole * meters) {
+    if (Number(rows[0]?.count) >= whole * KINDS.length) {
       return;
     }
     await new Promise((resolve) => setTimeout(resolve, 1_000));
