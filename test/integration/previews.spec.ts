@@ -275,7 +275,7 @@ describe('a preview of too much', () => {
   it('ends with a refusal, and leaves nothing behind', async () => {
     const metering = await startMetering(
       NOW.toISOString(),
-      testConfig({ PREVIEW_TIMEOUT_MS: '100' }),
+      testConfig({ PREVIEW_TIMEOUT_MS: '1000' }),
     );
     const [window] = WINDOWS as [Interval];
     const preview = async (): Promise<unknown> =>

@@ -54,15 +54,21 @@ export interface DayColumns {
   readonly ofDay: string;
 }
 
-/** A select: what a meter's hours of a day come to, in DAY_COLUMNS; `day` is a parameter. No levels. */
+/** What a day has. */
+export const DAY_COLUMNS =
+  'subject, groups, event_count, value_sum, value, first_time, last_time, level_sum';
+
+/** A select: what a meter's hours of a day come to, in DAY_COLUMNS; `day` is a parameter. Index on meter and hour. */
 export function figuresOfDay(meter: Meter, day: string, parameters: Parameters): string {
   const hours = `FROM ${tableOf(meter)} WHERE meter = ${parameters.add(meter.number)}
       AND hour >= ${day}::timestamptz AND hour < ${endOf(`${day}::timestamptz`)}`;
-  return `SELECT ${DAY_COLUMNS} FROM (${figuresOf(meter, hours, parameters)}) AS summed`;
+  return meter.aggregation.kind === 'time_weighted_sum'
+    ? `SELECT subject, groups, event_count, 0::numeric AS value_sum, value, first_time, last_time, level_sum
+      FROM (${levelsOf(hours)}) AS summed`
+    : `SELECT subject, groups, event_count, value_sum, value, NULL::timestamptz AS first_time, last_time,
+        NULL::numeric AS level_sum
+      FROM (${figuresOf(meter, hours, parameters)}) AS summed`;
 }
-
-/** What a day has of whatever but levels. */
-export const DAY_COLUMNS = 'subject, groups, event_count, value_sum, value, last_time';
 
 interface DayOptions {
   readonly whose: Whose;
@@ -153,19 +159,11 @@ export function summedDays(meter: string, isInBucket: string, buckets: Buckets):
     )`;
 }
 
-/** The statement that sums a meter's hours up into a day; `day` is a parameter. Index on meter and hour. */
+/** The statement that sums a meter's hours up into a day; `day` is a parameter. */
 export function sumDayStatement(meter: Meter, day: string, parameters: Parameters): string {
-  const number = parameters.add(meter.number);
-  const hours = `FROM ${tableOf(meter)}
-    WHERE meter = ${number} AND hour >= ${day}::timestamptz AND hour < ${endOf(`${day}::timestamptz`)}`;
-  if (meter.aggregation.kind === 'time_weighted_sum') {
-    return `INSERT INTO usage_days (subject, meter, day, groups, event_count, value_sum, value, first_time, last_time, level_sum)
-      SELECT subject, ${number}, ${day}::timestamptz, groups, event_count, 0, value, first_time, last_time, level_sum
-      FROM (${levelsOf(hours)}) AS summed`;
-  }
-  return `INSERT INTO usage_days (subject, meter, day, groups, event_count, value_sum, value, last_time)
-    SELECT subject, ${number}, ${day}::timestamptz, groups, event_count, value_sum, value, last_time
-    FROM (${figuresOf(meter, hours, parameters)}) AS summed`;
+  return `INSERT INTO usage_days (meter, day, ${DAY_COLUMNS})
+    SELECT ${parameters.add(meter.number)}, ${day}::timestamptz, ${DAY_COLUMNS}
+    FROM (${figuresOfDay(meter, day, parameters)}) AS summed`;
 }
 
 /** The last level of each hour holds until the first of the next one that has any. */

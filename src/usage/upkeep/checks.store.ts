@@ -45,9 +45,6 @@ const COLUMNS = `id, night::text AS night, checked_at, meter_count, hour_count, 
   differences, is_repaired`;
 const TIME = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
 
-/** What hours have besides. */
-const NOT_OF_DAYS = 'NULL::timestamptz AS first_time, NULL::numeric AS level_sum';
-
 @Injectable()
 export class ChecksStore {
   constructor(private readonly database: Database) {}
@@ -106,11 +103,8 @@ export class ChecksStore {
     return rows.map((row) => ({ meter: meter.key, ...row }));
   }
 
-  /** Days of a meter that are summed up, at random; of levels none. Primary key. */
+  /** Days of a meter that are summed up, at random. Primary key. */
   async sampleDays(meter: Meter, count: number): Promise<Date[]> {
-    if (storageOf(meter.aggregation) === 'levels') {
-      return [];
-    }
     const rows = await this.database.query<{ day: Date }>(
       `SELECT day FROM usage_summed_days WHERE meter = $1 AND is_summed ORDER BY random() LIMIT $2`,
       [meter.number, count],
@@ -124,11 +118,8 @@ export class ChecksStore {
     const at = parameters.add(day);
     const number = parameters.add(meter.number);
     const rows = await this.database.query<DifferenceRow>(
-      `WITH summary AS (
-         SELECT summed.*, ${NOT_OF_DAYS} FROM (${figuresOfDay(meter, at, parameters)}) AS summed
-       ), kept AS (
-         SELECT ${DAY_COLUMNS}, ${NOT_OF_DAYS} FROM usage_days
-         WHERE meter = ${number} AND day = ${at}::timestamptz
+      `WITH summary AS (${figuresOfDay(meter, at, parameters)}), kept AS (
+         SELECT ${DAY_COLUMNS} FROM usage_days WHERE meter = ${number} AND day = ${at}::timestamptz
        )
        SELECT subject, to_char(${at}::timestamptz AT TIME ZONE 'UTC', ${TIME}) AS hour, groups,
          ${figures('kept', false)} || '{"hours": "24"}' AS kept,
