@@ -8,21 +8,29 @@ import { runService } from './service.js';
 const STOP_MS = 25_000;
 
 const stopping = new AbortController();
+let log: Log | null = null;
+
+async function exit(code: number): Promise<never> {
+  await log?.end();
+  process.exit(code);
+}
+
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
   // At any moment, also during the start; a terminal and npm may both send the same one.
   process.on(signal, () => {
     stopping.abort(signal);
     setTimeout(() => {
       process.stderr.write(`Meterline did not stop within ${STOP_MS} ms of ${signal}.\n`);
-      process.exit(1);
+      void exit(1);
     }, STOP_MS).unref();
   });
 }
 try {
   const config = readConfig(process.env);
-  await runService(config, new Log(config.logLevel), stopping.signal);
-  process.exit(0);
+  log = new Log(config.logLevel);
+  await runService(config, log, stopping.signal);
+  await exit(0);
 } catch (error) {
   process.stderr.write(`${lastWords(error)}\n`);
-  process.exit(1);
+  await exit(1);
 }

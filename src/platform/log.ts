@@ -1,7 +1,12 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type LoggerService } from '@nestjs/common';
-import { pino, type Logger } from 'pino';
+import { destination, pino, type Logger } from 'pino';
 
 export type Fields = Readonly<Record<string, unknown>>;
+
+/** How long what was logged last may take to be written; a reader that is stuck loses it. */
+const END_MS = 1_000;
 
 /**
  * Structured logs, one line of JSON for a unit of work, with its name and its ids and durations as
@@ -9,9 +14,23 @@ export type Fields = Readonly<Record<string, unknown>>;
  */
 export class Log implements LoggerService {
   private readonly logger: Logger;
+  private readonly output = destination({ dest: 1, sync: false });
 
   constructor(level: string) {
-    this.logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+    const timestamp = pino.stdTimeFunctions.isoTime;
+    this.logger = pino({ level, base: null, timestamp }, this.output);
+  }
+
+  /**
+   * Ends with all that was logged written, as far as somebody reads it; nothing may be logged after.
+   * Whoever ends the process must have waited for this: pino writes what is left when it ends, and tries
+   * for ever, with the event loop stopped, where the reader is gone or stuck (sonic-boom 4.2).
+   */
+  async end(): Promise<void> {
+    const closed = once(this.output, 'close').catch(() => undefined);
+    this.output.end();
+    await Promise.race([closed, sleep(END_MS)]);
+    this.output.flushSync = () => undefined;
   }
 
   /** A finished unit of work, such as `usage.ingested`. */

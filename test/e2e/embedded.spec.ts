@@ -87,4 +87,15 @@ describe('a service with an embedded PostgreSQL', () => {
     expect(await gone).toBe(0);
     expect(existsSync(pidFile())).toBe(false);
   });
+
+  it('ends though nobody reads its log any more', async () => {
+    const service = await startService('', { METERLINE_DATA_DIR: dataDir });
+    try {
+      service.process.stdout?.destroy();
+      expect(await service.kill('SIGTERM')).toBe(0);
+      expect(existsSync(pidFile())).toBe(false);
+    } finally {
+      await service.kill('SIGKILL');
+    }
+  });
 });
