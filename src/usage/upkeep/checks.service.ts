@@ -70,6 +70,7 @@ export class ChecksService {
   }
 
   private async check(night: string | null, isRepairing: boolean): Promise<UsageCheck> {
+    await this.store.readAlone();
     const hours = await this.hours();
     const meters = await this.comparable();
     const differences: Difference[] = [];

@@ -59,6 +59,11 @@ export class ChecksStore {
     return rows[0]?.is_free === true;
   }
 
+  /** Lets the transaction read with one process: nobody waits for a check, and ingest needs the others. */
+  async readAlone(): Promise<void> {
+    await this.database.query('SET LOCAL max_parallel_workers_per_gather = 0');
+  }
+
   /**
    * Hours at random, in no order: of what is kept, and of events and corrections, so that hours of which
    * nothing is kept are found, too. Reads `count` pages of each table at random.

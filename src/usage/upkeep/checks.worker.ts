@@ -6,8 +6,11 @@ import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
 import { ChecksService } from './checks.service.js';
 
-/** A night is hours long, and most looks ask one small table. */
-const TICK_MS = 60_000;
+/**
+ * A night is hours long. The first look is an hour after the start: who has just come back, perhaps
+ * in the middle of the day, has other things to catch up with first.
+ */
+const TICK_MS = 3_600_000;
 
 @Injectable()
 export class ChecksWorker extends Poller {
