@@ -30,6 +30,7 @@ export async function measureRebuild(
   for (let round = 1; round <= bench.rounds; round += 1) {
     bench.say(`rebuild, round ${round}`);
     const seconds = await rebuild(service, month);
+    bench.say(`rebuilt in ${seconds.toFixed(1)} s`);
     const before = await ingest(bench, service);
     const over = new AbortController();
     const rebuilt = rebuild(service, month).then(() => {
