@@ -931,6 +931,15 @@ END),
   CONSTRAINT thresholds_plan_fkey FOREIGN KEY (plan_id) REFERENCES plans(id) ON DELETE RESTRICT
 );
 
+CREATE TABLE unattributed_dismissals (
+  subject text NOT NULL,
+  source text NOT NULL,
+  dismissed_at timestamp with time zone NOT NULL,
+  dismissed_by text NOT NULL,
+  reason text NOT NULL,
+  CONSTRAINT unattributed_dismissals_pkey PRIMARY KEY (subject, source)
+);
+
 CREATE TABLE unpaid_invoices (
   invoice_id text NOT NULL,
   customer_id text NOT NULL,

@@ -8,6 +8,59 @@ import { QUARANTINE_REASONS, type QuarantineReason } from './quarantined-value.j
 const MAX_NAME_LENGTH = 256;
 const MAX_REASON_LENGTH = 500;
 
+/** There is nothing to repair here: a subject that is given to a customer is not listed any more. */
+const UNATTRIBUTED_STATES = ['open', 'dismissed'] as const;
+
+export class UnattributedCountsQuery {
+  /** Of this source. */
+  @IsOptional()
+  @IsStorableText(MAX_NAME_LENGTH)
+  source?: string;
+
+  /** In this state. */
+  @IsOptional()
+  @IsIn(UNATTRIBUTED_STATES)
+  state?: (typeof UNATTRIBUTED_STATES)[number];
+}
+
+export class UnattributedQuery extends PageQuery {
+  /** Of this source. */
+  @IsOptional()
+  @IsStorableText(MAX_NAME_LENGTH)
+  source?: string;
+
+  /** In this state. */
+  @IsOptional()
+  @IsIn(UNATTRIBUTED_STATES)
+  state?: (typeof UNATTRIBUTED_STATES)[number];
+}
+
+class UnattributedCountResponse {
+  source: string;
+  state: RepairState;
+  subjects: number;
+  events: number;
+}
+
+export class UnattributedCountsResponse {
+  /** The most events first. */
+  data: UnattributedCountResponse[];
+  /** False when there are more than 50,000 subjects, of which the first are counted. */
+  is_complete: boolean;
+}
+
+export class DismissUnattributedDto {
+  @IsStorableText(MAX_NAME_LENGTH)
+  subject: string;
+
+  @IsStorableText(MAX_NAME_LENGTH)
+  source: string;
+
+  /** Why it is rightly nobody's. */
+  @IsStorableText(MAX_REASON_LENGTH)
+  reason: string;
+}
+
 export class UnattributedResponse {
   subject: string;
   source: string;
@@ -17,6 +70,12 @@ export class UnattributedResponse {
   /** The times of the first and the last of them. */
   first_time: string;
   last_time: string;
+  /** `dismissed` until more comes. */
+  state: RepairState;
+  closed_at: string | null;
+  /** The API key that dismissed it. */
+  closed_by: string | null;
+  closed_reason: string | null;
 }
 
 export class QuarantinedQuery extends PageQuery {

@@ -25,6 +25,7 @@ import { QuarantineController } from './quarantine.controller.js';
 import { QuarantineService } from './quarantine.service.js';
 import { QuarantineStore } from './quarantine.store.js';
 import { RollupStore } from './rollup.store.js';
+import { UnattributedService } from './unattributed.service.js';
 import { UnattributedStore } from './unattributed.store.js';
 import { UncountedController } from './uncounted.controller.js';
 import { UsageController } from './usage.controller.js';
@@ -74,6 +75,7 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     DaysService,
     DaysWorker,
     UsageStore,
+    UnattributedService,
     UnattributedStore,
     QuarantineStore,
     QuarantineService,

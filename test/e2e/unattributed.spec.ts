@@ -77,6 +77,46 @@ describe('GET /api/v1/events/unattributed', () => {
     expect(mine.toSorted()).toEqual(names.filter((subject) => !owned.includes(subject)).toSorted());
   });
 
+  it('counts it by source, and hides nothing that is dismissed, nor what comes after', async () => {
+    await send(['p', 'q', 'q'].map((subject) => ({ source: 'probe', subject })));
+    const counts = async (): Promise<unknown> =>
+      (await service.get(`${PATH}/counts?source=probe`)).body;
+    const open = { source: 'probe', state: 'open' };
+    expect(await counts()).toEqual({
+      ...{ data: [{ ...open, subjects: 2, events: 3 }], is_complete: true },
+    });
+    const dismissal = { subject: 'q', source: 'probe', reason: 'a health check' };
+    expect(await service.post(`${PATH}/dismiss`, dismissal)).toMatchObject({
+      ...{ status: 200, body: { events: 2, state: 'dismissed', closed_reason: 'a health check' } },
+    });
+    expect(await counts()).toEqual({
+      data: [
+        { ...open, state: 'dismissed', subjects: 1, events: 2 },
+        { ...open, subjects: 1, events: 1 },
+      ],
+      is_complete: true,
+    });
+    const of = async (state: string): Promise<unknown> =>
+      (await service.get(`${PATH}?source=probe&state=${state}`)).body.data;
+    expect(await of('dismissed')).toMatchObject([{ subject: 'q', events: 2 }]);
+    expect(await of('open')).toMatchObject([{ subject: 'p', events: 1, closed_at: null }]);
+    await send([{ source: 'probe', subject: 'q' }]);
+    expect(await of('dismissed')).toEqual([]);
+    expect(await of('open')).toMatchObject([{ subject: 'p' }, { subject: 'q', events: 3 }]);
+    expect(await service.post(`${PATH}/dismiss`, { ...dismissal, subject: 'r' })).toMatchObject({
+      status: 404,
+    });
+    expect(await service.post(`${PATH}/dismiss`, { subject: 'q', source: 'probe' })).toMatchObject({
+      ...{ status: 400, body: { errors: [{ field: 'reason' }] } },
+    });
+    await expectScope(
+      service,
+      'bill',
+      async (key) =>
+        await service.request('POST', `${PATH}/dismiss`, { key, body: { ...dismissal } }),
+    );
+  });
+
   it('refuses what is no page, and who may not read', async () => {
     await expectPaging(service, PATH);
     await expectScope(service, 'read', async (key) => await service.request('GET', PATH, { key }));

@@ -45,6 +45,8 @@ const OWNED: readonly Ownership[] = [
 const EVERYBODY = 'everybody';
 const ALWAYS = { start: new Date(0), end: new Date('2100-01-01') };
 
+const ALL = { source: null, state: null };
+
 /** What belongs to nobody: how many, the first and last time, and the types, by subject. */
 function unowned(events: Sent[]): unknown[] {
   return SUBJECTS.flatMap((subject) => {
@@ -54,7 +56,8 @@ function unowned(events: Sent[]): unknown[] {
     const times = mine.map((event) => event.time).toSorted();
     const types = [...new Set(mine.map((event) => event.type))].toSorted();
     const [firstTime, lastTime] = [times[0], times.at(-1)];
-    const figures = { eventCount: mine.length, firstTime, lastTime, types };
+    const settlement = { state: 'open' };
+    const figures = { eventCount: mine.length, firstTime, lastTime, types, settlement };
     return mine.length === 0 ? [] : [{ subject, source: SOURCE, ...figures }];
   });
 }
@@ -297,9 +300,9 @@ describe('usage', () => {
         });
       }
     }
-    const first = await metering.unattributed.list(1, null);
+    const first = await metering.unattributed.list(ALL, 1, null);
     const after = readCursor(first.nextCursor ?? undefined, 2);
-    const rest = after === null ? [] : (await metering.unattributed.list(9, after)).items;
+    const rest = after === null ? [] : (await metering.unattributed.list(ALL, 9, after)).items;
     expect([...first.items, ...rest]).toEqual(unowned(standing()));
   };
 
