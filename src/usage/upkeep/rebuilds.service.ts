@@ -10,8 +10,9 @@ import { newId } from '../../kernel/ids.js';
 import { type Interval } from '../../kernel/interval.js';
 import { MetersReader } from '../../meters/meters.reader.js';
 import { Database } from '../../platform/database/database.js';
-import { isCanceled } from '../../platform/database/pg-errors.js';
+import { isCanceled, isDatabaseAway, isRetryable } from '../../platform/database/pg-errors.js';
 import { type Page } from '../../platform/http/page.js';
+import { backoffMs } from '../../platform/jobs/backoff.js';
 import { BatchesStore } from '../batches.store.js';
 import { RollupStore } from '../rollup.store.js';
 import {
@@ -85,6 +86,7 @@ export class RebuildsService {
       finishedAt: null,
       createdAt: this.clock.now(),
       createdBy: by,
+      failing: null,
     };
     await this.store.insert(rebuild);
     return rebuild;
@@ -123,7 +125,8 @@ export class RebuildsService {
   }
 
   /**
-   * Does one step of the oldest rebuild; one that takes too long is tried again with fewer hours.
+   * Does one step of the oldest rebuild; one that takes too long is tried again with fewer hours. One that
+   * fails otherwise is put off, longer each time, so that others get their turn; the fault is thrown.
    *
    * @returns 1, or 0 when there is none
    */
@@ -131,20 +134,37 @@ export class RebuildsService {
     let tried: Rebuild | null = null;
     try {
       return await this.database.transaction(async () => {
-        tried = await this.store.claim();
+        tried = await this.store.claim(this.clock.now());
         if (tried !== null) {
           await this.stepOf(tried);
         }
         return tried === null ? 0 : 1;
       });
     } catch (error) {
-      const { id, stepHours } = (tried ?? {}) as Partial<Rebuild>;
-      if (id === undefined || stepHours === undefined || stepHours === 1 || !isCanceled(error)) {
-        throw error;
-      }
-      await this.store.shortenStep(id, stepHours, stepAfterTimeout(stepHours));
+      await this.recordFailed(tried, error);
       return 1;
     }
+  }
+
+  /** Throws the fault on unless fewer hours may help. */
+  private async recordFailed(rebuild: Rebuild | null, fault: unknown): Promise<void> {
+    if (rebuild === null || isDatabaseAway(fault) || isRetryable(fault)) {
+      throw fault;
+    }
+    const { id, stepHours } = rebuild;
+    if (isCanceled(fault) && stepHours > 1) {
+      await this.store.shortenStep(id, stepHours, stepAfterTimeout(stepHours));
+      return;
+    }
+    const now = this.clock.now();
+    const count = (rebuild.failing?.count ?? 0) + 1;
+    await this.store.recordFailure(rebuild, {
+      since: now,
+      error: fault instanceof Error ? fault.message : String(fault),
+      count,
+      nextAttemptAt: new Date(now.getTime() + backoffMs(count, Math.random())),
+    });
+    throw fault;
   }
 
   /** Whether something waits to be folded, as it does after a step if events come. */
