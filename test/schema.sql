@@ -1069,6 +1069,11 @@ CREATE TABLE usage_failing_meters (
   CONSTRAINT usage_failing_meters_pkey PRIMARY KEY (meter)
 );
 
+CREATE TABLE usage_figures_before (
+  subject text NOT NULL,
+  digest numeric NOT NULL
+);
+
 CREATE TABLE usage_rebuilds (
   id text NOT NULL,
   meter_id text NOT NULL,
@@ -1091,6 +1096,19 @@ CREATE TABLE usage_rebuilds (
   CONSTRAINT usage_rebuilds_meter_fkey FOREIGN KEY (meter_id) REFERENCES meters(id) ON DELETE RESTRICT,
   CONSTRAINT usage_rebuilds_pkey PRIMARY KEY (id),
   CONSTRAINT usage_rebuilds_span_check CHECK (((starts_at <= done_to) AND (done_to <= ends_at) AND (step_hours > 0)))
+);
+
+CREATE TABLE usage_remakes (
+  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  wanted_by text NOT NULL,
+  subjects text[] NOT NULL,
+  starts_at timestamp with time zone NOT NULL,
+  ends_at timestamp with time zone NOT NULL,
+  made_at timestamp with time zone NOT NULL,
+  taken_at timestamp with time zone,
+  CONSTRAINT usage_remakes_pkey PRIMARY KEY (id),
+  CONSTRAINT usage_remakes_wanted_by_check CHECK ((wanted_by = ANY (ARRAY['late_usage'::text, 'thresholds'::text]))),
+  CONSTRAINT usage_remakes_window_check CHECK ((starts_at < ends_at))
 );
 
 CREATE TABLE usage_report_runs (

@@ -14,7 +14,6 @@ import { isCanceled, isDatabaseAway, isRetryable } from '../../platform/database
 import { type Page } from '../../platform/http/page.js';
 import { backoffMs } from '../../platform/jobs/backoff.js';
 import { BatchesStore } from '../batches.store.js';
-import { RollupStore } from '../rollup.store.js';
 import {
   MAX_REBUILD_YEARS,
   nextStep,
@@ -24,6 +23,7 @@ import {
   wholeHours,
 } from './rebuild.js';
 import { RebuildsStore } from './rebuilds.store.js';
+import { RemakingService } from './remaking.service.js';
 import { type DifferentHour } from './usage-check.js';
 
 const FIRST_STEP_HOURS = 1;
@@ -42,7 +42,7 @@ export class RebuildsService {
   constructor(
     private readonly store: RebuildsStore,
     private readonly batches: BatchesStore,
-    private readonly rollups: RollupStore,
+    private readonly remaking: RemakingService,
     private readonly meters: MetersReader,
     private readonly events: EventsReader,
     private readonly database: Database,
@@ -105,7 +105,7 @@ export class RebuildsService {
       const start = new Date(hour);
       const window = wholeHours({ start, end: new Date(start.getTime() + 1) });
       // Behind the lock: the meter may have ended while this waited for it.
-      await this.rollups.rebuild(await this.meters.get(meter), window, subjects);
+      await this.remaking.remake({ meter: await this.meters.get(meter), hours: window, subjects });
     }
   }
 
@@ -190,7 +190,8 @@ export class RebuildsService {
     }
     // Behind the lock: the meter may have ended while this waited for it.
     const meter = await this.meters.get(rebuild.meterId);
-    const events = await this.rollups.rebuild(meter, step, rebuild.subjects);
+    const { subjects } = rebuild;
+    const events = await this.remaking.remake({ meter, hours: step, subjects });
     const hours = stepAfter(rebuild.stepHours, performance.now() - startedAt);
     await this.store.recordStep(rebuild.id, step.end, hours, events);
   }
