@@ -160,6 +160,11 @@ describe('prices', () => {
         body: {
           outcome: 'agrees',
           agrees: true,
+          matches: true,
+          amount_minor: amount,
+          recomputed_amount_minor: amount,
+          quantity: item.quantity,
+          recomputed_quantity: item.quantity,
           steps_agree: true,
           difference: { amount: '0.00' },
         },

@@ -216,6 +216,16 @@ export class VerificationResponse {
   /** Null when it cannot be told. */
   @ApiProperty({ type: Boolean, nullable: true })
   agrees: boolean | null;
+  /** The same as `agrees`. */
+  @ApiProperty({ type: Boolean, nullable: true })
+  matches: boolean | null;
+  /** What is stored, as in `stored`. */
+  quantity: string | null;
+  amount_minor: number;
+  /** What it comes to, as in `recomputed`; null when it cannot be told. */
+  recomputed_quantity: string | null;
+  @ApiProperty({ type: Number, nullable: true })
+  recomputed_amount_minor: number | null;
   /** Why it cannot be told: `events_dropped` or `not_rated`. */
   reason: string | null;
   dropped_months: string[];
