@@ -447,14 +447,10 @@ describe('a repair', () => {
     expect(await ask([...asked, ...asked])).toBe(1);
     expect(await ask(asked)).toBe(0);
     await reconciling.carryOut();
-    const states = (await reconciling.differences(run.id)).map(({ id, state }) => [
-      asked.includes(id),
-      state,
-    ]);
-    expect(states.toSorted()).toEqual([
-      [false, 'open'],
-      [true, 'repaired'],
-    ]);
+    const states = (await reconciling.differences(run.id)).map(({ id, state }) =>
+      asked.includes(id) ? `asked ${state}` : state,
+    );
+    expect(new Set(states)).toEqual(new Set(['asked repaired', 'open']));
   });
 
   it('does not delete the only one that is left', async () => {
