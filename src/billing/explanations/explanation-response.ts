@@ -44,6 +44,7 @@ export function toExplanationResponse(explanation: Explanation): ExplanationResp
     ownership: toOwnership(explanation),
     quantity: toText(quantityOf(item.charge)),
     usage: usage?.outcome === 'counted' ? toUsage(usage, explanation) : null,
+    events: measured && `/api/v1/line-items/${item.id}/events`,
     dropped_months: usage?.outcome === 'dropped' ? [...usage.months] : [],
     steps: [...item.steps],
     rounding: toRounding(item),

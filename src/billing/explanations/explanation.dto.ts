@@ -156,6 +156,8 @@ export class ExplanationResponse {
   quantity: string | null;
   /** Null but for usage, and when events were dropped. */
   usage: ExplainedUsage | null;
+  /** Where the very events are listed, page by page with a cursor; null but for usage. */
+  events: string | null;
   /** Months of receipt of which events were dropped that may have counted; then `usage` is null. */
   dropped_months: string[];
   steps: RatingStepResponse[];
