@@ -45,7 +45,10 @@ const BY_CUSTOMER = `SELECT owned.customer_id, min(remade.starts_at)::text AS st
 export class RemakesStore {
   constructor(private readonly database: Database) {}
 
-  /** Keeps what the figures are, for `recordChanged`. Under the lock of meters, exclusively. */
+  /**
+   * Keeps what the figures are, for `recordChanged`. Under the lock of meters, exclusively. The two take a
+   * fifth of what making anew takes where an hour has three events (20 and 25 ms of 18,000 rows), less of more.
+   */
   async keepFigures({ meter, hours, subjects }: Remaking): Promise<void> {
     await this.database.query(
       `INSERT INTO usage_figures_before (subject, digest) ${digestsOf(meter)}`,
@@ -128,7 +131,7 @@ export class RemakesStore {
 
 /**
  * What the figures of each subject are, in one number: of meter $1 from $2 to $3, of subjects $4. Equal
- * numbers are equal whatever their scale, and a row that counts nothing is none. Primary key, or all of the meter.
+ * numbers are equal whatever their scale, and a row that counts nothing is none. Index on meter and hour.
  */
 function digestsOf(meter: Meter): string {
   const isValues = storageOf(meter.aggregation) === 'values';
