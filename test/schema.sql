@@ -1069,6 +1069,11 @@ CREATE TABLE usage_failing_meters (
   CONSTRAINT usage_failing_meters_pkey PRIMARY KEY (meter)
 );
 
+CREATE TABLE usage_figures_before (
+  subject text NOT NULL,
+  digest numeric NOT NULL
+);
+
 CREATE TABLE usage_rebuilds (
   id text NOT NULL,
   meter_id text NOT NULL,
@@ -1082,10 +1087,28 @@ CREATE TABLE usage_rebuilds (
   finished_at timestamp with time zone,
   created_at timestamp with time zone NOT NULL,
   created_by text NOT NULL,
+  failure_count integer NOT NULL DEFAULT 0,
+  failing_since timestamp with time zone,
+  error text,
+  next_attempt_at timestamp with time zone,
+  CONSTRAINT usage_rebuilds_failing_check CHECK ((((failure_count > 0) = (failing_since IS NOT NULL)) AND ((failure_count > 0) = (error IS NOT NULL)) AND ((failure_count > 0) = (next_attempt_at IS NOT NULL)))),
   CONSTRAINT usage_rebuilds_finished_check CHECK (((finished_at IS NULL) OR ((started_at IS NOT NULL) AND (done_to = ends_at)))),
   CONSTRAINT usage_rebuilds_meter_fkey FOREIGN KEY (meter_id) REFERENCES meters(id) ON DELETE RESTRICT,
   CONSTRAINT usage_rebuilds_pkey PRIMARY KEY (id),
   CONSTRAINT usage_rebuilds_span_check CHECK (((starts_at <= done_to) AND (done_to <= ends_at) AND (step_hours > 0)))
+);
+
+CREATE TABLE usage_remakes (
+  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  wanted_by text NOT NULL,
+  subjects text[] NOT NULL,
+  starts_at timestamp with time zone NOT NULL,
+  ends_at timestamp with time zone NOT NULL,
+  made_at timestamp with time zone NOT NULL,
+  taken_at timestamp with time zone,
+  CONSTRAINT usage_remakes_pkey PRIMARY KEY (id),
+  CONSTRAINT usage_remakes_wanted_by_check CHECK ((wanted_by = ANY (ARRAY['late_usage'::text, 'thresholds'::text]))),
+  CONSTRAINT usage_remakes_window_check CHECK ((starts_at < ends_at))
 );
 
 CREATE TABLE usage_report_runs (

@@ -21,7 +21,7 @@ export function describeUsage({ pricing, included }: UsagePrice, quantity: Decim
     case 'package': {
       const { packageSize, packagePrice } = pricing;
       const packages = ceilingQuotient(charged, packageSize);
-      return `${used} as ${packages} packages of ${formatDecimal(packageSize)} × ${formatDecimal(packagePrice)}`;
+      return `${used} as ${packages} ${packages === 1n ? 'package' : 'packages'} of ${formatDecimal(packageSize)} × ${formatDecimal(packagePrice)}`;
     }
     case 'percentage':
       return `${formatDecimal(pricing.percent)} % of ${used}`;

@@ -73,11 +73,11 @@ export class PlansReader {
    * the first one; throws not_found when there is none.
    */
   async versionAt(planId: string, currency: string, instant: Date): Promise<PlanVersion> {
-    const version = await this.store.findVersionAt(planId, currency, instant);
-    if (version === null) {
+    const id = await this.store.findIdAt(planId, currency, instant);
+    if (id === null) {
       throw notFound('plan', planId);
     }
-    return version;
+    return await this.version(id);
   }
 
   /** One version with its prices; throws not_found. */

@@ -137,20 +137,15 @@ export class PlansStore {
    * Of the versions in a currency the newest one made at or before an instant, else the first. Index
    * plan_versions_number_unique; one row.
    */
-  async findVersionAt(
-    planId: string,
-    currency: string,
-    instant: Date,
-  ): Promise<PlanVersion | null> {
-    const rows = await this.database.query<VersionRow>(
-      `SELECT ${VERSION_COLUMNS} FROM plan_versions
+  async findIdAt(planId: string, currency: string, instant: Date): Promise<string | null> {
+    const rows = await this.database.query<{ id: string }>(
+      `SELECT id FROM plan_versions
        WHERE plan_id = $1 AND currency = $2
        ORDER BY CASE WHEN created_at <= $3 THEN version ELSE -version END DESC
        LIMIT 1`,
       [planId, currency, instant],
     );
-    const [version] = await this.withPrices(rows);
-    return version ?? null;
+    return rows[0]?.id ?? null;
   }
 
   /** The version of a number in a currency; null for the newest one. Index plan_versions_number_unique. */

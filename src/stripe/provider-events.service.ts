@@ -5,6 +5,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
 import { conflict, DomainError, notFound } from '../kernel/errors.js';
+import { isDatabaseAway, isRetryable } from '../platform/database/pg-errors.js';
 import { backoffMs } from '../platform/jobs/backoff.js';
 import { isStorable } from '../platform/http/validators.js';
 import { Log } from '../platform/log.js';
@@ -20,12 +21,15 @@ import {
   THIN_PREFIX,
 } from './provider-event.js';
 import { ProviderEventsStore } from './provider-events.store.js';
+import { StripeReachability } from './stripe-reachability.reader.js';
 import { StripeClient } from './stripe.client.js';
 
 /** Longer than looking an invoice up takes, so that an event is seldom worked on twice. */
 const LEASE_MS = 300_000;
 /** With waits of up to an hour that is more than a day; then a person has to look. */
 const MAX_ATTEMPTS = 40;
+/** What is counted at most while Stripe answers nobody: no event waits for a person because of an outage, however long. */
+const MAX_ATTEMPTS_IN_OUTAGE = 20;
 
 /** A page of the event list, as it was found. */
 export interface Listed {
@@ -42,6 +46,7 @@ export class ProviderEventsService {
   constructor(
     private readonly store: ProviderEventsStore,
     private readonly client: StripeClient,
+    private readonly reachability: StripeReachability,
     private readonly clock: Clock,
     private readonly log: Log,
   ) {}
@@ -121,14 +126,42 @@ export class ProviderEventsService {
     });
   }
 
-  /** Puts an event off after a failed attempt; after forty it waits for a person. */
+  /**
+   * Puts an event off after a failed attempt; after forty it waits for a person. Those that fail while
+   * Stripe answers nobody count half of that together: the event is not to blame.
+   */
   async postpone(event: ProviderEvent, error: string): Promise<void> {
-    const isOver = event.attemptCount >= MAX_ATTEMPTS;
-    const next = this.clock.now().getTime() + backoffMs(event.attemptCount, Math.random());
-    await this.store.recordFailure(event.id, error, isOver ? null : new Date(next));
+    const now = this.clock.now();
+    const isOutage = (await this.reachability.fault(now)) !== null;
+    const isOver = event.attemptCount >= MAX_ATTEMPTS && !isOutage;
+    const next = new Date(now.getTime() + backoffMs(event.attemptCount, Math.random()));
+    await this.store.recordFailure(event.id, {
+      error,
+      nextAttemptAt: isOver ? null : next,
+      attemptCount: isOutage
+        ? Math.min(event.attemptCount, MAX_ATTEMPTS_IN_OUTAGE)
+        : event.attemptCount,
+    });
     if (isOver) {
       const fields = { provider_event: event.id, type: event.type, attempts: event.attemptCount };
       this.log.problem('provider_event.failed', error, fields);
+    }
+  }
+
+  /**
+   * Puts events off that could not be processed for a fault of ours, or an answer that nobody understands;
+   * so they stop no others, and wait for a person after forty attempts like any. Throws the fault on when the
+   * database was away, or somebody was in the way: of that the events know nothing.
+   */
+  async postponeBroken(events: readonly ProviderEvent[], fault: unknown): Promise<void> {
+    if (isDatabaseAway(fault) || isRetryable(fault)) {
+      throw fault;
+    }
+    const message = fault instanceof Error ? fault.message : String(fault);
+    const ids = events.map(({ id }) => id);
+    this.log.problem('provider_event.broken', fault, { provider_events: ids });
+    for (const event of events) {
+      await this.postpone(event, `It could not be processed: ${message}`);
     }
   }
 

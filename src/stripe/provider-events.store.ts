@@ -150,14 +150,25 @@ export class ProviderEventsStore {
     return new Set(rows.map((row) => row.id));
   }
 
-  /** Keeps why an attempt failed, and when the next one is due (null: none is). */
-  async recordFailure(id: string, error: string, nextAttemptAt: Date | null): Promise<void> {
+  /** Keeps why an attempt failed, when the next one is due (null: none is), and how many count so far. */
+  async recordFailure(
+    id: string,
+    {
+      error,
+      nextAttemptAt,
+      attemptCount,
+    }: {
+      readonly error: string;
+      readonly nextAttemptAt: Date | null;
+      readonly attemptCount: number;
+    },
+  ): Promise<void> {
     await this.database.query(
       `UPDATE provider_events
        SET state = CASE WHEN $3::timestamptz IS NULL THEN 'failed' ELSE 'pending' END,
-         last_error = $2, next_attempt_at = coalesce($3, next_attempt_at)
+         last_error = $2, next_attempt_at = coalesce($3, next_attempt_at), attempt_count = $4
        WHERE id = $1 AND state = 'pending'`,
-      [id, error, nextAttemptAt],
+      [id, error, nextAttemptAt, attemptCount],
     );
   }
 

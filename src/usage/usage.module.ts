@@ -9,6 +9,8 @@ import { BatchesStore } from './batches.store.js';
 import { UsageChangesReader } from './changes/changes.reader.js';
 import { ChangesStore } from './changes/changes.store.js';
 import { ContributionsStore } from './changes/contributions.store.js';
+import { RemakesReader } from './changes/remakes.reader.js';
+import { RemakesStore } from './changes/remakes.store.js';
 import { CountedEventsStore } from './counted/counted-events.store.js';
 import { CountedUsageService } from './counted/counted-usage.service.js';
 import { ExportController } from './export/export.controller.js';
@@ -48,6 +50,7 @@ import { RebuildsController } from './upkeep/rebuilds.controller.js';
 import { RebuildsService } from './upkeep/rebuilds.service.js';
 import { RebuildsStore } from './upkeep/rebuilds.store.js';
 import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
+import { RemakingService } from './upkeep/remaking.service.js';
 
 @Module({
   imports: [CustomersModule, EventsModule, MetersModule, WebhooksModule],
@@ -71,6 +74,8 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     ChangesStore,
     ContributionsStore,
     UsageChangesReader,
+    RemakesStore,
+    RemakesReader,
     DaysStore,
     DaysService,
     DaysWorker,
@@ -79,6 +84,7 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     UnattributedStore,
     QuarantineStore,
     QuarantineService,
+    RemakingService,
     RebuildsStore,
     RebuildsService,
     RebuildsWorker,
@@ -100,6 +106,13 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     CountedEventsStore,
     CountedUsageService,
   ],
-  exports: [ArrivalsReader, CountedUsageService, UsageChangesReader, UsageLevelReader, UsageReader],
+  exports: [
+    ArrivalsReader,
+    CountedUsageService,
+    RemakesReader,
+    UsageChangesReader,
+    UsageLevelReader,
+    UsageReader,
+  ],
 })
 export class UsageModule {}

@@ -145,7 +145,7 @@ export async function subscribe(
           starts_at: startsAt,
           ends_at: endsAt,
           anchor: 'calendar',
-          billing: { provider: 'stripe', mode: 'invoice', finalize: true },
+          billing: { provider: 'stripe', mode: 'own_invoice', finalize: true },
         })),
     );
   }

@@ -68,6 +68,7 @@ interface Preview {
 
 interface Explanation {
   readonly amount_minor: number;
+  readonly events: string | null;
   readonly steps: readonly { readonly amount_minor?: string }[];
 }
 
@@ -160,6 +161,11 @@ describe('prices', () => {
         body: {
           outcome: 'agrees',
           agrees: true,
+          matches: true,
+          amount_minor: amount,
+          recomputed_amount_minor: amount,
+          quantity: item.quantity,
+          recomputed_quantity: item.quantity,
           steps_agree: true,
           difference: { amount: '0.00' },
         },
@@ -198,7 +204,8 @@ describe('prices', () => {
 
   /** Page by page, and from the event to its line items. */
   const eventsAreListed = async (items: readonly Line[]): Promise<void> => {
-    const path = `/api/v1/line-items/${items[1]?.id}/events?limit=1`;
+    expect((await explanationOf(items[0])).events).toBeNull();
+    const path = `${(await explanationOf(items[1])).events}?limit=1`;
     const first = (await service.get(path)).body;
     expect(first.data).toMatchObject([
       {

@@ -161,6 +161,13 @@ describe('POST /webhooks/stripe', () => {
     const accept = `/api/v1/reconciliations/rec_none${difference}/accept`;
     expect(await service.post(accept, { reason: 'x' })).toMatchObject({ status: 404 });
     expectRefusal(await service.post(accept, {}), 'reason', 'is_text');
+    const repairs = '/api/v1/reconciliations/rec_none/repairs';
+    for (const differences of ['all', ['dif_none']]) {
+      expect(await service.post(repairs, { differences })).toMatchObject({ status: 404 });
+    }
+    for (const differences of [undefined, 'some', [], [1]]) {
+      expectRefusal(await service.post(repairs, { differences }), 'differences', 'are_differences');
+    }
   });
 
   it('retries only what has failed', async () => {
@@ -271,6 +278,7 @@ describe('POST /webhooks/stripe', () => {
       'line-items/li_none/retry',
       'provider-events/evt_once/retry',
       'reconciliations/rec_none/repair',
+      'reconciliations/rec_none/repairs',
       'reconciliations/rec_none/differences/dif_none/accept',
     ]) {
       const answer = await service.request('POST', `/api/v1/${path}`, { key: body.token });

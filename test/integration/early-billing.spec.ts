@@ -15,9 +15,11 @@ import { ReleasesService } from '../../src/billing/gate/releases.service.js';
 import { EventsService } from '../../src/events/events.service.js';
 import { decimal } from '../../src/kernel/decimal.js';
 import { type NewPrice } from '../../src/pricing/price-rules.js';
+import { MetersReader } from '../../src/meters/meters.reader.js';
 import { MetersService } from '../../src/meters/meters.service.js';
 import { readAmountTerms, readUsageTerms } from '../../src/pricing/price-terms.js';
 import { flat, perUnit, startBilling, type TestBilling, usagePrice } from '../support/billing.js';
+import { ArchivingService } from '../../src/usage/upkeep/archiving.service.js';
 import { factory } from '../support/factory.js';
 import { tier } from '../support/prices.js';
 import { judgeAll, threshold, told } from '../support/thresholds.js';
@@ -307,6 +309,48 @@ describe('a bill before the end of a period', () => {
     expect(lines.map(({ line, counted }) => [line.item.id, counted[0]?.sign])).toEqual([
       [items[0]?.['id'], 1],
       [items[2]?.['id'], -1],
+    ]);
+  });
+
+  it('is explained with the events of some minutes ahead, though their meter has ended since', async () => {
+    const value = { kind: 'property', path: '$.v' } as const;
+    const meters = billing.get(MetersService);
+    await meters.create(factory.meter({ key: 'ending', aggregation: { kind: 'sum', value } }));
+    const plan = await billing.plan([
+      { key: 'ending', meter: 'ending', ...readUsageTerms('per_unit', { unit_price: '1' }) },
+    ]);
+    const customer = await billing.customer();
+    const startsAt = new Date('2026-11-01T00:00:00Z');
+    const subscription = await billing.subscribe(customer, plan, { startsAt });
+    const { id: meterId } = await billing.get(MetersReader).get('ending');
+    await threshold(billing, ['10'], {
+      watched: { kind: 'customer', customerId: customer.id },
+      measure: { kind: 'meter_quantity', meterId, groupBy: [] },
+      actions: ['bill'],
+    });
+    await billing.use(customer.key, TIME, ['7']);
+    await billing.use(customer.key, '2026-11-10T12:03:00Z', ['5']);
+    await judgeAll(billing);
+    billing.clock.advance(60_000);
+    await billing.get(ArchivingService).archive('ending');
+    billing.clock.set('2026-12-01T02:00:00Z');
+    await billing.closeAllDue();
+    const items = await itemsOf({ subject: customer.key, subscription });
+    expect(items.map(({ quantity }) => quantity)).toEqual(['12', '-5']);
+    const explanations = billing.get(ExplanationsService);
+    const listed: unknown[] = [];
+    for (const { id } of items) {
+      const { verdict } = await billing.get(VerificationService).verify(String(id));
+      expect(verdict).toMatchObject({ outcome: 'agrees', doStepsAgree: true });
+      const { page } = await explanations.events(String(id), { limit: 10, after: null });
+      listed.push(page.items.map(({ value: counted, sign }) => [counted, sign]));
+    }
+    expect(listed).toEqual([
+      [
+        ['7', 1],
+        ['5', 1],
+      ],
+      [['5', -1]],
     ]);
   });
 

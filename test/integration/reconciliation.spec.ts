@@ -429,6 +429,30 @@ describe('a repair', () => {
     expect(await reconciling.repairs.requestAll(run.id, 'key')).toBe(0);
   });
 
+  it('is asked for of some differences, all of them or none', async () => {
+    const at = await pushed(false);
+    const extra = await copy(at.items[0]);
+    await copy(at.items[1]);
+    const run = await reconciling.reconcile(at.from);
+    const found = await reconciling.differences(run.id);
+    const asked = found.filter(({ stripeId }) => stripeId === extra.id).map(({ id }) => id);
+    expect([found.length, asked.length]).toEqual([2, 1]);
+    const ask = async (ids: readonly string[]): Promise<number> =>
+      await reconciling.repairs.requestSome(run.id, ids, 'key_alice');
+    await expect(ask([...asked, 'dif_none'])).rejects.toMatchObject({ code: 'not_found' });
+    expect((await reconciling.differences(run.id)).map(({ state }) => state)).toEqual([
+      'open',
+      'open',
+    ]);
+    expect(await ask([...asked, ...asked])).toBe(1);
+    expect(await ask(asked)).toBe(0);
+    await reconciling.carryOut();
+    const states = (await reconciling.differences(run.id)).map(({ id, state }) =>
+      asked.includes(id) ? `asked ${state}` : state,
+    );
+    expect(new Set(states)).toEqual(new Set(['asked repaired', 'open']));
+  });
+
   it('does not delete the only one that is left', async () => {
     const at = await pushed(false);
     await copy(at.items[0]);

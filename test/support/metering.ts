@@ -37,6 +37,8 @@ import { ChecksService } from '../../src/usage/upkeep/checks.service.js';
 import { ChecksStore } from '../../src/usage/upkeep/checks.store.js';
 import { RebuildsService } from '../../src/usage/upkeep/rebuilds.service.js';
 import { RebuildsStore } from '../../src/usage/upkeep/rebuilds.store.js';
+import { RemakingService } from '../../src/usage/upkeep/remaking.service.js';
+import { RemakesStore } from '../../src/usage/changes/remakes.store.js';
 import { UsageReader } from '../../src/usage/usage.reader.js';
 import { UsageStore } from '../../src/usage/usage.store.js';
 import { silentLog, testConfig } from './config.js';
@@ -102,7 +104,7 @@ export async function startMetering(
   const rebuilds = new RebuildsService(
     new RebuildsStore(database),
     batches,
-    rollups,
+    new RemakingService(rollups, new RemakesStore(database), clock),
     metersReader,
     eventsReader,
     database,

@@ -46,6 +46,7 @@ import { ProviderEventsService } from '../../src/stripe/provider-events.service.
 import { ProviderEventsStore } from '../../src/stripe/provider-events.store.js';
 import { RateLimiterService } from '../../src/stripe/rate-limiter.service.js';
 import { RateLimitsStore } from '../../src/stripe/rate-limits.store.js';
+import { StripeReachability } from '../../src/stripe/stripe-reachability.reader.js';
 import { StripeCustomersClient } from '../../src/stripe/stripe-customers.client.js';
 import { StripeClient } from '../../src/stripe/stripe.client.js';
 import { StripeService } from '../../src/stripe/stripe.service.js';
@@ -186,6 +187,7 @@ export class Syncing {
     const events = new ProviderEventsService(
       new ProviderEventsStore(database),
       client,
+      new StripeReachability(config, new EventPollStore(database), client),
       clock,
       silentLog,
     );

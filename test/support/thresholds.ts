@@ -22,7 +22,11 @@ export async function judgeAll(billing: TestBilling): Promise<void> {
 
 export async function noticeAll(billing: TestBilling): Promise<void> {
   const noticing = billing.get(NoticingService);
-  while ((await noticing.noticeUsage()) || (await noticing.noticeOwners())) {
+  while (
+    (await noticing.noticeUsage()) ||
+    (await noticing.noticeOwners()) ||
+    (await noticing.noticeRemade())
+  ) {
     // Again, until nothing is left.
   }
 }

@@ -54,6 +54,12 @@ export class LinksService {
     return { customer, link: await this.store.findLast(customer.id) };
   }
 
+  /** Whether a customer without an id at Stripe has a link under way, or will be created when an invoice is due. */
+  async isExpected(customerId: string): Promise<boolean> {
+    const last = await this.store.findLast(customerId);
+    return last?.state === 'pending' || (this.config.stripe.isCreatingCustomers && last === null);
+  }
+
   /**
    * The link of a customer that is due now. With STRIPE_CREATE_CUSTOMERS also that of a customer who is
    * about to be billed and has none: asked for here. One that failed waits for a person.

@@ -66,6 +66,15 @@ export function asOf({ cutOffBatch, ownershipNumber, createdAt }: Moment): Count
   };
 }
 
+/**
+ * A meter as it counted when something was computed: what is billed before its period's end may have
+ * counted events of some minutes ahead, which a meter that ended since counts no longer.
+ */
+export function meterAsOf(meter: Meter, { createdAt }: Pick<Moment, 'createdAt'>): Meter {
+  const hadEnded = meter.archivedAt !== null && meter.archivedAt <= createdAt;
+  return hadEnded ? meter : { ...meter, archivedAt: null };
+}
+
 /** 0 of what was billed first; adjustments of it count from 1. */
 export function adjustmentNumber({ charge }: LineItem): number {
   return charge.kind === 'adjustment' ? charge.number : 0;

@@ -17,6 +17,7 @@ import {
   type CountedLine,
   dismissedBefore,
   isUpTo,
+  meterAsOf,
   type MeasuredLine,
   type Moment,
   usageOf,
@@ -84,7 +85,7 @@ export function countedBy(
 ): CountedUsage {
   const { subscription, window } = asCounted(period, moment);
   return {
-    usage,
+    usage: { ...usage, meter: meterAsOf(usage.meter, moment) },
     customerId: subscription.customerId,
     window,
     except: subscription.pauses,

@@ -44,6 +44,7 @@ export function toExplanationResponse(explanation: Explanation): ExplanationResp
     ownership: toOwnership(explanation),
     quantity: toText(quantityOf(item.charge)),
     usage: usage?.outcome === 'counted' ? toUsage(usage, explanation) : null,
+    events: measured && `/api/v1/line-items/${item.id}/events`,
     dropped_months: usage?.outcome === 'dropped' ? [...usage.months] : [],
     steps: [...item.steps],
     rounding: toRounding(item),
@@ -94,6 +95,8 @@ export function toVerificationResponse(verification: Verification): Verification
     cut_off_batch: Number(item.cutOffBatch),
     ownership: toOwnership(verification),
     currency,
+    quantity: toOutcome(stored, currency).quantity,
+    amount_minor: toOutcome(stored, currency).amount_minor,
     stored: toOutcome(stored, currency),
     billed_before: before && toOutcome(before, currency),
   };
@@ -102,6 +105,9 @@ export function toVerificationResponse(verification: Verification): Verification
     return {
       ...shown,
       agrees: null,
+      matches: null,
+      recomputed_quantity: null,
+      recomputed_amount_minor: null,
       reason: reason.code,
       dropped_months: reason.code === 'events_dropped' ? [...reason.months] : [],
       recomputed: null,
@@ -121,6 +127,9 @@ export function toVerificationResponse(verification: Verification): Verification
   return {
     ...shown,
     agrees: verdict.outcome === 'agrees',
+    matches: verdict.outcome === 'agrees',
+    recomputed_quantity: toOutcome(recomputed, currency).quantity,
+    recomputed_amount_minor: toOutcome(recomputed, currency).amount_minor,
     reason: null,
     dropped_months: [],
     recomputed: toOutcome(recomputed, currency),

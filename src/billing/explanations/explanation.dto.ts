@@ -156,6 +156,8 @@ export class ExplanationResponse {
   quantity: string | null;
   /** Null but for usage, and when events were dropped. */
   usage: ExplainedUsage | null;
+  /** Where the very events are listed, page by page with a cursor; null but for usage. */
+  events: string | null;
   /** Months of receipt of which events were dropped that may have counted; then `usage` is null. */
   dropped_months: string[];
   steps: RatingStepResponse[];
@@ -216,6 +218,16 @@ export class VerificationResponse {
   /** Null when it cannot be told. */
   @ApiProperty({ type: Boolean, nullable: true })
   agrees: boolean | null;
+  /** The same as `agrees`. */
+  @ApiProperty({ type: Boolean, nullable: true })
+  matches: boolean | null;
+  /** What is stored, as in `stored`. */
+  quantity: string | null;
+  amount_minor: number;
+  /** What it comes to, as in `recomputed`; null when it cannot be told. */
+  recomputed_quantity: string | null;
+  @ApiProperty({ type: Number, nullable: true })
+  recomputed_amount_minor: number | null;
   /** Why it cannot be told: `events_dropped` or `not_rated`. */
   reason: string | null;
   dropped_months: string[];

@@ -53,7 +53,7 @@ export class InvoiceEventsService {
     const groups = byObject(events);
     const lanes = Array.from({ length: CONCURRENCY }, async () => {
       for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
-        await (this.isStopping ? this.events.letGo(group) : this.processGroup(group));
+        await (this.isStopping ? this.events.letGo(group) : this.tryGroup(group));
       }
     });
     // Each to its end, so that none works on when the next run has begun.
@@ -63,6 +63,15 @@ export class InvoiceEventsService {
       throw fault.reason;
     }
     return events.length;
+  }
+
+  /** A fault is of this object only: the others of the run are worked off all the same. */
+  private async tryGroup(events: readonly ProviderEvent[]): Promise<void> {
+    try {
+      await this.processGroup(events);
+    } catch (error) {
+      await this.events.postponeBroken(events, error);
+    }
   }
 
   /** Events about one object. Those about an invoice of ours were all stored before it is looked up, so one look says what any of them can. */

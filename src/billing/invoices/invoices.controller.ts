@@ -39,7 +39,7 @@ function toResponse({ invoice, customer, lineItemIds }: NamedInvoice): InvoiceRe
     billing_period: invoice.billingPeriodId,
     currency: invoice.currency,
     provider: invoice.provider,
-    mode: invoice.stripeSubscriptionId === null ? 'invoice' : 'subscription',
+    mode: invoice.stripeSubscriptionId === null ? 'own_invoice' : 'subscription',
     stripe_subscription: invoice.stripeSubscriptionId,
     finalize: invoice.finalize,
     state: invoice.state,

@@ -25,7 +25,7 @@ export class InvoiceResponse {
   currency: string;
   /** `stripe`, or `webhook` when another platform collects it and reports its line items. */
   provider: string;
-  /** `invoice`: made here. `subscription`: Stripe made it for `stripe_subscription`, and finalizes it. */
+  /** `own_invoice`: made here. `subscription`: Stripe made it for `stripe_subscription`, and finalizes it. */
   mode: string;
   stripe_subscription: string | null;
   /** Whether it is finalized here; else a person does it at Stripe. */

@@ -1,6 +1,6 @@
 /*
  * Finds closed periods for which something came after their cut-off: events, voids and repairs in later
- * batches, and subjects that were handed over back in time. Each batch is read once; a period is only
+ * batches, subjects that were handed over back in time, and figures that were made anew. Each batch is read once; a period is only
  * marked here, and rated anew when its difference is wanted. Marks and the place in the batches commit
  * together, so whoever dies in the middle leaves what was before.
  */
@@ -9,6 +9,7 @@ import { SubjectChangesService } from '../../customers/subject-changes.service.j
 import { Clock } from '../../kernel/clock.js';
 import { Outage } from '../../platform/database/outage.js';
 import { ArrivalsReader } from '../../usage/arrivals.reader.js';
+import { RemakesReader } from '../../usage/changes/remakes.reader.js';
 import { UsageReader } from '../../usage/usage.reader.js';
 import { WatchStore } from './watch.store.js';
 
@@ -17,7 +18,7 @@ const MAX_STEPS = 50;
 
 /**
  * A subject handed over while a period closes may be missing from what the period counted, and from the
- * changes that were taken before it was closed. No close lasts this long.
+ * changes that were taken before it was closed; so may figures that were made anew. No close lasts this long.
  */
 const LONGEST_CLOSE_MS = 3_600_000;
 
@@ -28,6 +29,7 @@ export class LateUsageScanService {
     private readonly arrivals: ArrivalsReader,
     private readonly usage: UsageReader,
     private readonly changes: SubjectChangesService,
+    private readonly remakes: RemakesReader,
     private readonly clock: Clock,
     private readonly outage: Outage,
   ) {}
@@ -66,7 +68,8 @@ export class LateUsageScanService {
       done === null ||
       (await this.arrivals.lastBatch()) > done ||
       (await this.store.firstUnwatched()) !== null ||
-      (await this.changes.areOpen())
+      (await this.changes.areOpen()) ||
+      (await this.remakes.areOpen())
     );
   }
 
@@ -84,9 +87,11 @@ export class LateUsageScanService {
     const found = await this.arrivals.next({ after, upTo: cutOffBatch, before });
     await this.store.markArrivals(found.arrivals, now);
     await this.store.markChanges(await this.changes.take(now), now);
+    await this.store.markRemade(await this.remakes.takeForLateUsage(now), now);
     await this.watch(now);
     await this.store.recordDone(found.through);
-    return found.through < cutOffBatch || (await this.changes.areOpen()) ? 1 : 0;
+    const isMore = (await this.changes.areOpen()) || (await this.remakes.areOpen());
+    return found.through < cutOffBatch || isMore ? 1 : 0;
   }
 
   private async watch(now: Date): Promise<void> {
@@ -95,11 +100,10 @@ export class LateUsageScanService {
       return;
     }
     const closedAt = Math.min(...watched.map((period) => period.closedAt.getTime()));
-    const recent = await this.changes.since(
-      watched.map(({ customerId }) => customerId),
-      new Date(closedAt - LONGEST_CLOSE_MS),
-    );
+    const since = new Date(closedAt - LONGEST_CLOSE_MS);
+    const customerIds = watched.map(({ customerId }) => customerId);
     const ids = watched.map(({ id }) => id);
-    await this.store.markChanges(recent, now, ids);
+    await this.store.markChanges(await this.changes.since(customerIds, since), now, ids);
+    await this.store.markRemade(await this.remakes.since(since), now, ids);
   }
 }

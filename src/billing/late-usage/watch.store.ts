@@ -7,6 +7,7 @@ import { Injectable } from '@nestjs/common';
 import { type SubjectChange } from '../../customers/customer.js';
 import { Database } from '../../platform/database/database.js';
 import { type Arrival } from '../../usage/arrivals.reader.js';
+import { type RemadeUsage } from '../../usage/changes/remakes.reader.js';
 import { LONGEST_WAIT_DAYS, REACH_DAYS } from './late-usage.js';
 
 /** A closed period that is looked after from now on. */
@@ -156,6 +157,43 @@ export class WatchStore {
            AND ($4::text[] IS NULL OR period.id = ANY ($4)))
        RETURNING id`,
       [changes.map(({ customerId }) => customerId), changes.map(({ from }) => from), now, among],
+    );
+    return rows.length;
+  }
+
+  /**
+   * Marks the closed periods of customers whose usage was made anew; answers how many. Indexes
+   * subscriptions_no_overlap and billing_periods_no_overlap.
+   *
+   * @param among null: all closed periods
+   */
+  async markRemade(
+    remade: readonly RemadeUsage[],
+    now: Date,
+    among: readonly string[] | null = null,
+  ): Promise<number> {
+    if (remade.length === 0) {
+      return 0;
+    }
+    const rows = await this.database.query(
+      `UPDATE billing_periods SET late_since = coalesce(late_since, $4)
+       WHERE id IN (
+         SELECT period.id
+         FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
+           AS remade (customer_id, starts_at, ends_at)
+         JOIN subscriptions AS subscription ON subscription.customer_id = remade.customer_id
+         JOIN billing_periods AS period ON period.subscription_id = subscription.id
+           AND tstzrange(period.starts_at, period.ends_at)
+             && tstzrange(remade.starts_at, remade.ends_at)
+         WHERE period.state = 'closed' AND ($5::text[] IS NULL OR period.id = ANY ($5)))
+       RETURNING id`,
+      [
+        remade.map(({ customerId }) => customerId),
+        remade.map(({ from }) => from),
+        remade.map(({ to }) => to),
+        now,
+        among,
+      ],
     );
     return rows.length;
   }

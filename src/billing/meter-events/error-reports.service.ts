@@ -30,9 +30,17 @@ export class ErrorReportsService {
     }
     const events = await this.provider.claim(BATCH, 'meter_reports');
     for (const event of events) {
-      await this.process(event);
+      await this.tryEvent(event);
     }
     return events.length;
+  }
+
+  private async tryEvent(event: ProviderEvent): Promise<void> {
+    try {
+      await this.process(event);
+    } catch (error) {
+      await this.provider.postponeBroken([event], error);
+    }
   }
 
   private async process(event: ProviderEvent): Promise<void> {

@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsOptional } from 'class-validator';
 import { LINE_FORMATS, type LineFormat } from '../../platform/http/line-format.js';
 import { PageQuery } from '../../platform/http/page.js';
-import { IsInstantText, IsStorableText } from '../../platform/http/validators.js';
+import { by, IsInstantText, isStorable, IsStorableText } from '../../platform/http/validators.js';
 import {
   DIFFERENCE_CLASSES,
   DIFFERENCE_STATES,
@@ -14,6 +14,19 @@ import {
 import { type ReconciliationState } from './reconciliation.js';
 
 const MAX_REASON_LENGTH = 500;
+/** Of one request; `all` has no bound. */
+const MAX_REPAIRS = 1_000;
+
+const AreDifferences = by(
+  'areDifferences',
+  (value) =>
+    value === 'all' ||
+    (Array.isArray(value) &&
+      value.length > 0 &&
+      value.length <= MAX_REPAIRS &&
+      value.every((id) => typeof id === 'string' && isStorable(id))),
+  `must be "all" or an array of 1 to ${MAX_REPAIRS} ids of differences`,
+);
 
 export class ReconcileDto {
   /** Invoices that were opened here at this time or later, and what was made at Stripe then. */
@@ -137,6 +150,24 @@ export class DifferenceResponse {
   settled_at: string | null;
   /** What was done, or why not; why it was accepted. */
   outcome: string | null;
+}
+
+/** One reconciliation, with what differs. */
+export class ReconciliationWithDifferencesResponse extends ReconciliationResponse {
+  /** The first hundred, in the order in which they were found; the list of differences has all. */
+  differences: DifferenceResponse[];
+}
+
+export class RequestRepairsDto {
+  /** The ids of differences, or `all` that need no person. */
+  @AreDifferences()
+  @ApiProperty({
+    oneOf: [
+      { type: 'string', enum: ['all'] },
+      { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: MAX_REPAIRS },
+    ],
+  })
+  differences: 'all' | string[];
 }
 
 export class RepairsResponse {

@@ -28,9 +28,11 @@ import {
   type MoneyResponse,
   ReconcileDto,
   ReconciliationResponse,
+  ReconciliationWithDifferencesResponse,
   RepairsResponse,
   ReportLineResponse,
   ReportQuery,
+  RequestRepairsDto,
 } from './reconciliation.dto.js';
 import { type Reconciliation } from './reconciliation.js';
 import { showTotals } from './reconciliation-message.js';
@@ -38,6 +40,9 @@ import { ReconciliationsService } from './reconciliations.service.js';
 import { RepairsService } from './repairs.service.js';
 import { differenceLines, headOf, totalLines, writeLines } from './report-lines.js';
 import { shown } from './totals.js';
+
+/** In the answer of a reconciliation itself. */
+const MAX_SHOWN_DIFFERENCES = 100;
 
 @Controller('api/v1/reconciliations')
 export class ReconciliationsController {
@@ -56,9 +61,9 @@ export class ReconciliationsController {
   async reconcile(
     @Body() body: ReconcileDto,
     @CallerKeyId() by: string,
-  ): Promise<ReconciliationResponse> {
+  ): Promise<ReconciliationWithDifferencesResponse> {
     const window = { start: instantOf(body.from), end: instantOf(body.to) };
-    return toResponse(await this.reconciliations.request(window, by));
+    return await this.withDifferences(await this.reconciliations.request(window, by));
   }
 
   /** List reconciliations, newest first. */
@@ -72,11 +77,11 @@ export class ReconciliationsController {
     return toPageResponse(await this.reconciliations.list(query.limit, before), toResponse);
   }
 
-  /** One reconciliation, with the sums of both sides. */
+  /** One reconciliation, with the sums of both sides, and what differs. */
   @Get(':id')
   @RequireScope('read')
-  async getReconciliation(@Param('id') id: string): Promise<ReconciliationResponse> {
-    return toResponse(await this.reconciliations.get(id));
+  async getReconciliation(@Param('id') id: string): Promise<ReconciliationWithDifferencesResponse> {
+    return await this.withDifferences(await this.reconciliations.get(id));
   }
 
   /** List the differences of a reconciliation, with the repair of each, in the order in which they were found. */
@@ -174,6 +179,38 @@ export class ReconciliationsController {
   async repairAll(@Param('id') id: string, @CallerKeyId() by: string): Promise<RepairsResponse> {
     const { id: reconciliation } = await this.reconciliations.get(id);
     return { reconciliation, queued: await this.repairs.requestAll(reconciliation, by) };
+  }
+
+  /** Repair some differences, or all that need no person, in the background. Either all of them are queued or none. */
+  @Post(':id/repairs')
+  @HttpCode(200)
+  @RequireScope('bill')
+  @NaturallyIdempotent()
+  @ApiConflictResponse({
+    description: 'One of them is for a person (`by_hand`); the detail says what to do.',
+  })
+  async requestRepairs(
+    @Param('id') id: string,
+    @Body() { differences }: RequestRepairsDto,
+    @CallerKeyId() by: string,
+  ): Promise<RepairsResponse> {
+    const { id: reconciliation } = await this.reconciliations.get(id);
+    const queued =
+      differences === 'all'
+        ? await this.repairs.requestAll(reconciliation, by)
+        : await this.repairs.requestSome(reconciliation, differences, by);
+    return { reconciliation, queued };
+  }
+
+  private async withDifferences(
+    reconciliation: Reconciliation,
+  ): Promise<ReconciliationWithDifferencesResponse> {
+    const { items } = await this.reconciliations.listDifferences(
+      reconciliation.id,
+      { class: null, state: null },
+      { limit: MAX_SHOWN_DIFFERENCES, after: null },
+    );
+    return { ...toResponse(reconciliation), differences: items.map(toDifference) };
   }
 
   /** Page by page, so that a long report is never held as a whole. */

@@ -44,12 +44,20 @@ export class RepairsService {
    */
   async request(reconciliationId: string, id: string, by: string): Promise<Difference> {
     return await this.database.transaction(async () => {
-      const difference = await this.locked(reconciliationId, id);
-      if (difference.repair === 'by_hand') {
-        throw conflict('by_hand', wordsOf(difference.repair, difference.class));
-      }
-      await this.store.queue(reconciliationId, id, { by, now: this.clock.now() });
+      await this.queue(reconciliationId, id, by);
       return await this.locked(reconciliationId, id);
+    });
+  }
+
+  /** The same of several, all or none. Answers how many were not queued or done already. */
+  async requestSome(reconciliationId: string, ids: readonly string[], by: string): Promise<number> {
+    return await this.database.transaction(async () => {
+      let queued = 0;
+      // In one order, so that two who ask for the same wait for each other.
+      for (const id of [...new Set(ids)].toSorted()) {
+        queued += await this.queue(reconciliationId, id, by);
+      }
+      return queued;
     });
   }
 
@@ -74,6 +82,14 @@ export class RepairsService {
       }
     }
     return 1;
+  }
+
+  private async queue(reconciliationId: string, id: string, by: string): Promise<number> {
+    const difference = await this.locked(reconciliationId, id);
+    if (difference.repair === 'by_hand') {
+      throw conflict('by_hand', `${id}: ${wordsOf(difference.repair, difference.class)}`);
+    }
+    return await this.store.queue(reconciliationId, id, { by, now: this.clock.now() });
   }
 
   private async locked(reconciliationId: string, id: string): Promise<Difference> {

@@ -32,7 +32,7 @@ export function toBillingResponse(billing: Billing): BillingResponse {
   }
   const { finalize, stripeSubscription } = billing;
   return stripeSubscription === undefined
-    ? { provider: 'stripe', mode: 'invoice', finalize }
+    ? { provider: 'stripe', mode: 'own_invoice', finalize }
     : {
         provider: 'stripe',
         mode: 'subscription',

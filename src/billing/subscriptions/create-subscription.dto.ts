@@ -106,13 +106,13 @@ export class BillingDto {
   webhook_endpoint?: string;
 
   /**
-   * `invoice` (default): every period becomes an invoice of its own. `subscription`: what a period costs
+   * `own_invoice` (default; `invoice` means the same): every period becomes an invoice of its own. `subscription`: what a period costs
    * goes on the draft that the subscription at Stripe makes when it renews. `meter_events`: what is used is
    * sent to meters at Stripe, and Stripe's own prices charge it; line items stay in the ledger.
    */
-  @IsIn(['invoice', 'subscription', 'meter_events'])
+  @IsIn(['own_invoice', 'invoice', 'subscription', 'meter_events'])
   @StripeOnly()
-  mode?: 'invoice' | 'subscription' | 'meter_events';
+  mode?: 'own_invoice' | 'invoice' | 'subscription' | 'meter_events';
 
   /** With the mode `subscription`: the id of the subscription at Stripe. */
   @OfSubscriptionMode()

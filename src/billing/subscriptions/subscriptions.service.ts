@@ -3,14 +3,10 @@
  * closing worker opens every later one, so a start in the past is caught up period by period.
  */
 import { Injectable } from '@nestjs/common';
-import { type Customer } from '../../customers/customer.js';
-import { CustomersReader } from '../../customers/customers.reader.js';
 import { Clock } from '../../kernel/clock.js';
 import { conflict, type DomainError, invalidField, notFound } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { Database } from '../../platform/database/database.js';
-import { type Plan } from '../../pricing/plan.js';
-import { PlansReader } from '../../pricing/plans.reader.js';
 import { type SubscriptionSighting } from '../../stripe/stripe-subscription.js';
 import { DraftQueueService } from '../drafts/draft-queue.service.js';
 import { type BillingPeriod } from '../periods/billing-period.js';
@@ -25,6 +21,7 @@ import {
   resumedFrom,
   type When,
 } from './pausing.js';
+import { PartiesService } from './parties.service.js';
 import { stripeSubscriptionFault, takenByAnother } from './stripe-subscription.js';
 import { type Billing, firstPeriodStart, type Subscription } from './subscription.js';
 import { SubscriptionsStore } from './subscriptions.store.js';
@@ -59,8 +56,7 @@ export class SubscriptionsService {
   constructor(
     private readonly store: SubscriptionsStore,
     private readonly periods: PeriodsService,
-    private readonly customers: CustomersReader,
-    private readonly plans: PlansReader,
+    private readonly parties: PartiesService,
     private readonly drafts: DraftQueueService,
     private readonly database: Database,
     private readonly clock: Clock,
@@ -77,8 +73,8 @@ export class SubscriptionsService {
   ): Promise<Subscription> {
     const now = this.clock.now();
     requireTimes(input, now);
-    const customer = await this.customerOf(input);
-    const plan = await this.planOf(input, customer);
+    const customer = await this.parties.customerOf(input);
+    const plan = await this.parties.planOf(input, customer);
     const fault = stripeSubscriptionFault(sighting, customer, customer.currency);
     if (fault !== null) {
       throw fault;
@@ -227,35 +223,6 @@ export class SubscriptionsService {
       // Read after the lock: whoever closed it in between has opened the next one.
       return await change(subscription, await this.periods.findOpen(id));
     });
-  }
-
-  private async customerOf(input: NewSubscription): Promise<Customer> {
-    const customer = await this.customers.find(input.customer);
-    if (customer === null) {
-      const detail = `there is no customer '${input.customer}'`;
-      throw invalidField('customer', 'unknown_customer', detail);
-    }
-    const { billing } = input;
-    const needsStripe =
-      billing.provider === 'stripe' ||
-      (billing.provider === 'none' && billing.sendsMeterEvents === true);
-    if (needsStripe && customer.stripeCustomerId === null) {
-      const detail = 'has no stripe_customer_id, which billing by Stripe needs';
-      throw invalidField('customer', 'no_stripe_customer', detail);
-    }
-    return customer;
-  }
-
-  private async planOf(input: NewSubscription, customer: Customer): Promise<Plan> {
-    const plan = await this.plans.find(input.plan);
-    if (plan === null) {
-      throw invalidField('plan', 'unknown_plan', `there is no plan '${input.plan}'`);
-    }
-    if ((await this.plans.findVersionIn(plan.id, customer.currency)) === null) {
-      const detail = `has no prices in ${customer.currency}, which the customer pays in`;
-      throw invalidField('plan', 'currency_mismatch', detail);
-    }
-    return plan;
   }
 }
 

@@ -1,11 +1,12 @@
 /*
- * Makes out who is to be judged: whose usage the last folds changed, and who got or lost a subject. Each
+ * Makes out who is to be judged: whose usage the last folds changed, or was made anew, and who got or lost a subject. Each
  * look is one transaction: changes come off when the customers they touch are marked, or neither.
  */
 import { Injectable } from '@nestjs/common';
 import { SubjectChangesService } from '../../customers/subject-changes.service.js';
 import { Database } from '../../platform/database/database.js';
 import { UsageChangesReader } from '../../usage/changes/changes.reader.js';
+import { RemakesReader } from '../../usage/changes/remakes.reader.js';
 import { DuesStore } from './dues.store.js';
 
 @Injectable()
@@ -14,6 +15,7 @@ export class NoticingService {
     private readonly dues: DuesStore,
     private readonly usage: UsageChangesReader,
     private readonly subjects: SubjectChangesService,
+    private readonly remakes: RemakesReader,
     private readonly database: Database,
   ) {}
 
@@ -29,6 +31,19 @@ export class NoticingService {
         return false;
       }
       await this.dues.mark(change.customerIds, change.firstBatch);
+      return true;
+    });
+  }
+
+  /** Looks at figures that were made anew and are others now; answers whether there were any. */
+  async noticeRemade(): Promise<boolean> {
+    return await this.database.transaction(async () => {
+      await this.dues.holdThresholds('shared');
+      const customerIds = await this.remakes.takeForThresholds();
+      if (customerIds === null) {
+        return false;
+      }
+      await this.dues.mark(customerIds, null);
       return true;
     });
   }

@@ -40,7 +40,11 @@ export class ThresholdsWorker extends Poller implements OnApplicationBootstrap {
   }
 
   protected override async runOnce(): Promise<number> {
-    const noticed = [await this.noticing.noticeUsage(), await this.noticing.noticeOwners()];
+    const noticed = [
+      await this.noticing.noticeUsage(),
+      await this.noticing.noticeOwners(),
+      await this.noticing.noticeRemade(),
+    ];
     const judged = await this.judging.judgeDue();
     return judged + noticed.filter(Boolean).length;
   }

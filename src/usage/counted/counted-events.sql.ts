@@ -80,13 +80,12 @@ export function eventDifference(
   limit: number,
   parameters: Parameters,
 ): string {
-  const sql = compileMeter(counted.usage.meter, parameters);
-  const now = `SELECT *, 1 AS sign FROM (${countedSet(counted, sql, sought, parameters)}) AS now`;
+  const now = `SELECT *, 1 AS sign FROM (${countedSet(counted, sought, parameters)}) AS now`;
   const then =
     before === null
       ? ''
       : `UNION ALL
-      SELECT *, -1 AS sign FROM (${countedSet(before, sql, sought, parameters)}) AS earlier`;
+      SELECT *, -1 AS sign FROM (${countedSet(before, sought, parameters)}) AS earlier`;
   const rest =
     after === null ? '' : `AND (${inOrder('part')}) > (${placesOf(after, parameters).row})`;
   const identity =
@@ -105,12 +104,13 @@ export function eventDifference(
 /** A query of all that counted: columns SHOWN and `is_carried`. */
 function countedSet(
   counted: CountedUsage,
-  sql: MeterSql,
   sought: SoughtEvent | null,
   parameters: Parameters,
 ): string {
   const question = toQuestion(counted);
   const { meter } = question;
+  // Of each of the two by itself: the meter may have ended between them.
+  const sql = compileMeter(meter, parameters);
   const owned = ownedBy(question, new Buckets(question.buckets, parameters), parameters);
   const isLevels = meter.aggregation.kind === 'time_weighted_sum';
   const near = sought === null ? '' : `AND ${isNear(sought, isLevels, parameters)}`;

@@ -26,6 +26,17 @@ export interface Rebuild {
   readonly finishedAt: Date | null;
   readonly createdAt: Date;
   readonly createdBy: string;
+  /** Null while its steps do not fail. */
+  readonly failing: RebuildFailure | null;
+}
+
+/** Why a rebuild does not go on. */
+export interface RebuildFailure {
+  readonly since: Date;
+  readonly error: string;
+  /** Steps that failed since the last one that did not. */
+  readonly count: number;
+  readonly nextAttemptAt: Date;
 }
 
 /** The whole hours that a window touches. */

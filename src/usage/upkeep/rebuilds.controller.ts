@@ -51,7 +51,7 @@ export class RebuildsController {
     return toPageResponse(page, (rebuild) => toResponse(rebuild, meter));
   }
 
-  /** One rebuild, with how far it is. */
+  /** One rebuild, with how far it is, and why it does not go on if it does not. */
   @Get(':rebuild')
   @RequireScope('read')
   async getRebuild(
@@ -77,5 +77,10 @@ function toResponse(rebuild: Rebuild, meter: string): RebuildResponse {
     created_by: rebuild.createdBy,
     started_at: rebuild.startedAt?.toISOString() ?? null,
     finished_at: rebuild.finishedAt?.toISOString() ?? null,
+    failing: rebuild.failing && {
+      since: rebuild.failing.since.toISOString(),
+      error: rebuild.failing.error,
+      next_attempt_at: rebuild.failing.nextAttemptAt.toISOString(),
+    },
   };
 }

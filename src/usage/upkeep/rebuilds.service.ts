@@ -10,10 +10,10 @@ import { newId } from '../../kernel/ids.js';
 import { type Interval } from '../../kernel/interval.js';
 import { MetersReader } from '../../meters/meters.reader.js';
 import { Database } from '../../platform/database/database.js';
-import { isCanceled } from '../../platform/database/pg-errors.js';
+import { isCanceled, isDatabaseAway, isRetryable } from '../../platform/database/pg-errors.js';
 import { type Page } from '../../platform/http/page.js';
+import { backoffMs } from '../../platform/jobs/backoff.js';
 import { BatchesStore } from '../batches.store.js';
-import { RollupStore } from '../rollup.store.js';
 import {
   MAX_REBUILD_YEARS,
   nextStep,
@@ -23,6 +23,7 @@ import {
   wholeHours,
 } from './rebuild.js';
 import { RebuildsStore } from './rebuilds.store.js';
+import { RemakingService } from './remaking.service.js';
 import { type DifferentHour } from './usage-check.js';
 
 const FIRST_STEP_HOURS = 1;
@@ -41,7 +42,7 @@ export class RebuildsService {
   constructor(
     private readonly store: RebuildsStore,
     private readonly batches: BatchesStore,
-    private readonly rollups: RollupStore,
+    private readonly remaking: RemakingService,
     private readonly meters: MetersReader,
     private readonly events: EventsReader,
     private readonly database: Database,
@@ -85,6 +86,7 @@ export class RebuildsService {
       finishedAt: null,
       createdAt: this.clock.now(),
       createdBy: by,
+      failing: null,
     };
     await this.store.insert(rebuild);
     return rebuild;
@@ -103,7 +105,7 @@ export class RebuildsService {
       const start = new Date(hour);
       const window = wholeHours({ start, end: new Date(start.getTime() + 1) });
       // Behind the lock: the meter may have ended while this waited for it.
-      await this.rollups.rebuild(await this.meters.get(meter), window, subjects);
+      await this.remaking.remake({ meter: await this.meters.get(meter), hours: window, subjects });
     }
   }
 
@@ -123,7 +125,8 @@ export class RebuildsService {
   }
 
   /**
-   * Does one step of the oldest rebuild; one that takes too long is tried again with fewer hours.
+   * Does one step of the oldest rebuild; one that takes too long is tried again with fewer hours. One that
+   * fails otherwise is put off, longer each time, so that others get their turn; the fault is thrown.
    *
    * @returns 1, or 0 when there is none
    */
@@ -131,20 +134,37 @@ export class RebuildsService {
     let tried: Rebuild | null = null;
     try {
       return await this.database.transaction(async () => {
-        tried = await this.store.claim();
+        tried = await this.store.claim(this.clock.now());
         if (tried !== null) {
           await this.stepOf(tried);
         }
         return tried === null ? 0 : 1;
       });
     } catch (error) {
-      const { id, stepHours } = (tried ?? {}) as Partial<Rebuild>;
-      if (id === undefined || stepHours === undefined || stepHours === 1 || !isCanceled(error)) {
-        throw error;
-      }
-      await this.store.shortenStep(id, stepHours, stepAfterTimeout(stepHours));
+      await this.recordFailed(tried, error);
       return 1;
     }
+  }
+
+  /** Throws the fault on unless fewer hours may help. */
+  private async recordFailed(rebuild: Rebuild | null, fault: unknown): Promise<void> {
+    if (rebuild === null || isDatabaseAway(fault) || isRetryable(fault)) {
+      throw fault;
+    }
+    const { id, stepHours } = rebuild;
+    if (isCanceled(fault) && stepHours > 1) {
+      await this.store.shortenStep(id, stepHours, stepAfterTimeout(stepHours));
+      return;
+    }
+    const now = this.clock.now();
+    const count = (rebuild.failing?.count ?? 0) + 1;
+    await this.store.recordFailure(rebuild, {
+      since: now,
+      error: fault instanceof Error ? fault.message : String(fault),
+      count,
+      nextAttemptAt: new Date(now.getTime() + backoffMs(count, Math.random())),
+    });
+    throw fault;
   }
 
   /** Whether something waits to be folded, as it does after a step if events come. */
@@ -170,7 +190,8 @@ export class RebuildsService {
     }
     // Behind the lock: the meter may have ended while this waited for it.
     const meter = await this.meters.get(rebuild.meterId);
-    const events = await this.rollups.rebuild(meter, step, rebuild.subjects);
+    const { subjects } = rebuild;
+    const events = await this.remaking.remake({ meter, hours: step, subjects });
     const hours = stepAfter(rebuild.stepHours, performance.now() - startedAt);
     await this.store.recordStep(rebuild.id, step.end, hours, events);
   }

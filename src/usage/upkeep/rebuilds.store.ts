@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { type Interval } from '../../kernel/interval.js';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
-import { type Rebuild } from './rebuild.js';
+import { type Rebuild, type RebuildFailure } from './rebuild.js';
 
 interface Row {
   readonly id: string;
@@ -18,7 +18,14 @@ interface Row {
   readonly finished_at: Date | null;
   readonly created_at: Date;
   readonly created_by: string;
+  readonly failure_count: number;
+  readonly failing_since: Date | null;
+  readonly error: string | null;
+  readonly next_attempt_at: Date | null;
 }
+
+/** What a step that did not fail leaves. */
+const NO_FAILURE = 'failure_count = 0, failing_since = NULL, error = NULL, next_attempt_at = NULL';
 
 @Injectable()
 export class RebuildsStore {
@@ -42,11 +49,16 @@ export class RebuildsStore {
     );
   }
 
-  /** The oldest that is not done, locked until the transaction ends; null when there is none, or others have all. */
-  async claim(): Promise<Rebuild | null> {
+  /**
+   * The oldest that is not done, and does not wait after a failure, locked until the transaction ends; null
+   * when there is none, or others have all.
+   */
+  async claim(now: Date): Promise<Rebuild | null> {
     const rows = await this.database.query<Row>(
-      `SELECT * FROM usage_rebuilds WHERE finished_at IS NULL
+      `SELECT * FROM usage_rebuilds
+       WHERE finished_at IS NULL AND (next_attempt_at IS NULL OR next_attempt_at <= $1)
        ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED`,
+      [now],
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
@@ -54,7 +66,9 @@ export class RebuildsStore {
   /** Begins it, over the hours in which there is anything; the window may be empty. */
   async start(id: string, { start, end }: Interval, now: Date): Promise<void> {
     await this.database.query(
-      `UPDATE usage_rebuilds SET starts_at = $2, ends_at = $3, done_to = $2, started_at = $4 WHERE id = $1`,
+      `UPDATE usage_rebuilds SET starts_at = $2, ends_at = $3, done_to = $2, started_at = $4,
+         ${NO_FAILURE}
+       WHERE id = $1`,
       [id, start, end, now],
     );
   }
@@ -62,7 +76,7 @@ export class RebuildsStore {
   async recordStep(id: string, doneTo: Date, stepHours: number, events: bigint): Promise<void> {
     await this.database.query(
       `UPDATE usage_rebuilds
-       SET done_to = $2, step_hours = $3, event_count = event_count + $4
+       SET done_to = $2, step_hours = $3, event_count = event_count + $4, ${NO_FAILURE}
        WHERE id = $1`,
       [id, doneTo, stepHours, events.toString()],
     );
@@ -77,10 +91,23 @@ export class RebuildsStore {
   }
 
   async finish(id: string, now: Date): Promise<void> {
-    await this.database.query('UPDATE usage_rebuilds SET finished_at = $2 WHERE id = $1', [
-      id,
-      now,
-    ]);
+    await this.database.query(
+      `UPDATE usage_rebuilds SET finished_at = $2, ${NO_FAILURE} WHERE id = $1`,
+      [id, now],
+    );
+  }
+
+  /** Keeps why a step failed; another replica may have gone on meanwhile, and that stays. */
+  async recordFailure(
+    { id, doneTo }: Pick<Rebuild, 'id' | 'doneTo'>,
+    { since, error, count, nextAttemptAt }: RebuildFailure,
+  ): Promise<void> {
+    await this.database.query(
+      `UPDATE usage_rebuilds
+       SET failing_since = coalesce(failing_since, $3), error = $4, failure_count = $5, next_attempt_at = $6
+       WHERE id = $1 AND done_to = $2 AND finished_at IS NULL`,
+      [id, doneTo, since, error, count, nextAttemptAt],
+    );
   }
 
   async find(id: string): Promise<Rebuild | null> {
@@ -134,5 +161,13 @@ function fromRow(row: Row): Rebuild {
     finishedAt: row.finished_at,
     createdAt: row.created_at,
     createdBy: row.created_by,
+    failing: failureOf(row),
   };
+}
+
+function failureOf(row: Row): RebuildFailure | null {
+  const { failing_since: since, error, failure_count: count, next_attempt_at: nextAttemptAt } = row;
+  return since === null || error === null || nextAttemptAt === null
+    ? null
+    : { since, error, count, nextAttemptAt };
 }

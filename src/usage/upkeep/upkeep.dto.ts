@@ -46,6 +46,13 @@ export class RebuildUsageDto {
   subjects?: string[];
 }
 
+export class MeterFailureResponse {
+  since: string;
+  /** What the database said last. */
+  error: string;
+  next_attempt_at: string;
+}
+
 export class RebuildResponse {
   id: string;
   /** Key of the meter. */
@@ -64,6 +71,8 @@ export class RebuildResponse {
   created_by: string;
   started_at: string | null;
   finished_at: string | null;
+  /** Why it does not go on; it is tried again by itself, and the usage it was asked for is read as before. Null: all is well. */
+  failing: MeterFailureResponse | null;
 }
 
 export class CheckUsageDto {
@@ -113,13 +122,6 @@ export class MeterHistoryResponse {
   total_events: number | null;
   /** From 0 to 1. */
   progress: number;
-}
-
-export class MeterFailureResponse {
-  since: string;
-  /** What the database said last. */
-  error: string;
-  next_attempt_at: string;
 }
 
 export class MeterWithHistoryResponse extends MeterResponse {

@@ -13,6 +13,8 @@ import { FEE_MINOR, type Subscriber, UNIT_MINOR } from './subscribers.js';
 const LOOK_MS = 1_000;
 /** For a busy machine; leases of the dead run out after half a minute. */
 const PATIENCE_MS = 600_000;
+/** Of what may be as many as line items. */
+const MAX_SHOWN = 5;
 
 export interface BillingVerdict {
   readonly lineItems: number;
@@ -202,7 +204,10 @@ function compareStripe(world: StripeWorld, lines: readonly Line[], compare: Comp
   compare('what Stripe has besides', [...billed.keys()], []);
 }
 
-/** The platform was told of every line item that is its own, always in the same words, and of no other. */
+/**
+ * The platform was told of every line item that is its own, by one message, and of no other; and what it was
+ * told adds up, for receivers that take totals.
+ */
 function comparePlatform(platform: Platform, all: readonly Line[], compare: Compare): void {
   const told = [...platform.taken.values()].map(({ lineItem, amountMinor }) => [
     lineItem,
@@ -212,7 +217,20 @@ function comparePlatform(platform: Platform, all: readonly Line[], compare: Comp
     .filter(({ provider }) => provider === 'webhook')
     .map(({ id, amount }) => [id, amount]);
   compare('what the platform was told', told.toSorted(byName), own.toSorted(byName));
-  compare('what the platform was told otherwise', platform.contradictions, []);
+  const contradictions = [...platform.contradictions];
+  compare(
+    `${contradictions.length} times the platform was told otherwise, such as`,
+    contradictions.slice(0, MAX_SHOWN),
+    [],
+  );
+  const sums = new Map<string, number>();
+  for (const { lineItem, charge, amountMinor, totalMinor } of [...platform.taken.values()].toSorted(
+    (left, right) => left.revision - right.revision,
+  )) {
+    const sum = (sums.get(charge) ?? 0) + amountMinor;
+    sums.set(charge, sum);
+    compare(`the total that ${lineItem} tells of`, totalMinor, sum);
+  }
 }
 
 const byName = ([left = '']: readonly string[], [right = '']: readonly string[]): number =>

@@ -1,6 +1,6 @@
 /*
  * A billing platform of somebody's own: takes each line item once, by its id, whatever it answered before, and
- * reports in the end what became of each. On its bad days it answers too late, with failures, or not at all.
+ * reports in the end what became of each. What it is told again has to be the same message, in the same words. On its bad days it answers too late, with failures, or not at all.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ADMIN_KEY } from '../../support/service-process.js';
@@ -14,6 +14,12 @@ const TIMEOUT_MS = 20_000;
 export interface Told {
   readonly lineItem: string;
   readonly amountMinor: number;
+  /** What all that it was told of the charge comes to. */
+  readonly totalMinor: number;
+  readonly charge: string;
+  readonly revision: number;
+  /** The id of the message, which stays the same however often it is delivered. */
+  readonly message: string;
   readonly body: string;
 }
 
@@ -22,7 +28,7 @@ export class Platform {
   readonly taken = new Map<string, Told>();
   /** How often it was told of a line item again, and in which words it was told otherwise. */
   repeats = 0;
-  readonly contradictions: string[] = [];
+  readonly contradictions = new Set<string>();
   private readonly reported = new Set<string>();
   private isCalm = false;
 
@@ -34,7 +40,7 @@ export class Platform {
   static async start(random: Random): Promise<Platform> {
     const platform = new Platform(random);
     platform.receiver = await startReceiver({
-      answer: async ({ body }) => await platform.take(body),
+      answer: async ({ body, headers }) => await platform.take(body, String(headers['webhook-id'])),
     });
     return platform;
   }
@@ -56,7 +62,7 @@ export class Platform {
       while (status !== 201 && status !== 200) {
         status = await post(`${url}/api/v1/line-items/${id}/state`, { state: 'finalized' });
         if (status >= 400 && status < 500) {
-          this.contradictions.push(`the report of ${id} was answered ${status}`);
+          this.contradictions.add(`the report of ${id} was answered ${status}`);
           break;
         }
         await sleep(status < 300 ? 0 : RETRY_MS);
@@ -68,7 +74,10 @@ export class Platform {
     await this.receiver?.close();
   }
 
-  private async take(body: string): Promise<{ status: number; body?: string } | 'reset' | 'stall'> {
+  private async take(
+    body: string,
+    message: string,
+  ): Promise<{ status: number; body?: string } | 'reset' | 'stall'> {
     const { random } = this;
     const fate = this.isCalm ? 1 : random.whole(0, 100) / 100;
     if (fate < 0.1) {
@@ -76,14 +85,23 @@ export class Platform {
     }
     const { type, data } = JSON.parse(body) as {
       type: string;
-      data: { line_item: string; amount: { delta_minor: number } };
+      data: {
+        line_item: string;
+        charge: string;
+        revision: number;
+        amount: { delta_minor: number; total_minor: number };
+      };
     };
     if (type !== 'billing.usage_reported') {
       return { status: 204 };
     }
     this.keep({
       lineItem: data.line_item,
+      charge: data.charge,
+      revision: data.revision,
       amountMinor: data.amount.delta_minor,
+      totalMinor: data.amount.total_minor,
+      message,
       body: JSON.stringify(data),
     });
     if (fate < 0.2) {
@@ -104,8 +122,11 @@ export class Platform {
       this.taken.set(told.lineItem, told);
     } else {
       this.repeats += 1;
+      if (before.message !== told.message) {
+        this.contradictions.add(`${told.lineItem} is told by ${before.message}, ${told.message}`);
+      }
       if (before.body !== told.body) {
-        this.contradictions.push(`${told.lineItem} is told otherwise: ${told.body}`);
+        this.contradictions.add(`${told.lineItem} is told otherwise: ${told.body}`);
       }
     }
   }

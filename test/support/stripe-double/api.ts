@@ -8,7 +8,7 @@ import { decodeForm, fingerprint } from './form.js';
 import { Idempotency } from './idempotency.js';
 import { newId } from './ids.js';
 import type { Limits } from './limits.js';
-import { errorReply, htmlReply, jsonReply, type Reply } from './reply.js';
+import { errorReply, jsonReply, type Reply, replyInBetween } from './reply.js';
 import {
   type ApiRequest,
   authenticate,
@@ -64,7 +64,7 @@ export class Api {
       message.socket.destroy();
       return;
     }
-    const reply = fault?.kind === 'html_503' ? htmlReply() : await this.answer(request, fault);
+    const reply = replyInBetween(fault) ?? (await this.answer(request, fault));
     record.status = reply.status;
     record.replayed = reply.replayed;
     if (fault?.kind === 'slow' && fault.when === 'after') {

@@ -25,7 +25,9 @@ export type Fault =
   /** The answer takes `delayMs`, spent before the work (objects locked) or after it. */
   | { kind: 'slow'; delayMs: number; when?: 'before' | 'after' }
   /** Nothing is done and a load balancer's HTML page is answered. */
-  | { kind: 'html_503' };
+  | { kind: 'html_503' }
+  /** Nothing is done and something in between answers 200 with JSON that is none of Stripe's. */
+  | { kind: 'foreign_200' };
 
 const KINDS: Record<Fault['kind'], true> = {
   drop_before: true,
@@ -35,6 +37,7 @@ const KINDS: Record<Fault['kind'], true> = {
   error_429: true,
   slow: true,
   html_503: true,
+  foreign_200: true,
 };
 
 export function isFaultKind(kind: unknown): kind is Fault['kind'] {

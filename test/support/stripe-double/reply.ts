@@ -1,4 +1,5 @@
 import type { StripeError } from './errors.js';
+import type { Fault } from './faults.js';
 
 /** An HTTP answer before it is sent. */
 export interface Reply {
@@ -21,12 +22,15 @@ export function errorReply(error: StripeError, requestId: string, seconds: numbe
   return jsonReply(error.status, error.body(requestId, seconds), error.headers);
 }
 
-/** What a load balancer answers when there is no server behind it. */
-export function htmlReply(): Reply {
-  return {
-    status: 503,
-    body: '<html><body><h1>503 Service Unavailable</h1></body></html>\n',
-    headers: { 'content-type': 'text/html' },
-    replayed: false,
-  };
+/** What something between the caller and Stripe answers by itself; undefined when nothing does. */
+export function replyInBetween(fault: Fault | undefined): Reply | undefined {
+  if (fault?.kind === 'html_503') {
+    return {
+      status: 503,
+      body: '<html><body><h1>503 Service Unavailable</h1></body></html>\n',
+      headers: { 'content-type': 'text/html' },
+      replayed: false,
+    };
+  }
+  return fault?.kind === 'foreign_200' ? jsonReply(200, { status: 'ok' }) : undefined;
 }

@@ -4,6 +4,7 @@
  */
 import { decimal } from '../../../src/kernel/decimal.js';
 import { type UsagePrice } from '../../../src/pricing/plan.js';
+import { describeUsage } from '../../../src/pricing/describe-usage.js';
 import { rate, rateLimit } from '../../../src/pricing/rate.js';
 import { limit, tier, usage } from '../../support/prices.js';
 
@@ -131,6 +132,14 @@ describe('a package price', () => {
     ['-1999', -499n],
   ])('charges for %s whole packages', (quantity, expected) => {
     expect(minor(packages, quantity)).toBe(expected);
+  });
+
+  it.each([
+    ['1', '1 as 1 package of 1000 × 4.99'],
+    ['1000.5', '1000.5 as 2 packages of 1000 × 4.99'],
+    ['0', '0 as 0 packages of 1000 × 4.99'],
+  ])('says of %s on an invoice: %s', (quantity, words) => {
+    expect(describeUsage(packages, decimal(quantity))).toBe(words);
   });
 
   it('counts packages exactly where a division would round', () => {
