@@ -69,6 +69,7 @@ export interface ClaimRow {
   readonly endpoint_id: string;
   readonly message_id: string;
   readonly attempt_count: number;
+  readonly created_at: Date;
   readonly body: string;
   readonly url: string;
   readonly secret: string;
@@ -114,6 +115,7 @@ export const CLAIM_DELIVERIES = `
       lease_token = $4, leased_until = $5
   FROM picked, webhook_messages m, webhook_endpoints e
   WHERE d.id = picked.id AND d.state = 'pending' AND m.id = d.message_id AND e.id = d.endpoint_id
-  RETURNING d.id, d.lease_token, d.endpoint_id, d.message_id, d.attempt_count, m.body, e.url, e.secret,
+  RETURNING d.id, d.lease_token, d.endpoint_id, d.message_id, d.attempt_count, d.created_at,
+    m.body, e.url, e.secret,
     CASE WHEN e.previous_secret_until > $2 THEN e.previous_secret END AS previous_secret,
     e.headers, e.retry_waits_seconds`;

@@ -53,6 +53,7 @@ interface LeaseRow {
   readonly endpoint_id: string;
   readonly attempt_count: number;
   readonly leased_until: Date;
+  readonly created_at: Date;
   readonly retry_waits_seconds: number[] | null;
 }
 
@@ -104,6 +105,7 @@ export class ClaimsStore {
       messageId: row.message_id,
       attemptNumber: row.attempt_count,
       startedAt: now,
+      queuedAt: row.created_at,
       retryWaitsSeconds: row.retry_waits_seconds,
       body: row.body,
       url: row.url,
@@ -143,7 +145,7 @@ export class ClaimsStore {
   async findExpired(now: Date, leaseMs: number, limit: number): Promise<ClaimedDelivery[]> {
     const rows = await this.database.query<LeaseRow>(
       `SELECT d.id, d.lease_token, d.message_id, d.endpoint_id, d.attempt_count, d.leased_until,
-         e.retry_waits_seconds
+         d.created_at, e.retry_waits_seconds
        FROM webhook_deliveries d
        JOIN webhook_endpoints e ON e.id = d.endpoint_id
        WHERE d.state = 'sending' AND d.leased_until <= $1
@@ -159,6 +161,7 @@ export class ClaimsStore {
       endpointId: row.endpoint_id,
       attemptNumber: row.attempt_count,
       startedAt: new Date(row.leased_until.getTime() - leaseMs),
+      queuedAt: row.created_at,
       url: null,
       retryWaitsSeconds: row.retry_waits_seconds,
     }));
