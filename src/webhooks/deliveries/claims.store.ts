@@ -9,6 +9,7 @@ import {
   CLAIM_DELIVERIES,
   type ClaimParameters,
   type ClaimRow,
+  LIST_DUE_ENDPOINTS,
   LOCK_DUE_ENDPOINTS,
 } from './claim-deliveries.sql.js';
 import { SETTLED_SEQUENCE } from '../message-order.sql.js';
@@ -32,6 +33,13 @@ export interface ClaimLimits {
   readonly total: number;
   readonly leaseToken: string;
   readonly leasedUntil: Date;
+}
+
+/** One that something waits for that is due, as it was when it was asked for. */
+export interface DueEndpoint {
+  readonly id: string;
+  /** Whether its last attempt failed. */
+  readonly is_failing: boolean;
 }
 
 export interface LockedEndpoint {
@@ -61,18 +69,24 @@ interface LeaseRow {
 export class ClaimsStore {
   constructor(private readonly database: Database) {}
 
+  /** Endpoints in force, and not left alone, that something due waits for. Partial index webhook_deliveries_due. */
+  async listDueEndpoints(now: Date): Promise<DueEndpoint[]> {
+    return await this.database.query<DueEndpoint>(LIST_DUE_ENDPOINTS, [now]);
+  }
+
   /**
-   * Locks endpoints in force that could be sent something now, in random order. The first of the
+   * Locks those of some endpoints in force that could be sent something now, in random order. The first of the
    * statements of a claim; all must be in one READ COMMITTED transaction. Partial indexes
    * webhook_deliveries_due, _in_order and _leased; skips what others hold. NO KEY: the foreign key of a
    * delivery being published must neither wait for claims nor hide its endpoint from them.
    */
   async lockDueEndpoints(
+    ids: readonly string[],
     now: Date,
     limit: number,
     { pool, slowEndpoints }: ClaimScope,
   ): Promise<LockedEndpoint[]> {
-    const parameters = [now, limit, pool, slowEndpoints];
+    const parameters = [now, limit, pool, slowEndpoints, ids];
     return await this.database.query<LockedEndpoint>(LOCK_DUE_ENDPOINTS, parameters);
   }
 
