@@ -5,6 +5,7 @@ import { Clock } from '../kernel/clock.js';
 import { AccessModule } from './access/access.module.js';
 import { CONFIG, type Config } from './config.js';
 import { Database } from './database/database.js';
+import { DatabaseClock } from './database/database-clock.js';
 import { DATABASE_URL } from './database/data-source.js';
 import { Outage } from './database/outage.js';
 import { HealthController } from './http/health.controller.js';
@@ -41,9 +42,18 @@ export class PlatformModule {
         { provide: Log, useValue: log },
         { provide: Database, useValue: database },
         { provide: OutboundHttp, useValue: outbound },
-        { provide: Clock, useClass: SystemClock },
+        SystemClock,
         Metrics,
         Outage,
+        {
+          provide: Clock,
+          inject: [SystemClock, Outage],
+          useFactory: async (machine: SystemClock, outage: Outage) => {
+            const clock = new DatabaseClock(machine, database, log, outage);
+            await clock.agree();
+            return clock;
+          },
+        },
         Sealer,
       ],
       exports: [CONFIG, DATABASE_URL, Log, Database, Clock, Metrics, Outage, OutboundHttp, Sealer],

@@ -1,8 +1,10 @@
 /*
  * Aim: senders that die lose no message, and repeat one only under its own webhook-id. Method: two real
  * processes send; the receiver kills them as it has a request and has not answered it, which is the worst
- * moment: what was taken is not recorded.
+ * moment: what was taken is not recorded. The clocks of their machines are ten minutes off, each to its side:
+ * only if they go by the database's do their leases end in time, and none takes what another one holds.
  */
+import { fileURLToPath } from 'node:url';
 import { Webhook } from 'standardwebhooks';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { eventually, startService, type TestService } from '../support/service-process.js';
@@ -13,6 +15,8 @@ const MESSAGES = 40;
 const KILLS: Readonly<Record<number, number>> = { 7: 0, 25: 1 };
 /** So that leases end soon after their holders. */
 const ENV = { WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8', WEBHOOK_TIMEOUT_MS: '1000' };
+const SHIFTED_CLOCK = fileURLToPath(new URL('../support/shifted-clock.mjs', import.meta.url));
+const SHIFT_MS = 600_000;
 
 describe('senders of webhooks that are killed', () => {
   let db: TestDatabase;
@@ -35,9 +39,14 @@ describe('senders of webhooks that are killed', () => {
     await db.drop();
   });
 
+  const startShifted = async (shiftMs: number): Promise<TestService> =>
+    await startService(db.url, { ...ENV, CLOCK_SHIFT_MS: String(shiftMs) }, [
+      `--import=${SHIFTED_CLOCK}`,
+    ]);
+
   it('lose nothing, and repeat only what has the same id', async () => {
     const api = await startService(db.url, { ...ENV, METERLINE_ROLE: 'api' });
-    senders.push(...(await Promise.all([startService(db.url, ENV), startService(db.url, ENV)])));
+    senders.push(...(await Promise.all([startShifted(SHIFT_MS), startShifted(-SHIFT_MS)])));
     senders.push(api);
     const url = `/api/v1/webhook-endpoints`;
     const { body: endpoint } = await api.post(url, { url: receiver.url, max_concurrency: 20 });

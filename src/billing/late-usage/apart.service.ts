@@ -4,6 +4,7 @@
  */
 import { Injectable } from '@nestjs/common';
 import { CustomersReader } from '../../customers/customers.reader.js';
+import { PlansReader } from '../../pricing/plans.reader.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
 import { LedgerService } from '../ledger/ledger.service.js';
@@ -28,6 +29,7 @@ export class ApartBillingService {
     private readonly ledger: LedgerService,
     private readonly invoices: InvoicesService,
     private readonly customers: CustomersReader,
+    private readonly plans: PlansReader,
     private readonly webhooks: WebhooksService,
   ) {}
 
@@ -68,6 +70,7 @@ export class ApartBillingService {
     currency: string,
     { period, now }: Apart,
   ): Promise<void> {
+    const prices = await this.plans.pricesByIds(items.map(({ priceId }) => priceId));
     const customer = await this.customers.get(period.subscription.customerId);
     await this.webhooks.publish({
       type: 'late_usage.billed',
@@ -75,7 +78,7 @@ export class ApartBillingService {
       data: {
         subscription: period.subscription.id,
         customer: customer.key,
-        ...tellLineItems(items, currency),
+        ...tellLineItems(items, currency, prices),
       },
     });
   }

@@ -7,6 +7,7 @@ import { CustomersReader } from '../../customers/customers.reader.js';
 import { newId } from '../../kernel/ids.js';
 import { type OpenInterval } from '../../kernel/interval.js';
 import { type Plan } from '../../pricing/plan.js';
+import { PlansReader } from '../../pricing/plans.reader.js';
 import { WebhooksService } from '../../webhooks/webhooks.service.js';
 import { type AdjustmentToBill, AdjustingService } from '../late-usage/adjusting.service.js';
 import { DraftQueueService } from '../drafts/draft-queue.service.js';
@@ -38,6 +39,7 @@ export class PeriodEntryService {
     private readonly invoices: InvoicesService,
     private readonly drafts: DraftQueueService,
     private readonly customers: CustomersReader,
+    private readonly plans: PlansReader,
     private readonly webhooks: WebhooksService,
   ) {}
 
@@ -92,6 +94,7 @@ export class PeriodEntryService {
     now: Date,
   ): Promise<void> {
     const { subscription, window, currency } = period;
+    const prices = await this.plans.pricesByIds(items.map(({ priceId }) => priceId));
     const customer = await this.customers.get(subscription.customerId);
     await this.webhooks.publish({
       type,
@@ -102,7 +105,7 @@ export class PeriodEntryService {
         customer: customer.key,
         plan: plan.key,
         period: { start: window.start.toISOString(), end: window.end.toISOString() },
-        ...tellLineItems(items, currency),
+        ...tellLineItems(items, currency, prices),
       },
     });
   }

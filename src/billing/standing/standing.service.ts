@@ -21,8 +21,8 @@ import { StandingsStore } from './standings.store.js';
 
 /** Judged in one transaction, some milliseconds each. */
 const AT_ONCE = 100;
-/** Messages are bounded; who owes more than this is asked for by the route. */
-const MAX_INVOICES_TOLD = 100;
+/** Messages are bounded; who owes more invoices, or is suspended by more thresholds, is asked for by the routes. */
+const MAX_TOLD = 100;
 
 @Injectable()
 export class StandingService {
@@ -102,7 +102,11 @@ export class StandingService {
         standing: after.standing,
         standing_before: before.standing,
         past_due_since: pastDueSince(unpaid)?.toISOString() ?? null,
-        unpaid_invoices: unpaid.slice(0, MAX_INVOICES_TOLD).map(({ invoiceId }) => invoiceId),
+        unpaid_invoices: unpaid.slice(0, MAX_TOLD).map(({ invoiceId }) => invoiceId),
+        suspended_by:
+          after.standing === 'suspended'
+            ? await this.store.listSuspensions(after.customerId, after.changedAt, MAX_TOLD)
+            : [],
       },
     });
   }

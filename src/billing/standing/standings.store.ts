@@ -76,6 +76,33 @@ export class StandingsStore {
     return rows.map((row) => row.ends_at);
   }
 
+  /** By which thresholds a customer is suspended, for messages; `limit` at most. Index customer_suspensions_customer. */
+  async listSuspensions(
+    customerId: string,
+    now: Date,
+    limit: number,
+  ): Promise<{ threshold: string; crossing: string; until: string | null }[]> {
+    const rows = await this.database.query<{
+      threshold: string;
+      crossing_id: string;
+      ends_at: Date | null;
+    }>(
+      `SELECT threshold.key AS threshold, suspension.crossing_id, suspension.ends_at
+       FROM customer_suspensions AS suspension
+       JOIN threshold_crossings AS crossing ON crossing.id = suspension.crossing_id
+       JOIN thresholds AS threshold ON threshold.id = crossing.threshold_id
+       WHERE suspension.customer_id = $1 AND (suspension.ends_at IS NULL OR suspension.ends_at > $2)
+       ORDER BY suspension.crossing_id
+       LIMIT $3`,
+      [customerId, now, limit],
+    );
+    return rows.map((row) => ({
+      threshold: row.threshold,
+      crossing: row.crossing_id,
+      until: row.ends_at?.toISOString() ?? null,
+    }));
+  }
+
   /** A customer's standing, good if it never was anything else, locked until the transaction ends. */
   async lock(customerId: string, now: Date): Promise<CustomerStanding> {
     await this.database.query(

@@ -73,7 +73,10 @@ export class CrossingsStore {
     return rows.length > 0;
   }
 
-  /** The last crossing of each level of these thresholds, in these scopes of these customers. Index threshold_crossings_once. */
+  /**
+   * The last crossing of each level of each of these, a threshold with a customer and a scope each: of ten thousand
+   * of them in all, and not of each threshold with each customer. Index threshold_crossings_once.
+   */
   async listLast(
     thresholdIds: readonly string[],
     customerIds: readonly string[],
@@ -81,8 +84,8 @@ export class CrossingsStore {
   ): Promise<Crossing[]> {
     const rows = await this.database.query<CrossingRow>(
       `SELECT DISTINCT ON (threshold_id, customer_id, scope, grouping_key, level) ${COLUMNS}
-       FROM threshold_crossings
-       WHERE threshold_id = ANY ($1) AND customer_id = ANY ($2) AND scope = ANY ($3)
+       FROM unnest($1::text[], $2::text[], $3::text[]) AS given (threshold_id, customer_id, scope)
+       JOIN threshold_crossings USING (threshold_id, customer_id, scope)
        ORDER BY threshold_id, customer_id, scope, grouping_key, level, armed DESC`,
       [thresholdIds, customerIds, scopes],
     );
@@ -135,7 +138,7 @@ export class CrossingsStore {
     return toPage(rows, limit, (row) => [row.id], fromRow);
   }
 
-  /** What was measured of these thresholds the last time, in these scopes of these customers. */
+  /** What was measured the last time of each of these, a threshold with a customer and a scope each. Primary key. */
   async listValues(
     thresholdIds: readonly string[],
     customerIds: readonly string[],
@@ -148,8 +151,9 @@ export class CrossingsStore {
       grouping_key: string;
       value: string;
     }>(
-      `SELECT threshold_id, customer_id, scope, grouping_key, value FROM threshold_values
-       WHERE threshold_id = ANY ($1) AND customer_id = ANY ($2) AND scope = ANY ($3)`,
+      `SELECT threshold_id, customer_id, scope, grouping_key, value
+       FROM unnest($1::text[], $2::text[], $3::text[]) AS given (threshold_id, customer_id, scope)
+       JOIN threshold_values USING (threshold_id, customer_id, scope)`,
       [thresholdIds, customerIds, scopes],
     );
     return rows.map((row) => ({

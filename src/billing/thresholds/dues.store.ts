@@ -85,8 +85,11 @@ export class DuesStore {
     );
   }
 
-  /** Leases customers until a time, `limit` at most, but those who wait; others go past them. */
-  async lease(limit: number, now: Date, until: Date): Promise<LeasedDue[]> {
+  /**
+   * Leases customers until a time, the first `limit` behind an id, but those who wait; others go past them. In
+   * the order of their ids.
+   */
+  async lease(limit: number, now: Date, until: Date, after: string): Promise<LeasedDue[]> {
     const rows = await this.database.query<{
       customer_id: string;
       leased_batch: string | null;
@@ -96,16 +99,51 @@ export class DuesStore {
        SET leased_until = $3, leased_batch = least(due.leased_batch, due.first_batch), first_batch = NULL,
          wakes_at = NULL
        WHERE due.customer_id IN (SELECT customer_id FROM threshold_dues
-         WHERE (leased_until IS NULL OR leased_until <= $2) AND (wakes_at IS NULL OR wakes_at <= $2)
+         WHERE customer_id > $4
+           AND (leased_until IS NULL OR leased_until <= $2) AND (wakes_at IS NULL OR wakes_at <= $2)
          ORDER BY customer_id LIMIT $1 FOR UPDATE SKIP LOCKED)
        RETURNING due.customer_id, due.leased_batch, due.revision`,
-      [limit, now, until],
+      [limit, now, until, after],
     );
-    return rows.map((row) => ({
+    const leased = rows.map((row) => ({
       customerId: row.customer_id,
       firstBatch: row.leased_batch === null ? null : BigInt(row.leased_batch),
       revision: BigInt(row.revision),
     }));
+    return leased.toSorted((one, other) => (one.customerId < other.customerId ? -1 : 1));
+  }
+
+  /** Lets go of customers who were leased until a time and not judged: they are due as before. */
+  async giveBack(dues: readonly LeasedDue[], until: Date): Promise<void> {
+    await this.database.query(
+      `UPDATE threshold_dues SET leased_until = NULL, first_batch = least(first_batch, leased_batch),
+         leased_batch = NULL
+       WHERE customer_id = ANY ($1) AND leased_until = $2`,
+      [dues.map(({ customerId }) => customerId), until],
+    );
+  }
+
+  /**
+   * How many thresholds in force may watch each of these customers; at least as many as there are. Partial
+   * indexes of thresholds; indexes of subscriptions and open periods.
+   */
+  async countWatching(customerIds: readonly string[]): Promise<Map<string, number>> {
+    const rows = await this.database.query<{ customer_id: string; watching: number }>(
+      `WITH plan AS MATERIALIZED (
+         SELECT plan_id AS id, count(*) AS watching FROM thresholds
+         WHERE archived_at IS NULL AND plan_id IS NOT NULL
+         GROUP BY plan_id)
+       SELECT customer.id AS customer_id, (
+           (SELECT count(*) FROM thresholds
+            WHERE archived_at IS NULL AND customer_id IS NULL AND plan_id IS NULL)
+           + (SELECT count(*) FROM thresholds AS own
+              WHERE own.archived_at IS NULL AND own.customer_id = customer.id)
+           + (SELECT coalesce(sum(plan.watching), 0) FROM plan WHERE plan.id IN (${PLANS_OF_CUSTOMER}))
+         )::integer AS watching
+       FROM unnest($1::text[]) AS customer (id)`,
+      [customerIds],
+    );
+    return new Map(rows.map((row) => [row.customer_id, row.watching]));
   }
 
   /**

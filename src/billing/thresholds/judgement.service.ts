@@ -6,8 +6,9 @@ import { CrossingsStore, type MeasuredValue } from './crossings.store.js';
 import { type Decision, decisionsOf } from './decision.js';
 import { type LeasedDue } from './dues.store.js';
 import { FiringService } from './firing.service.js';
-import { isSameGroup, MeasuringService, type Series } from './measuring.service.js';
+import { MeasuringService, type Series } from './measuring.service.js';
 import { TargetsService } from './targets.service.js';
+import { groupingKey } from './threshold.js';
 
 export interface Judged {
   /** Of whom nothing was done, since they are to be billed. */
@@ -42,15 +43,17 @@ export class JudgementService {
       targets.map(({ threshold }) => threshold.id),
       targets.map(({ customerId }) => customerId),
       targets.map(({ scope }) => scope.key),
-    ].map((list) => [...new Set(list)]) as [string[], string[], string[]];
+    ] as const;
     const series = await this.measuring.measure(targets, now);
     const crossings = await this.crossings.listLast(...keys);
-    const values = series.some(isRemembered) ? await this.crossings.listValues(...keys) : [];
+    const values = byMeasured(
+      series.some(isRemembered) ? await this.crossings.listValues(...keys) : [],
+    );
     const decisions = decisionsOf(targets, series, crossings);
     const toBill = new Set(cutOffBatch === null ? decisions.filter(bills).map(customerOf) : []);
     for (const decision of decisions) {
       if (!toBill.has(customerOf(decision))) {
-        const before = lastValue(decision.series, values);
+        const before = values.get(nameOf(decision.series)) ?? null;
         await this.firing.fire(decision, { cutOffBatch, before, now });
       }
     }
@@ -63,11 +66,11 @@ export class JudgementService {
 
   private async remember(
     series: readonly Series[],
-    values: readonly MeasuredValue[],
+    values: ReadonlyMap<string, MeasuredValue>,
   ): Promise<void> {
     const changed = series
       .filter(isRemembered)
-      .filter((one) => lastValue(one, values)?.value.eq(one.value) !== true)
+      .filter((one) => values.get(nameOf(one))?.value.eq(one.value) !== true)
       .map(({ target, grouping, value }): MeasuredValue => ({
         thresholdId: target.threshold.id,
         customerId: target.customerId,
@@ -91,17 +94,15 @@ function isRemembered({ usage }: Series): boolean {
   return usage === null || !isAdditive(usage.question.meter.aggregation);
 }
 
-function lastValue(
-  { target, grouping }: Series,
-  values: readonly MeasuredValue[],
-): MeasuredValue | null {
-  return (
-    values.find(
-      (one) =>
-        one.thresholdId === target.threshold.id &&
-        one.customerId === target.customerId &&
-        one.scope === target.scope.key &&
-        isSameGroup(one.grouping, grouping),
-    ) ?? null
+function nameOf({ target: { threshold, customerId, scope }, grouping }: Series): string {
+  return `${threshold.id} ${customerId} ${scope.key} ${groupingKey(grouping)}`;
+}
+
+function byMeasured(values: readonly MeasuredValue[]): Map<string, MeasuredValue> {
+  return new Map(
+    values.map((one) => [
+      `${one.thresholdId} ${one.customerId} ${one.scope} ${groupingKey(one.grouping)}`,
+      one,
+    ]),
   );
 }

@@ -18,11 +18,20 @@ import { type Judged, JudgementService } from './judgement.service.js';
  * use all the while waited for five looks: 1.5 s instead of 0.4 from the answer to the webhook.
  */
 const AT_ONCE = 1_000;
+/**
+ * Levels may be watched by so many thresholds for so many customers in one transaction; one customer is judged
+ * whatever number watches them. A thousand customers whom ten thousand thresholds watch took all memory there is.
+ */
+const MAX_WATCHED = 10_000;
 /** Far more than a judgement takes; after a kill -9 its customers wait so long. */
 const LEASE_MS = 30_000;
 
 @Injectable()
 export class JudgingService {
+  /** Whom this process has come to: so that nobody waits behind those who are always due. */
+  private after = '';
+  private atOnce = AT_ONCE;
+
   constructor(
     private readonly dues: DuesStore,
     private readonly judgement: JudgementService,
@@ -39,8 +48,7 @@ export class JudgingService {
    * @returns how many were due
    */
   async judgeDue(): Promise<number> {
-    const now = this.clock.now();
-    const leased = await this.dues.lease(AT_ONCE, now, new Date(now.getTime() + LEASE_MS));
+    const leased = await this.leaseLot();
     if (leased.length === 0) {
       return 0;
     }
@@ -59,6 +67,38 @@ export class JudgingService {
       waits,
     );
     return leased.length;
+  }
+
+  /** The next of those who are due, as many as may be judged at once. */
+  private async leaseLot(): Promise<readonly LeasedDue[]> {
+    const now = this.clock.now();
+    const until = new Date(now.getTime() + LEASE_MS);
+    let leased = await this.dues.lease(this.atOnce, now, until, this.after);
+    if (leased.length === 0 && this.after !== '') {
+      leased = await this.dues.lease(this.atOnce, now, until, '');
+    }
+    const lot = leased.slice(0, await this.judgeableOf(leased));
+    const isCut = lot.length < leased.length;
+    if (isCut) {
+      await this.dues.giveBack(leased.slice(lot.length), until);
+    }
+    this.after = !isCut && leased.length < this.atOnce ? '' : (lot.at(-1)?.customerId ?? '');
+    this.atOnce = Math.min(2 * (isCut ? lot.length : this.atOnce), AT_ONCE);
+    return lot;
+  }
+
+  /** How many of them, from the first on, are watched by as many thresholds as one transaction may judge; at least one. */
+  private async judgeableOf(leased: readonly LeasedDue[]): Promise<number> {
+    if (leased.length < 2) {
+      return leased.length;
+    }
+    const watching = await this.dues.countWatching(leased.map(({ customerId }) => customerId));
+    let total = 0;
+    const beyond = leased.findIndex(({ customerId }) => {
+      total += watching.get(customerId) ?? 0;
+      return total > MAX_WATCHED;
+    });
+    return beyond === -1 ? leased.length : Math.max(beyond, 1);
   }
 
   /** Those who have to be judged alone: they are to be billed, or one of them could not be judged. */

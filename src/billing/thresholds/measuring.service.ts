@@ -14,7 +14,12 @@ import { PlansReader } from '../../pricing/plans.reader.js';
 import { type MeteredUsage, type UsageQuestion, UsageReader } from '../../usage/usage.reader.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
 import { type BillingPeriod } from '../periods/billing-period.js';
-import { groupsOf, type Measure, RatingService } from '../periods/rating.service.js';
+import {
+  groupsOf,
+  type Measure,
+  type RatedPeriod,
+  RatingService,
+} from '../periods/rating.service.js';
 import { type Target } from './target.js';
 import { type Grouping, groupingKey } from './threshold.js';
 
@@ -86,12 +91,14 @@ export class MeasuringService {
     const quantities = asked.filter(({ target }) => isQuantity(target));
     const amounts = targets.filter((target) => !isQuantity(target));
     const series = await this.quantitiesOf(quantities, past);
+    const usages = new Map(asked.map(({ target, usage }) => [target, usage]));
+    const rated = new Map<string, Promise<RatedPeriod>>();
     for (const target of amounts) {
       const { measure } = target.threshold;
-      const usage = asked.find((one) => one.target === target)?.usage ?? null;
+      const usage = usages.get(target) ?? null;
       // Of a price that no plan of the customer has there is nothing to measure.
       if (measure.kind === 'whole_amount' || usage !== null || target.scope.period === null) {
-        const value = await this.amountOf(target, now, past);
+        const value = await this.amountOf(target, now, { past, rated });
         series.push({ target, grouping: null, value, included: null, usage });
       }
     }
@@ -144,7 +151,9 @@ export class MeasuringService {
         meter: one.usage.question.meter.id,
         now: null,
       });
-      alike.set(key, [...(alike.get(key) ?? []), one]);
+      const lot = alike.get(key) ?? [];
+      lot.push(one);
+      alike.set(key, lot);
     }
     const lots = [...alike.values()];
     const questions = lots.flatMap(([first, ...others]): UsageQuestion[] =>
@@ -164,11 +173,10 @@ export class MeasuringService {
     );
     const answers =
       past === null ? await this.usage.readAll(questions) : await this.asOf(questions, past.batch);
-    return lots.flatMap((lot, place) =>
-      lot.flatMap(({ target, usage, included }): Series[] => {
-        const rows = (answers[place] ?? []).filter(
-          ({ customerId }) => customerId === target.customerId,
-        );
+    return lots.flatMap((lot, place) => {
+      const rowsOf = byCustomer(answers[place] ?? []);
+      return lot.flatMap(({ target, usage, included }): Series[] => {
+        const rows = rowsOf.get(target.customerId) ?? [];
         const { groupBy } = usage.question;
         if (groupBy.length === 0) {
           const value = rows[0]?.quantity ?? NOTHING;
@@ -180,8 +188,8 @@ export class MeasuringService {
           );
           return { target, grouping, value: quantity, included, usage };
         });
-      }),
-    );
+      });
+    });
   }
 
   private async asOf(
@@ -195,8 +203,12 @@ export class MeasuringService {
     return answers;
   }
 
-  /** In major units. */
-  private async amountOf(target: Target, now: Date, past: PastMoment | null): Promise<Decimal> {
+  /** In major units; each period is rated once, by whom it is asked first. */
+  private async amountOf(
+    target: Target,
+    now: Date,
+    { past, rated }: { past: PastMoment | null; rated: Map<string, Promise<RatedPeriod>> },
+  ): Promise<Decimal> {
     const { threshold, customerId, scope, periods } = target;
     const { measure } = threshold;
     if (!('currency' in measure)) {
@@ -205,10 +217,15 @@ export class MeasuringService {
     const price = measure.kind === 'price_amount' ? measure.price : null;
     let totalMinor = 0n;
     for (const period of periods) {
-      const { lines } = await this.rating.ratePeriod(
-        period,
-        past === null ? {} : { measure: this.measureAsOf(past.batch, now) },
-      );
+      const key = `${period.subscription.id} ${period.window.start.toISOString()}`;
+      const rating =
+        rated.get(key) ??
+        this.rating.ratePeriod(
+          period,
+          past === null ? {} : { measure: this.measureAsOf(past.batch, now) },
+        );
+      rated.set(key, rating);
+      const { lines } = await rating;
       totalMinor += lines
         .filter((line) => price === null || line.price.key === price)
         .reduce((sum, { amountMinor }) => sum + amountMinor, 0n);
@@ -233,6 +250,19 @@ export class MeasuringService {
       return answers.map((rows) => rows[0]?.quantity ?? NOTHING);
     };
   }
+}
+
+/** Answers by whose they are. */
+function byCustomer<Row extends { readonly customerId: string | null }>(
+  rows: readonly Row[],
+): Map<string | null, Row[]> {
+  const found = new Map<string | null, Row[]>();
+  for (const row of rows) {
+    const own = found.get(row.customerId) ?? [];
+    own.push(row);
+    found.set(row.customerId, own);
+  }
+  return found;
 }
 
 function isQuantity({ threshold: { measure } }: Target): boolean {

@@ -1,7 +1,14 @@
 /* What is judged: a threshold, a customer, and the span of which usage counts. Pure. */
 import { type BillingPeriod } from '../periods/billing-period.js';
 import { type LeasedDue } from './dues.store.js';
-import { currencyOf, LIFETIME, type Scope, scopeOf, type Threshold } from './threshold.js';
+import {
+  currencyOf,
+  LIFETIME,
+  type Scope,
+  scopeOf,
+  type Threshold,
+  type Watched,
+} from './threshold.js';
 
 /** A period that is open, or would be if the one before it were closed. */
 export interface JudgedPeriod {
@@ -22,14 +29,55 @@ export interface Target {
 /** How long after a period could have been closed it is looked at again whether it was. */
 const RETRY_MS = 30_000;
 
+/**
+ * Thresholds by whom they watch, so that of a customer only those are looked at that may watch them: of a thousand
+ * customers who have ten each, ten and not ten thousand.
+ */
+export class WatchingThresholds {
+  private readonly byWatched = new Map<string, Threshold[]>();
+
+  constructor(thresholds: readonly Threshold[]) {
+    for (const threshold of thresholds) {
+      const key = watchedKey(threshold.watched);
+      const alike = this.byWatched.get(key) ?? [];
+      alike.push(threshold);
+      this.byWatched.set(key, alike);
+    }
+  }
+
+  /** Those that may watch a customer with these periods, the first to be created first. */
+  of(customerId: string, periods: readonly JudgedPeriod[]): Threshold[] {
+    const planIds = new Set(periods.map(({ period }) => period.subscription.planId));
+    const watched: Watched[] = [
+      { kind: 'everyone' },
+      { kind: 'customer', customerId },
+      ...[...planIds].map((planId) => ({ kind: 'plan', planId }) as const),
+    ];
+    return watched
+      .flatMap((one) => this.byWatched.get(watchedKey(one)) ?? [])
+      .toSorted((one, other) => (one.id < other.id ? -1 : 1));
+  }
+}
+
+function watchedKey(watched: Watched): string {
+  switch (watched.kind) {
+    case 'everyone':
+      return '';
+    case 'customer':
+      return watched.customerId;
+    case 'plan':
+      return watched.planId;
+  }
+}
+
 /** All that is to be judged of a customer. */
 export function targetsOf(
   { customerId, firstBatch }: LeasedDue,
-  thresholds: readonly Threshold[],
+  thresholds: WatchingThresholds,
   periods: readonly JudgedPeriod[],
   now: Date,
 ): Target[] {
-  return thresholds.flatMap((threshold) => {
+  return thresholds.of(customerId, periods).flatMap((threshold) => {
     const counted = countedOf(threshold, customerId, periods);
     if (counted === null) {
       return [];
@@ -55,11 +103,12 @@ export function targetsOf(
  */
 export function wakesAt(
   { customerId }: LeasedDue,
-  thresholds: readonly Threshold[],
+  thresholds: WatchingThresholds,
   periods: readonly JudgedPeriod[],
   now: Date,
 ): Date | null {
   const waiting = thresholds
+    .of(customerId, periods)
     .filter(({ basis }) => basis === 'billing_period')
     .flatMap((threshold) =>
       (countedOf(threshold, customerId, periods) ?? []).filter((judged) =>

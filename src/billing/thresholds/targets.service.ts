@@ -2,7 +2,13 @@
 import { Injectable } from '@nestjs/common';
 import { PeriodsService } from '../periods/periods.service.js';
 import { type LeasedDue } from './dues.store.js';
-import { type JudgedPeriod, type Target, targetsOf, wakesAt } from './target.js';
+import {
+  type JudgedPeriod,
+  type Target,
+  targetsOf,
+  wakesAt,
+  WatchingThresholds,
+} from './target.js';
 import { ThresholdsStore } from './thresholds.store.js';
 
 /** Periods that have begun while the one before them waits to be closed, of one subscription. */
@@ -28,9 +34,11 @@ export class TargetsService {
       now,
     );
     const planIds = new Set(periods.map(({ period }) => period.subscription.planId));
-    const thresholds = await this.thresholds.listWatching(
-      dues.map(({ customerId }) => customerId),
-      [...planIds],
+    const thresholds = new WatchingThresholds(
+      await this.thresholds.listWatching(
+        dues.map(({ customerId }) => customerId),
+        [...planIds],
+      ),
     );
     const owned = new Map<string, JudgedPeriod[]>();
     for (const judged of periods) {

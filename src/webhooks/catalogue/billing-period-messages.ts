@@ -11,6 +11,7 @@ const LINE_ITEM = object({
   ),
   kind: oneOf(['flat', 'minimum', 'maximum', 'usage', 'adjustment']),
   price_id: id('price'),
+  price: text("The price's key."),
   quantity: orNull(decimal('What was counted, or how much more or less; null but for usage.')),
   amount: decimal(),
   amount_minor: whole(),
@@ -65,6 +66,7 @@ const exampleItem = {
   billing_period: examplePeriod.billing_period,
   kind: 'usage',
   price_id: 'price_01kgn5y5w8e1qav2b6xmyd3n4v',
+  price: 'requests',
   quantity: '123450',
   amount: '45.38',
   amount_minor: 4538,
@@ -161,13 +163,22 @@ export const BILLING_PERIOD_MESSAGES = {
     },
   }),
   'customer.standing_changed': define({
-    description: 'A customer owes an invoice, is suspended for it, or owes none any longer.',
+    description:
+      'A customer owes an invoice, is suspended for it or by a threshold, or is neither any longer.',
     data: object({
       customer: CUSTOMER,
       standing: oneOf(['good', 'past_due', 'suspended']),
       standing_before: oneOf(['good', 'past_due', 'suspended']),
       past_due_since: orNull(time('When the first unpaid invoice is past due.')),
       unpaid_invoices: list(id('inv'), 'The first of them.'),
+      suspended_by: list(
+        object({
+          threshold: text("The threshold's key."),
+          crossing: id('thc'),
+          until: orNull(time('When the billing period ends; null: until it is lifted.')),
+        }),
+        'The first of the thresholds that suspend the customer; none where unpaid invoices do.',
+      ),
     }),
     example: {
       customer: 'acme',
@@ -175,6 +186,7 @@ export const BILLING_PERIOD_MESSAGES = {
       standing_before: 'good',
       past_due_since: '2026-12-01T01:00:00.000Z',
       unpaid_invoices: ['inv_01kgn5y5w8e1qav2b6xmyd3n4w'],
+      suspended_by: [],
     },
   }),
 };

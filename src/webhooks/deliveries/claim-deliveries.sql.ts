@@ -28,32 +28,53 @@ const OF_POOL = `
       END`;
 
 /**
- * Endpoints that could be sent something now. Now, how many, of which pool, and which are slow.
+ * Endpoints whose next delivery is due: now. Goes from one endpoint that has something
+ * waiting to the next in the index, so that who has nothing costs nothing; asking each of 500 took 1.4 ms of a
+ * processor, several times for each message. One row for each endpoint that something waits for.
+ */
+export const LIST_DUE_ENDPOINTS = `
+  WITH RECURSIVE head AS (
+    (SELECT d.endpoint_id, d.next_attempt_at
+     FROM webhook_deliveries d
+     WHERE d.state = 'pending'
+     ORDER BY d.endpoint_id, d.next_attempt_at, d.id
+     LIMIT 1)
+    UNION ALL
+    SELECT following.endpoint_id, following.next_attempt_at
+    FROM head
+    CROSS JOIN LATERAL (
+      SELECT d.endpoint_id, d.next_attempt_at
+      FROM webhook_deliveries d
+      WHERE d.state = 'pending' AND d.endpoint_id > head.endpoint_id
+      ORDER BY d.endpoint_id, d.next_attempt_at, d.id
+      LIMIT 1) following)
+  SELECT e.id, e.failing_since IS NOT NULL AS is_failing
+  FROM head
+  JOIN webhook_endpoints e ON e.id = head.endpoint_id
+  WHERE head.next_attempt_at <= $1
+    AND e.disabled_at IS NULL
+    AND e.deleted_at IS NULL
+    AND (e.held_until IS NULL OR e.held_until <= $1)`;
+
+/**
+ * Those of some endpoints that could be sent something now. Now, how many, of which pool, which are slow, and of whom.
  * The scalar subqueries read one row of a partial index each, however many deliveries wait: an EXISTS
  * may be planned as a join that reads them all.
  */
 export const LOCK_DUE_ENDPOINTS = `
   SELECT e.id, e.is_ordered, e.max_per_second IS NOT NULL AS is_paced
   FROM webhook_endpoints e
-  WHERE e.disabled_at IS NULL
+  WHERE e.id = ANY ($5)
+    AND e.disabled_at IS NULL
     AND e.deleted_at IS NULL
     AND (e.held_until IS NULL OR e.held_until <= $1)
     AND ${OF_POOL}
-    AND (
-      CASE WHEN e.is_ordered
-      THEN (
-        SELECT d.next_attempt_at
-        FROM webhook_deliveries d
-        WHERE d.endpoint_id = e.id AND d.state = 'pending'
-        ORDER BY d.message_sequence NULLS FIRST, d.id
-        LIMIT 1)
-      ELSE (
-        SELECT d.next_attempt_at
-        FROM webhook_deliveries d
-        WHERE d.endpoint_id = e.id AND d.state = 'pending'
-        ORDER BY d.next_attempt_at, d.id
-        LIMIT 1)
-      END) <= $1
+    AND (NOT e.is_ordered OR (
+      SELECT d.next_attempt_at
+      FROM webhook_deliveries d
+      WHERE d.endpoint_id = e.id AND d.state = 'pending'
+      ORDER BY d.message_sequence NULLS FIRST, d.id
+      LIMIT 1) <= $1)
     AND (${FREE_PLACES}) > 0
     AND (${paceLeft('$1')}) > 0
   ORDER BY random()
@@ -69,6 +90,7 @@ export interface ClaimRow {
   readonly endpoint_id: string;
   readonly message_id: string;
   readonly attempt_count: number;
+  readonly created_at: Date;
   readonly body: string;
   readonly url: string;
   readonly secret: string;
@@ -114,6 +136,7 @@ export const CLAIM_DELIVERIES = `
       lease_token = $4, leased_until = $5
   FROM picked, webhook_messages m, webhook_endpoints e
   WHERE d.id = picked.id AND d.state = 'pending' AND m.id = d.message_id AND e.id = d.endpoint_id
-  RETURNING d.id, d.lease_token, d.endpoint_id, d.message_id, d.attempt_count, m.body, e.url, e.secret,
+  RETURNING d.id, d.lease_token, d.endpoint_id, d.message_id, d.attempt_count, d.created_at,
+    m.body, e.url, e.secret,
     CASE WHEN e.previous_secret_until > $2 THEN e.previous_secret END AS previous_secret,
     e.headers, e.retry_waits_seconds`;

@@ -9,6 +9,7 @@ import {
   CLAIM_DELIVERIES,
   type ClaimParameters,
   type ClaimRow,
+  LIST_DUE_ENDPOINTS,
   LOCK_DUE_ENDPOINTS,
 } from './claim-deliveries.sql.js';
 import { SETTLED_SEQUENCE } from '../message-order.sql.js';
@@ -34,6 +35,13 @@ export interface ClaimLimits {
   readonly leasedUntil: Date;
 }
 
+/** One that something waits for that is due, as it was when it was asked for. */
+export interface DueEndpoint {
+  readonly id: string;
+  /** Whether its last attempt failed. */
+  readonly is_failing: boolean;
+}
+
 export interface LockedEndpoint {
   readonly id: string;
   readonly is_ordered: boolean;
@@ -53,6 +61,7 @@ interface LeaseRow {
   readonly endpoint_id: string;
   readonly attempt_count: number;
   readonly leased_until: Date;
+  readonly created_at: Date;
   readonly retry_waits_seconds: number[] | null;
 }
 
@@ -60,18 +69,24 @@ interface LeaseRow {
 export class ClaimsStore {
   constructor(private readonly database: Database) {}
 
+  /** Endpoints in force, and not left alone, that something due waits for. Partial index webhook_deliveries_due. */
+  async listDueEndpoints(now: Date): Promise<DueEndpoint[]> {
+    return await this.database.query<DueEndpoint>(LIST_DUE_ENDPOINTS, [now]);
+  }
+
   /**
-   * Locks endpoints in force that could be sent something now, in random order. The first of the
+   * Locks those of some endpoints in force that could be sent something now, in random order. The first of the
    * statements of a claim; all must be in one READ COMMITTED transaction. Partial indexes
    * webhook_deliveries_due, _in_order and _leased; skips what others hold. NO KEY: the foreign key of a
    * delivery being published must neither wait for claims nor hide its endpoint from them.
    */
   async lockDueEndpoints(
+    ids: readonly string[],
     now: Date,
     limit: number,
     { pool, slowEndpoints }: ClaimScope,
   ): Promise<LockedEndpoint[]> {
-    const parameters = [now, limit, pool, slowEndpoints];
+    const parameters = [now, limit, pool, slowEndpoints, ids];
     return await this.database.query<LockedEndpoint>(LOCK_DUE_ENDPOINTS, parameters);
   }
 
@@ -104,6 +119,7 @@ export class ClaimsStore {
       messageId: row.message_id,
       attemptNumber: row.attempt_count,
       startedAt: now,
+      queuedAt: row.created_at,
       retryWaitsSeconds: row.retry_waits_seconds,
       body: row.body,
       url: row.url,
@@ -143,7 +159,7 @@ export class ClaimsStore {
   async findExpired(now: Date, leaseMs: number, limit: number): Promise<ClaimedDelivery[]> {
     const rows = await this.database.query<LeaseRow>(
       `SELECT d.id, d.lease_token, d.message_id, d.endpoint_id, d.attempt_count, d.leased_until,
-         e.retry_waits_seconds
+         d.created_at, e.retry_waits_seconds
        FROM webhook_deliveries d
        JOIN webhook_endpoints e ON e.id = d.endpoint_id
        WHERE d.state = 'sending' AND d.leased_until <= $1
@@ -159,6 +175,7 @@ export class ClaimsStore {
       endpointId: row.endpoint_id,
       attemptNumber: row.attempt_count,
       startedAt: new Date(row.leased_until.getTime() - leaseMs),
+      queuedAt: row.created_at,
       url: null,
       retryWaitsSeconds: row.retry_waits_seconds,
     }));

@@ -9,7 +9,12 @@ import { Clock } from '../../kernel/clock.js';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Database } from '../../platform/database/database.js';
 import { SealError } from '../../platform/sealer.js';
-import { type ClaimScope, ClaimsStore, type LockedEndpoint } from './claims.store.js';
+import {
+  type ClaimScope,
+  ClaimsStore,
+  type DueEndpoint,
+  type LockedEndpoint,
+} from './claims.store.js';
 import { DeliveryClient } from './delivery.client.js';
 import { type RecordedAttempt, RecordingService } from './recording.service.js';
 import { judge, type JudgedAttempt, LOST_ATTEMPT, sealedAttempt } from './settlement.js';
@@ -38,13 +43,28 @@ export class DeliveriesService {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
+  /** Endpoints that something due waits for, to be claimed of. */
+  async dueEndpoints(): Promise<readonly DueEndpoint[]> {
+    return await this.claims.listDueEndpoints(this.clock.now());
+  }
+
   /**
    * Takes at most `limit` due deliveries, fairly over endpoints; they are this caller's until the lease ends.
+   *
+   * @param due of which endpoints at most; they are looked at anew
    */
-  async claim(limit: number, scope: ClaimScope = ANY_ENDPOINT): Promise<OutgoingDelivery[]> {
+  async claim(
+    limit: number,
+    scope: ClaimScope = ANY_ENDPOINT,
+    due: readonly DueEndpoint[] | null = null,
+  ): Promise<OutgoingDelivery[]> {
+    const dueIds = (due ?? (await this.dueEndpoints())).map(({ id }) => id);
+    if (dueIds.length === 0) {
+      return [];
+    }
     const now = this.clock.now();
     return await this.database.transaction(async () => {
-      const endpoints = await this.claims.lockDueEndpoints(now, limit, scope);
+      const endpoints = await this.claims.lockDueEndpoints(dueIds, now, limit, scope);
       if (endpoints.length === 0) {
         return [];
       }

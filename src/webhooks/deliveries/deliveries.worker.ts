@@ -9,6 +9,7 @@ import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
 import { Log } from '../../platform/log.js';
 import { MessagesStore } from '../messages.store.js';
+import { type DueEndpoint } from './claims.store.js';
 import { DeliveriesService } from './deliveries.service.js';
 import { DeliveryFigures } from './delivery-figures.js';
 import { Places, type Pool } from './places.js';
@@ -57,8 +58,9 @@ export class DeliveriesWorker extends Poller {
       this.isSweepDue = false;
       await this.sweep();
     }
-    const quick = await this.startDue('quick');
-    return quick + (await this.startDue('slow')) + (await this.startDue('failing'));
+    const due = await this.deliveries.dueEndpoints();
+    const quick = await this.startDue('quick', due);
+    return quick + (await this.startDue('slow', due)) + (await this.startDue('failing', due));
   }
 
   /** What of the lost cannot be written keeps nothing else from being sent; the next tick tries again. */
@@ -73,11 +75,13 @@ export class DeliveriesWorker extends Poller {
   }
 
   /** Starts what is due, as far as there are places; answers how much that was. */
-  private async startDue(pool: Pool): Promise<number> {
+  private async startDue(pool: Pool, due: readonly DueEndpoint[]): Promise<number> {
     const free = this.places.free(pool);
     const slowEndpoints = this.places.slowEndpoints();
-    const isNobody = free === 0 || (pool === 'slow' && slowEndpoints.length === 0);
-    const claimed = isNobody ? [] : await this.deliveries.claim(free, { pool, slowEndpoints });
+    const ofPool = due.filter((endpoint) => poolOf(endpoint, slowEndpoints) === pool);
+    const isNobody = free === 0 || ofPool.length === 0;
+    const scope = { pool, slowEndpoints };
+    const claimed = isNobody ? [] : await this.deliveries.claim(free, scope, ofPool);
     for (const delivery of claimed) {
       this.start(delivery, pool);
     }
@@ -117,4 +121,11 @@ export class DeliveriesWorker extends Poller {
       state,
     });
   }
+}
+
+function poolOf({ id, is_failing: isFailing }: DueEndpoint, slowIds: readonly string[]): Pool {
+  if (isFailing) {
+    return 'failing';
+  }
+  return slowIds.includes(id) ? 'slow' : 'quick';
 }

@@ -17,6 +17,29 @@ export class FiguresStore {
     );
   }
 
+  /** Partial index webhook_deliveries_due: 1,000 rows of each endpoint at most. */
+  async countDue(): Promise<number> {
+    return await this.figure(
+      `SELECT count(*)::float8 AS figure
+       FROM webhook_endpoints e
+       CROSS JOIN LATERAL (
+         SELECT FROM webhook_deliveries d
+         WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_attempt_at <= $1
+         LIMIT 1000) due
+       WHERE e.disabled_at IS NULL AND e.deleted_at IS NULL`,
+      [this.clock.now()],
+    );
+  }
+
+  /** At most 1,000 rows, and those that were deleted. */
+  async countHeld(): Promise<number> {
+    return await this.figure(
+      `SELECT count(*)::float8 AS figure FROM webhook_endpoints
+       WHERE held_until > $1 AND disabled_at IS NULL AND deleted_at IS NULL`,
+      [this.clock.now()],
+    );
+  }
+
   /** Partial index webhook_deliveries_due: one row for each endpoint. */
   async oldestDueSeconds(): Promise<number> {
     return await this.figure(

@@ -45,6 +45,8 @@ export interface ClaimedDelivery {
   /** This attempt's, from 1. */
   readonly attemptNumber: number;
   readonly startedAt: Date;
+  /** When it was queued: with its message, or by a replay. */
+  readonly queuedAt: Date;
   /** Where it was to be sent; null when its worker was lost. */
   readonly url: string | null;
   /** Waits of its endpoint before the second attempt and those after it; null: the usual ones. */
