@@ -9,6 +9,7 @@ import { BatchesStore } from './batches.store.js';
 import { UsageChangesReader } from './changes/changes.reader.js';
 import { ChangesStore } from './changes/changes.store.js';
 import { ContributionsStore } from './changes/contributions.store.js';
+import { MovementsStore } from './changes/movements.store.js';
 import { CountedEventsStore } from './counted/counted-events.store.js';
 import { CountedUsageService } from './counted/counted-usage.service.js';
 import { ExportController } from './export/export.controller.js';
@@ -70,6 +71,7 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     FoldWorker,
     ChangesStore,
     ContributionsStore,
+    MovementsStore,
     UsageChangesReader,
     DaysStore,
     DaysService,

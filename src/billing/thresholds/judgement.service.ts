@@ -2,6 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { isAdditive } from '../../usage/changes/contribution.js';
+import { CalmService } from './calm.service.js';
 import { CrossingsStore, type MeasuredValue } from './crossings.store.js';
 import { type Decision, decisionsOf } from './decision.js';
 import { type LeasedDue } from './dues.store.js';
@@ -23,6 +24,7 @@ export class JudgementService {
     private readonly measuring: MeasuringService,
     private readonly crossings: CrossingsStore,
     private readonly firing: FiringService,
+    private readonly calm: CalmService,
     private readonly clock: Clock,
   ) {}
 
@@ -34,7 +36,8 @@ export class JudgementService {
    */
   async judge(dues: readonly LeasedDue[], cutOffBatch: bigint | null): Promise<Judged> {
     const now = this.clock.now();
-    const { targets, waits } = await this.targets.find(dues, now);
+    const found = await this.targets.find(dues, now);
+    const { targets, waits } = found;
     if (targets.length === 0) {
       return { toBill: [], waits };
     }
@@ -58,6 +61,7 @@ export class JudgementService {
       series.filter(({ target }) => !toBill.has(target.customerId)),
       values,
     );
+    await this.calm.keep(dues, { found, series, crossings, decisions });
     return { toBill: dues.filter(({ customerId }) => toBill.has(customerId)), waits };
   }
 

@@ -6,6 +6,7 @@ import { Injectable } from '@nestjs/common';
 import { SubjectChangesService } from '../../customers/subject-changes.service.js';
 import { Database } from '../../platform/database/database.js';
 import { UsageChangesReader } from '../../usage/changes/changes.reader.js';
+import { CalmService } from './calm.service.js';
 import { DuesStore } from './dues.store.js';
 
 @Injectable()
@@ -14,6 +15,7 @@ export class NoticingService {
     private readonly dues: DuesStore,
     private readonly usage: UsageChangesReader,
     private readonly subjects: SubjectChangesService,
+    private readonly calm: CalmService,
     private readonly database: Database,
   ) {}
 
@@ -28,7 +30,7 @@ export class NoticingService {
       if (change === null) {
         return false;
       }
-      await this.dues.mark(change.customerIds, change.firstBatch);
+      await this.dues.mark(await this.calm.disturbedBy(change), change.firstBatch);
       return true;
     });
   }
