@@ -105,7 +105,7 @@ export class PlansReader {
 
   /** Those that exist among the versions, by id. */
   async versionsByIds(ids: readonly string[]): Promise<ReadonlyMap<string, PlanVersion>> {
-    const versions = ids.length === 0 ? [] : await this.store.findVersions([...new Set(ids)]);
+    const versions = await this.store.findVersions([...new Set(ids)]);
     return new Map(versions.map((version) => [version.id, version]));
   }
 

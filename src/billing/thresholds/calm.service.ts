@@ -109,7 +109,9 @@ function marginsOf(
   const firedOf = firedBy(crossings);
   const measured = new Map<Target, Series[]>();
   for (const one of series) {
-    measured.set(one.target, [...(measured.get(one.target) ?? []), one]);
+    const own = measured.get(one.target) ?? [];
+    own.push(one);
+    measured.set(one.target, own);
   }
   const margins = new Map<string, Map<number, Margin>>();
   for (const { target, usage, included } of asked) {

@@ -258,8 +258,7 @@ export class MeasuringService {
   }
 }
 
-/** Whether it is usage that is measured, and not what it comes to. */
-export function isQuantity({ threshold: { measure } }: Target): boolean {
+function isQuantity({ threshold: { measure } }: Target): boolean {
   return measure.kind === 'meter_quantity' || measure.kind === 'price_quantity';
 }
 
