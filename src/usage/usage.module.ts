@@ -8,8 +8,8 @@ import { ArrivalsStore } from './arrivals.store.js';
 import { BatchesStore } from './batches.store.js';
 import { UsageChangesReader } from './changes/changes.reader.js';
 import { ChangesStore } from './changes/changes.store.js';
-import { ContributionsStore } from './changes/contributions.store.js';
 import { MovementsStore } from './changes/movements.store.js';
+import { ContributionsStore } from './changes/contributions.store.js';
 import { CountedEventsStore } from './counted/counted-events.store.js';
 import { CountedUsageService } from './counted/counted-usage.service.js';
 import { ExportController } from './export/export.controller.js';
@@ -69,9 +69,9 @@ import { RebuildsWorker } from './upkeep/rebuilds.worker.js';
     MeterFoldingService,
     FoldService,
     FoldWorker,
+    MovementsStore,
     ChangesStore,
     ContributionsStore,
-    MovementsStore,
     UsageChangesReader,
     DaysStore,
     DaysService,

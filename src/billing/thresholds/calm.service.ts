@@ -14,16 +14,10 @@ import { type Calm, CalmsStore } from './calms.store.js';
 import { type Decision, firedBy } from './decision.js';
 import { type LeasedDue, DuesStore } from './dues.store.js';
 import { ANY_MARGIN, type Margin, marginOf, narrowest } from './margin.js';
-import {
-  type Asked,
-  isQuantity,
-  MeasuringService,
-  NOTHING,
-  type Series,
-} from './measuring.service.js';
+import { type Asked, MeasuringService, NOTHING, type Series } from './measuring.service.js';
 import { type FoundTargets } from './targets.service.js';
 import { type Target } from './target.js';
-import { type Crossing } from './threshold.js';
+import { type Crossing, currencyOf } from './threshold.js';
 
 /** What a judgement found, of all whom it judged. */
 export interface Findings {
@@ -83,7 +77,7 @@ export class CalmService {
     const restless = new Set([
       ...decisions.map(({ series }) => series.target.customerId),
       ...found.waits.keys(),
-      ...found.targets.filter((target) => !isQuantity(target)).map(({ customerId }) => customerId),
+      ...found.targets.filter(isOfAmount).map(({ customerId }) => customerId),
     ]);
     const candidates = found.targets.filter(({ customerId }) => !restless.has(customerId));
     const asked = await this.measuring.usagesOf(candidates, this.clock.now());
@@ -100,6 +94,8 @@ export class CalmService {
     });
   }
 }
+
+const isOfAmount = ({ threshold }: Target): boolean => currencyOf(threshold.measure) !== null;
 
 /** By customer and number of the meter. */
 function marginsOf(

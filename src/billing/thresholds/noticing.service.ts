@@ -6,16 +6,16 @@ import { Injectable } from '@nestjs/common';
 import { SubjectChangesService } from '../../customers/subject-changes.service.js';
 import { Database } from '../../platform/database/database.js';
 import { UsageChangesReader } from '../../usage/changes/changes.reader.js';
-import { CalmService } from './calm.service.js';
 import { DuesStore } from './dues.store.js';
+import { CalmService } from './calm.service.js';
 
 @Injectable()
 export class NoticingService {
   constructor(
     private readonly dues: DuesStore,
+    private readonly calm: CalmService,
     private readonly usage: UsageChangesReader,
     private readonly subjects: SubjectChangesService,
-    private readonly calm: CalmService,
     private readonly database: Database,
   ) {}
 

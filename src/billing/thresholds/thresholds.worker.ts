@@ -46,7 +46,7 @@ export class ThresholdsWorker extends Poller implements OnApplicationBootstrap {
     const hasUsage = await this.noticing.noticeUsage();
     const judged = await this.judging.judgeDue();
     // After those who wait for what they used: whom it finds are judged by the look that follows.
-    const hasOwners = await this.noticing.noticeOwners();
-    return judged + Number(hasUsage) + Number(hasOwners);
+    const noticed = [hasUsage, await this.noticing.noticeOwners()];
+    return judged + noticed.filter(Boolean).length;
   }
 }
