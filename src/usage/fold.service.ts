@@ -7,15 +7,17 @@ import { Metrics } from '../platform/http/metrics.js';
 import { type Batch, BatchesStore } from './batches.store.js';
 import { isOfStatement } from './failing/failing-meters.store.js';
 import { MeterFoldingService } from './failing/meter-folding.service.js';
+import { FIRST_FOLD_EVENTS, foldSizeAfter } from './fold-size.js';
 
-/** Batches that one fold looks at, and the events after which it stops: keeps transactions short. */
+/** Batches that one fold looks at. */
 const MAX_BATCHES = 200;
-const MAX_EVENTS = 50_000;
 
 /** Turns stored events into rollups. Any number of replicas may do so at once. */
 @Injectable()
 export class FoldService {
   private readonly folded;
+  private foldSize = FIRST_FOLD_EVENTS;
+  private backfillSize = FIRST_FOLD_EVENTS;
   private readonly listeners: (() => void)[] = [];
 
   constructor(
@@ -54,7 +56,7 @@ export class FoldService {
       }
       batches = await this.foldPending('apart');
     }
-    this.folded.inc(batches.reduce((sum, batch) => sum + batch.eventCount, 0));
+    this.folded.inc(eventsOf(batches));
     if (batches.length > 0) {
       this.listeners.forEach((listener) => {
         listener();
@@ -94,12 +96,15 @@ export class FoldService {
         return 0;
       }
       const listed = await this.store.listHistory(backfill, MAX_BATCHES);
-      const history = upTo(MAX_EVENTS, listed);
+      const history = upTo(this.backfillSize, listed);
       const last = history.at(-1);
       if (last !== undefined) {
         await this.store.groupByHash();
         await this.store.recordBackfill(backfill.meter, last.id);
+        const startedAt = performance.now();
         await this.folding.foldOrSetApart(await this.meter(backfill.meter), history);
+        const workedMs = performance.now() - startedAt;
+        this.backfillSize = foldSizeAfter(this.backfillSize, eventsOf(history), workedMs);
       }
       // None is added to a history. A step of its own would cost each meter one more fold and its rest.
       if (history.length === listed.length && listed.length < MAX_BATCHES) {
@@ -112,10 +117,11 @@ export class FoldService {
   private async foldPending(how: 'together' | 'apart'): Promise<readonly Batch[]> {
     return await this.database.transaction(async () => {
       await this.store.holdMeters('shared');
-      const claimed = upTo(MAX_EVENTS, await this.store.claimPending(MAX_BATCHES));
+      const claimed = upTo(this.foldSize, await this.store.claimPending(MAX_BATCHES));
       if (claimed.length === 0) {
         return [];
       }
+      const startedAt = performance.now();
       await this.store.groupByHash();
       // Before they are folded: what is made anew from folded batches has these with it.
       await this.store.markFolded(claimed);
@@ -129,6 +135,8 @@ export class FoldService {
           await this.folding.foldOrSetApart(meter, claimed);
         }
       }
+      const workedMs = performance.now() - startedAt;
+      this.foldSize = foldSizeAfter(this.foldSize, eventsOf(claimed), workedMs);
       return claimed;
     });
   }
@@ -169,6 +177,9 @@ export class FoldService {
     return meter;
   }
 }
+
+const eventsOf = (batches: readonly Batch[]): number =>
+  batches.reduce((sum, batch) => sum + batch.eventCount, 0);
 
 function upTo(maxEvents: number, batches: readonly Batch[]): Batch[] {
   let events = 0;

@@ -1,30 +1,29 @@
 /*
- * Levels that come late, as SQL: pure. A level between two others shortens the one before it, and holds
- * until the one after; the rest of the hour stays as it is. So only its neighbours are looked up: reading
+ * Levels that come late or go, as SQL: pure. A level between two others shortens the one before it, and
+ * holds until the one after; the rest of the hour stays as it is. So only neighbours are looked up: reading
  * the hour's events at each fold would grow with the square of what a busy hour has.
  */
 import { type Meter } from '../meters/meter.js';
 import { compileMeter, groupArray, type MeterSql, type Parameters } from './meter-sql.js';
 import {
+  changeOf,
   folded,
   HOUR,
-  LATEST,
-  levelsSet,
   micros,
   type Rows,
   SIGNED_EVENTS,
   SUMMARY_COLUMNS,
 } from './rollup.sql.js';
 
-/** An hour of fewer events to a late level is read sooner than so many neighbours are looked up. */
-const MIN_EVENTS_TO_A_LEVEL = 8;
+/** An hour of fewer events to a change is read sooner than so many neighbours are looked up. */
+const MIN_EVENTS_TO_A_CHANGE = 12;
 
 const KEYS = 'subject, hour, groups';
 
-export interface LateLevels {
-  /** CTE `late_key`: the rollups in which something came late. They are locked, and nothing of this is in them. */
+export interface LateRows {
+  /** CTE `late_key`: the rollups in which something came late or goes. They are locked, and nothing of this is in them. */
   readonly keys: string;
-  /** The events that are folded, those that came late among them. */
+  /** The events that are folded, those among them. */
   readonly rows: Rows;
   /** The batches of these events; those of the neighbours are others. */
   readonly batches: readonly string[];
@@ -32,97 +31,141 @@ export interface LateLevels {
 
 /**
  * The statement. It answers the keys of what it has updated. With the neighbours before, at and after
- * each late level, the levels known of an hour are added up twice, without the late ones and with
- * them: where a stretch between two of them has others that are not known, it is the same in both.
+ * each time at which something changes, the levels known of an hour are added up twice, as they were and
+ * as they are: where a stretch between two of them has others that are not known, it is the same in both.
  */
-export function lateLevelsStatement(
-  meter: Meter,
-  { keys, rows, batches }: LateLevels,
-  parameters: Parameters,
-): string {
+export function lateLevelsStatement(meter: Meter, late: LateRows, parameters: Parameters): string {
   const sql = compileMeter(meter, parameters);
   const number = parameters.add(meter.number);
-  const others = `<> ALL (${parameters.add(batches)}::bigint[])`;
-  const neighbour = (order: string): string => `SELECT events.time, ${sql.value} AS value
-        FROM ${eventsFrom(order)} AS events ${folded(meter, parameters)}
-        WHERE ${sql.matches} AND events.sign = 1 AND events.batch_id ${others}
-          AND ${sql.value} IS NOT NULL ${ofGroup(sql)}
-        ORDER BY events.time ${order === '>' ? '' : 'DESC'}, value DESC LIMIT 1`;
-  const touched = isOneOf(`events.subject, ${HOUR}`, 'subject, hour');
-  return `WITH ${keys}, ${levelsSet(sql, { ...rows, where: `${rows.where} AND ${touched}` })}
-    , candidate AS (
-      SELECT level.*, count(*) OVER (PARTITION BY ${KEYS}) AS level_count
-      FROM level WHERE ${isOneOf(KEYS, KEYS)}
-    ), late AS (
-      SELECT candidate.* FROM candidate CROSS JOIN LATERAL (
-        SELECT FROM usage_rollups AS rollup
+  const others = `<> ALL (${parameters.add(late.batches)}::bigint[])`;
+  const stored = storedOf(meter, sql, others, parameters);
+  const columns = SUMMARY_COLUMNS.split(', ').map((column) => `excluded.${column}`);
+  return `WITH ${late.keys}, ${changeOf(sql, touchedRows(late.rows))}, late AS (
+      SELECT old, candidate.time, candidate.value, candidate.weight
+      FROM (
+        SELECT change.*, count(*) OVER (PARTITION BY ${KEYS}) AS change_count
+        FROM change WHERE ${isOneOf(KEYS, KEYS)}
+      ) AS candidate CROSS JOIN LATERAL (
+        SELECT rollup AS old FROM usage_rollups AS rollup
         WHERE rollup.subject = candidate.subject AND rollup.meter = ${number}
           AND rollup.hour = candidate.hour AND rollup.groups = candidate.groups
           AND NOT rollup.is_corrected
-          AND rollup.event_count >= ${MIN_EVENTS_TO_A_LEVEL} * candidate.level_count
+          AND rollup.event_count >= ${MIN_EVENTS_TO_A_CHANGE} * candidate.change_count
         OFFSET 0) AS rollup
-    ), known AS (
-      SELECT ${KEYS}, time, value, false AS was_there FROM late
+    ), touched AS (SELECT DISTINCT old, time FROM late)
+    , known AS (
+      SELECT old, time, value, weight, false AS was_there, false AS is_neighbour FROM late
       UNION ALL
-      SELECT late.subject, late.hour, late.groups, found.time, found.value, true
-      FROM late CROSS JOIN LATERAL (
-        (${neighbour('<')})
-        UNION ALL (${neighbour('=')})
-        UNION ALL (${neighbour('>')})) AS found
-    ), ${CHANGE}
+      SELECT old, touched.time, found.value, found.sign, true, false
+      FROM touched CROSS JOIN LATERAL (${stored.at('touched.time')}) AS found
+      UNION ALL
+      SELECT old, found.time, found.value, 1, true, true
+      FROM touched CROSS JOIN LATERAL (
+        (${stored.next('<')})
+        UNION ALL (${stored.next('>')})) AS found
+    ), ${STANDING}
     INSERT INTO usage_rollups AS rollup (subject, meter, hour, groups, ${SUMMARY_COLUMNS})
-    SELECT subject, ${number}, hour, groups, sum(event_count), 0, max(value), min(first_time),
-      max(last_time), sum(level_sum), false
-    FROM (
-      SELECT ${KEYS}, sum(weight) AS event_count, ${LATEST} AS value, min(time) AS first_time,
-        max(time) AS last_time, 0::numeric AS level_sum
-      FROM late GROUP BY ${KEYS}
-      UNION ALL
-      SELECT ${KEYS}, 0, NULL, NULL, NULL, level_sum FROM change
-    ) AS either
-    GROUP BY ${KEYS}
-    ORDER BY ${KEYS}
-    ${ON_CONFLICT}
+    SELECT (old).subject, ${number}, (old).hour, (old).groups, (old).event_count + added, 0,
+      CASE WHEN last_known = last_time THEN last_value WHEN last_time IS NOT NULL THEN (old).value END,
+      first_time, last_time, CASE WHEN last_time IS NOT NULL THEN (old).level_sum + grown END, is_corrected
+    FROM figure
+    ORDER BY (old).subject, (old).hour, (old).groups
+    ON CONFLICT (subject, meter, hour, groups) DO UPDATE
+    SET (${SUMMARY_COLUMNS}) = ROW (${columns.join(', ')})
     RETURNING rollup.subject, to_jsonb(rollup.hour) #>> '{}' AS hour, rollup.groups::text AS groups`;
 }
 
-/** CTEs up to `change`: by how much the sum of each hour grows. Of equal times the greatest level holds. */
-const CHANGE = `standing AS (
-      SELECT ${KEYS}, time, max(value) FILTER (WHERE was_there) AS value_before, max(value) AS value
-      FROM known GROUP BY ${KEYS}, time
-    ), lasting AS (
-      SELECT standing.*, lead(time) OVER (PARTITION BY ${KEYS} ORDER BY time) AS until,
-        lead(time) OVER (PARTITION BY ${KEYS}, value_before IS NULL ORDER BY time) AS until_before
-      FROM standing
-    ), change AS (
-      SELECT ${KEYS}, coalesce(sum(value * ${micros('until - time')}), 0)
-        - coalesce(sum(value_before * ${micros('until_before - time')}), 0) AS level_sum
-      FROM lasting GROUP BY ${KEYS}
-    )`;
-
-/** Every rollup is there, so this is an update through the key, whatever PostgreSQL knows of the tables. */
-const ON_CONFLICT = `ON CONFLICT (subject, meter, hour, groups) DO UPDATE
-    SET event_count = rollup.event_count + excluded.event_count,
-      value = CASE WHEN (excluded.last_time, excluded.value) > (rollup.last_time, rollup.value)
-        THEN excluded.value ELSE rollup.value END,
-      first_time = least(rollup.first_time, excluded.first_time),
-      last_time = greatest(rollup.last_time, excluded.last_time),
-      level_sum = rollup.level_sum + excluded.level_sum`;
-
-/** The subject's events of the hour that are before, at or after a late one, the nearest first. */
-function eventsFrom(order: string): string {
-  return `(SELECT * FROM ${SIGNED_EVENTS} AS stored
-          WHERE stored.subject = late.subject AND stored.time ${order} late.time
-            AND stored.time >= late.hour AND stored.time < late.hour + interval '1 hour'
-          ORDER BY stored.time ${order === '>' ? '' : 'DESC'} OFFSET 0)`;
-}
-
-function ofGroup(sql: MeterSql): string {
-  const groups = groupArray(sql.groups.map((group) => `(${group})`));
-  return sql.groups.length === 0 ? '' : `AND ${groups} = late.groups`;
+/** What comes or goes in rollups of `late_key`. */
+export function touchedRows(rows: Rows): Rows {
+  return {
+    ...rows,
+    where: `${rows.where} AND ${isOneOf(`events.subject, ${HOUR}`, 'subject, hour')}`,
+  };
 }
 
 /** Hashed, whatever PostgreSQL expects of tables that it knows nothing of: it would compare each with each. */
-function isOneOf(columns: string, of: string): string {
+export function isOneOf(columns: string, of: string): string {
   return `((${columns}) IN (SELECT ${of} FROM late_key)) IS TRUE`;
+}
+
+/**
+ * CTEs up to `figure`: what each rollup is from now on. Of equal times the greatest level that stands
+ * holds; a neighbour's is known already, unless something changes at its time, too. Where the first or
+ * the last level of the hour goes, its neighbour is the first or the last: known, if there is one.
+ */
+const STANDING = `weighed AS (
+      SELECT old, time, value, bool_or(NOT is_neighbour) AS is_touched,
+        coalesce(sum(weight) FILTER (WHERE was_there AND NOT is_neighbour), 0) AS weight_before,
+        coalesce(sum(weight) FILTER (WHERE NOT is_neighbour), 0) AS weight
+      FROM known GROUP BY old, time, value
+    ), standing AS (
+      SELECT old, time, sum(weight - weight_before) AS added, bool_or(weight < 0) AS is_corrected,
+        CASE WHEN bool_or(is_touched) THEN max(value) FILTER (WHERE weight_before > 0)
+          ELSE max(value) END AS value_before,
+        CASE WHEN bool_or(is_touched) THEN max(value) FILTER (WHERE weight > 0)
+          ELSE max(value) END AS value
+      FROM weighed GROUP BY old, time
+    ), lasting AS (
+      SELECT standing.*, lead(time) OVER (PARTITION BY old, value IS NULL ORDER BY time) AS until,
+        lead(time) OVER (PARTITION BY old, value_before IS NULL ORDER BY time) AS until_before
+      FROM standing
+    ), summed AS (
+      SELECT old, sum(added) AS added, bool_or(is_corrected) AS is_corrected,
+        coalesce(sum(value * ${micros('until - time')}), 0)
+          - coalesce(sum(value_before * ${micros('until_before - time')}), 0) AS grown,
+        min(time) FILTER (WHERE value IS NOT NULL) AS first_known,
+        max(time) FILTER (WHERE value IS NOT NULL) AS last_known,
+        (array_agg(value ORDER BY time DESC) FILTER (WHERE value IS NOT NULL))[1] AS last_value,
+        bool_or(value IS NULL AND time = (old).first_time) AS is_first_gone,
+        bool_or(value IS NULL AND time = (old).last_time) AS is_last_gone
+      FROM lasting GROUP BY old
+    ), figure AS (
+      SELECT summed.*,
+        CASE WHEN is_first_gone THEN first_known ELSE least((old).first_time, first_known) END AS first_time,
+        CASE WHEN is_last_gone THEN last_known ELSE greatest((old).last_time, last_known) END AS last_time
+      FROM summed
+    )`;
+
+interface Stored {
+  /** A select: `value` and `sign` of what is stored of a time, in the rollup of `touched`. */
+  at(time: string): string;
+  /** A select: `time` and `value` of the nearest level that stands before or after. */
+  next(order: '<' | '>'): string;
+}
+
+/** What was folded before into the rollup of `touched`. Index on subject and time. */
+function storedOf(meter: Meter, sql: MeterSql, others: string, parameters: Parameters): Stored {
+  const groups = groupArray(sql.groups.map((group) => `(${group})`));
+  const ofGroup = sql.groups.length === 0 ? '' : `AND ${groups} = (touched.old).groups`;
+  const from = (
+    where: string,
+    order = '',
+    join = '',
+  ): string => `(SELECT * FROM ${SIGNED_EVENTS} AS kept
+            WHERE kept.subject = (touched.old).subject AND kept.time ${where} ${order} OFFSET 0) AS events
+          ${folded(meter, parameters)} ${join}
+        WHERE ${sql.matches} AND events.batch_id ${others} AND ${sql.value} IS NOT NULL ${ofGroup}`;
+  const at = (time: string): string =>
+    `SELECT ${sql.value} AS value, events.sign FROM ${from(`= ${time}`)}`;
+  const bound = {
+    '<': '>= (touched.old).hour',
+    '>': "< (touched.old).hour + interval '1 hour'",
+  };
+  return {
+    at,
+    next: (order) => {
+      const direction = order === '<' ? 'DESC' : 'ASC';
+      const nearest = `${order} touched.time AND kept.time ${bound[order]}`;
+      // All on one level, so that PostgreSQL stops at the first: behind a subquery it reads all before.
+      const level = `(SELECT max(value) AS value FROM (
+          SELECT value FROM (${at('events.time')}) AS there GROUP BY value HAVING sum(sign) > 0
+        ) AS there) AS level`;
+      return `SELECT events.time, level.value FROM ${from(
+        nearest,
+        `ORDER BY kept.time ${direction}`,
+        `CROSS JOIN LATERAL ${level}`,
+      )} AND events.sign = 1 AND level.value IS NOT NULL
+        ORDER BY events.time ${direction} LIMIT 1`;
+    },
+  };
 }

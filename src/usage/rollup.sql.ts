@@ -9,8 +9,8 @@ import { boundedText, compileMeter, type MeterSql, type Parameters } from './met
 /**
  * How a meter is kept by the hour:
  * - `sums` add up, also with a minus sign: an event more or less is a number more or less;
- * - `extremes` merge (the least, the greatest, the latest), but an event less needs the hour's events;
- * - `levels` merge when what comes is later than what is there, else they need the hour's events;
+ * - `extremes` merge (the least, the greatest, the latest); an event less needs the hour's events if it was the extreme;
+ * - `levels` merge when what comes is later than what is there, else they need the neighbours of what comes or goes;
  * - `values` are the distinct values, each with how many events have it: they add up.
  */
 export type Storage = 'sums' | 'extremes' | 'levels' | 'values';
@@ -85,7 +85,8 @@ export const SUMMARY_COLUMNS =
  *
  * `value_sum` is of sums; `value` the extreme or the last level; `last_time` the time of what is
  * latest; `first_time` and `level_sum` are of levels: the sum of level times microseconds from the
- * first to the last event of the hour. `is_corrected` where a correction has taken something away.
+ * first to the last event of the hour. `event_count` has a sign, as sums have. `is_corrected` where a
+ * correction has taken away what is not there: another replica has not folded that event yet.
  */
 export function summarize(meter: Meter, rows: Rows, parameters: Parameters): Summary {
   const sql = compileMeter(meter, parameters);
@@ -194,7 +195,7 @@ function merged(meter: Meter, sql: MeterSql, rows: Rows): Summary {
     ctes: `${net(sql, rows)}, ${meter.aggregation.kind === 'time_weighted_sum' ? `${held(keys)}, ${timed(keys)},` : ''}
     summary AS (
       SELECT ${keyColumns(sql)},
-        coalesce(sum(weight) FILTER (WHERE weight > 0), 0) AS event_count, 0::numeric AS value_sum,
+        sum(weight) AS event_count, 0::numeric AS value_sum,
         ${mergedFigures(meter.aggregation)}, bool_or(is_corrected) AS is_corrected
       FROM ${meter.aggregation.kind === 'time_weighted_sum' ? 'timed' : 'net'}
       GROUP BY ${keys}
@@ -203,60 +204,59 @@ function merged(meter: Meter, sql: MeterSql, rows: Rows): Summary {
   };
 }
 
-/** What stands of each time and value. */
-function net(sql: MeterSql, rows: Rows): string {
+/** CTEs up to `net`: how often each time and value stands; less than nothing where only its correction is there. */
+export function net(sql: MeterSql, rows: Rows): string {
   const weight = rows.isSigned ? 'sum(sign)' : 'count(*)';
-  const isCorrected = rows.isSigned ? 'bool_or(sign < 0)' : 'false';
   return `read AS MATERIALIZED (${read(sql, rows, `, events.time, ${sql.value} AS value${sign(rows)}`)}
     ), net AS (
-      SELECT ${readKeys(sql)}, time, value, ${weight} AS weight, ${isCorrected} AS is_corrected
+      SELECT ${readKeys(sql)}, time, value, ${weight} AS weight, ${weight} < 0 AS is_corrected
       FROM read WHERE value IS NOT NULL
       GROUP BY ${keysOf(sql)}, time, value
     )`;
 }
 
-/** The level that holds from each time. */
+/** The level that holds from each time; NULL where nothing stands. */
 function held(keys: string): string {
   return `held AS (
-      SELECT ${keys}, time, max(value) FILTER (WHERE weight > 0) AS value,
-        coalesce(sum(weight) FILTER (WHERE weight > 0), 0) AS weight,
+      SELECT ${keys}, time, max(value) FILTER (WHERE weight > 0) AS value, sum(weight) AS weight,
         bool_or(is_corrected) AS is_corrected
       FROM net GROUP BY ${keys}, time
     )`;
 }
 
-/** Until when each level holds within the hour; those that were taken back are a partition of their own. */
+/** Until when each level holds within the hour; times at which nothing stands are a partition of their own. */
 function timed(keys: string): string {
   return `timed AS (
-      SELECT held.*, lead(time) OVER (PARTITION BY ${keys}, weight > 0 ORDER BY time) AS until
+      SELECT held.*, lead(time) OVER (PARTITION BY ${keys}, value IS NULL ORDER BY time) AS until
       FROM held
     )`;
 }
 
-/** CTEs up to `level`: `subject`, `hour`, `groups`, `time`, `value` and `weight` of the levels that rows set. */
-export function levelsSet(sql: MeterSql, rows: Rows): string {
-  return `${net(sql, rows)}, ${held(keysOf(sql))}, level AS (
-      SELECT ${keyColumns(sql)}, time, value, weight FROM held WHERE weight > 0
+/** CTEs up to `change`: `subject`, `hour`, `groups`, `time`, `value` and `weight` of what rows add or take away. */
+export function changeOf(sql: MeterSql, rows: Rows): string {
+  return `${net(sql, rows)}, change AS (
+      SELECT ${keyColumns(sql)}, time, value, weight FROM net WHERE weight <> 0
     )`;
 }
 
-/** The last value of rows with a time; of equal times the greatest. */
-export const LATEST =
-  '(array_agg(value ORDER BY time DESC, value DESC) FILTER (WHERE weight > 0))[1]';
+/** The last value of what stands; of equal times the greatest. */
+export const latest = (stands: string): string =>
+  `(array_agg(value ORDER BY time DESC, value DESC) FILTER (WHERE ${stands}))[1]`;
 
 function mergedFigures({ kind }: Aggregation): string {
-  const last = 'max(time) FILTER (WHERE weight > 0) AS last_time';
+  const stands = kind === 'time_weighted_sum' ? 'value IS NOT NULL' : 'weight > 0';
+  const last = `max(time) FILTER (WHERE ${stands}) AS last_time`;
   switch (kind) {
     case 'min':
     case 'max':
-      return `${kind}(value) FILTER (WHERE weight > 0) AS value, NULL::timestamptz AS first_time,
+      return `${kind}(value) FILTER (WHERE ${stands}) AS value, NULL::timestamptz AS first_time,
         NULL::timestamptz AS last_time, NULL::numeric AS level_sum`;
     case 'latest':
-      return `${LATEST} AS value, NULL::timestamptz AS first_time, ${last}, NULL::numeric AS level_sum`;
+      return `${latest(stands)} AS value, NULL::timestamptz AS first_time, ${last}, NULL::numeric AS level_sum`;
     case 'time_weighted_sum':
-      return `${LATEST} AS value, min(time) FILTER (WHERE weight > 0) AS first_time, ${last},
-        CASE WHEN bool_or(weight > 0)
-          THEN coalesce(sum(value * ${micros('until - time')}) FILTER (WHERE weight > 0), 0) END AS level_sum`;
+      return `${latest(stands)} AS value, min(time) FILTER (WHERE ${stands}) AS first_time, ${last},
+        CASE WHEN bool_or(${stands})
+          THEN coalesce(sum(value * ${micros('until - time')}), 0) END AS level_sum`;
     case 'count':
     case 'sum':
     case 'avg':
@@ -286,8 +286,8 @@ export function micros(interval: string): string {
 }
 
 /**
- * How a summary is added to the rollup that is there, and when that is possible: what a correction
- * has touched, and a level that comes late, need the events of the hour.
+ * How a summary is added to the rollup that is there, and when that is possible: where a correction has
+ * taken something away, and where a level comes late, more has to be looked up.
  */
 export function mergeOf({ kind }: Aggregation): { readonly set: string; readonly where: string } {
   const untouched = 'NOT rollup.is_corrected AND NOT excluded.is_corrected';
@@ -304,7 +304,8 @@ export function mergeOf({ kind }: Aggregation): { readonly set: string; readonly
     case 'latest':
       return {
         set: `${count}, last_time = greatest(rollup.last_time, excluded.last_time),
-          value = CASE WHEN (excluded.last_time, excluded.value) > (rollup.last_time, rollup.value)
+          value = CASE WHEN rollup.value IS NULL
+              OR (excluded.last_time, excluded.value) > (rollup.last_time, rollup.value)
             THEN excluded.value ELSE rollup.value END`,
         where: untouched,
       };

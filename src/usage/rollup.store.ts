@@ -25,6 +25,7 @@ import {
   SUMMARY_COLUMNS,
   tableOf,
 } from './rollup.sql.js';
+import { takenExtremesStatement } from './taken-extremes.sql.js';
 
 /** Of which a statement takes some seconds, whatever the meter counts of them; a minute ends it. */
 const MAX_EVENTS_AT_ONCE = 1_000_000;
@@ -36,14 +37,10 @@ interface Key {
   readonly groups: string;
 }
 
-/** A rollup that cannot be merged and is made anew from the events of its hour. */
-interface Redo extends Key {
-  readonly is_corrected: boolean;
-}
-
 interface Written {
   readonly unreadable: string | null;
-  readonly redo: readonly Redo[] | null;
+  /** Rollups into which what came cannot be merged. */
+  readonly redo: readonly Key[] | null;
   /** Days that were summed up, and are over now. */
   readonly days: readonly string[] | null;
 }
@@ -87,31 +84,26 @@ export class RollupStore {
   }
 
   /**
-   * Adds levels that came late between the levels of their hours, by looking up their neighbours. Locks
-   * nothing that is not locked already. Index on subject and time.
+   * Brings in what comes late or goes without reading the hours' events: of levels by their neighbours, of
+   * extremes where they stay. Locks nothing that is not locked already. Index on subject and time.
    *
-   * @returns the rollups that need their hour's events: what a correction has touched, and small ones
+   * @returns the rollups that need their hour's events
    */
   private async addLate(
     meter: Meter,
     batches: readonly Batch[],
-    redo: readonly Redo[],
-  ): Promise<readonly Redo[]> {
-    const isLevels = storageOf(meter.aggregation) === 'levels';
-    const late = isLevels ? redo.filter((row) => !row.is_corrected) : [];
-    if (late.length === 0) {
-      return redo;
-    }
+    redo: readonly Key[],
+  ): Promise<readonly Key[]> {
     const parameters = new Parameters();
-    const statement = lateLevelsStatement(
-      meter,
-      {
-        keys: keysCte('late_key', late, parameters),
-        rows: rowsOf(batches, parameters),
-        batches: batches.map(({ id }) => id),
-      },
-      parameters,
-    );
+    const late = {
+      keys: keysCte('late_key', redo, parameters),
+      rows: rowsOf(batches, parameters),
+      batches: batches.map(({ id }) => id),
+    };
+    const statement =
+      storageOf(meter.aggregation) === 'levels'
+        ? lateLevelsStatement(meter, late, parameters)
+        : takenExtremesStatement(meter, late, parameters);
     const added = await this.database.query<Key>(statement, parameters.values);
     const done = new Set(added.map(nameOf));
     return redo.filter((row) => !done.has(nameOf(row)));
@@ -123,15 +115,12 @@ export class RollupStore {
    * folds into it later waits, and then adds. Index on subject and time. Written through the key and
    * grouped, not joined: of tables it knows nothing of yet, PostgreSQL compared each row with each.
    */
-  private async redo(meter: Meter, redo: readonly Redo[]): Promise<void> {
+  private async redo(meter: Meter, redo: readonly Key[]): Promise<void> {
     const parameters = new Parameters();
-    const corrected = parameters.add(redo.map((row) => row.is_corrected));
-    const ctes = `${keysCte('key', redo, parameters)}, redo AS (
-      SELECT key.*, (${corrected}::boolean[])[key.place::integer] AS is_corrected FROM key
-    ), touched AS (SELECT DISTINCT subject, hour FROM redo)`;
+    const ctes = `${keysCte('redo', redo, parameters)}, touched AS (SELECT DISTINCT subject, hour FROM redo)`;
     const rows = foldedRowsIn('touched', meter, parameters);
     const summary = summarize(meter, rows, parameters);
-    const columns = SUMMARY_COLUMNS.split(', ');
+    const columns = SUMMARY_COLUMNS.split(', ').map((column) => `excluded.${column}`);
     await this.database.query(
       `WITH ${ctes}, ${summary.ctes}
        INSERT INTO usage_rollups AS rollup (subject, meter, hour, groups, ${SUMMARY_COLUMNS})
@@ -140,18 +129,12 @@ export class RollupStore {
        FROM (
          SELECT subject, hour, groups, ${SUMMARY_COLUMNS}, false AS is_wanted FROM summary
          UNION ALL
-         SELECT subject, hour, groups, 0, 0, NULL, NULL, NULL, NULL, is_corrected, true FROM redo
+         SELECT subject, hour, groups, 0, 0, NULL, NULL, NULL, NULL, false, true FROM redo
        ) AS either
        GROUP BY subject, hour, groups
        HAVING bool_or(is_wanted)
        ON CONFLICT (subject, meter, hour, groups) DO UPDATE
-       SET (${columns.join(', ')}) = ROW (${columns
-         .map((column) =>
-           column === 'is_corrected'
-             ? `rollup.${column} OR excluded.${column}`
-             : `excluded.${column}`,
-         )
-         .join(', ')})`,
+       SET (${SUMMARY_COLUMNS}) = ROW (${columns.join(', ')})`,
       parameters.values,
     );
   }
@@ -234,13 +217,13 @@ export class RollupStore {
   }
 }
 
-/** CTE: the keys, each with its place among them. */
+/** CTE: the keys. */
 function keysCte(name: string, keys: readonly Key[], parameters: Parameters): string {
   const column = (of: keyof Key): string => parameters.add(keys.map((key) => key[of]));
   return `${name} AS (
-      SELECT subject, hour, groups::text[] AS groups, place
+      SELECT subject, hour, groups::text[] AS groups
       FROM unnest(${column('subject')}::text[], ${column('hour')}::timestamptz[], ${column('groups')}::text[])
-        WITH ORDINALITY AS given (subject, hour, groups, place)
+        AS given (subject, hour, groups)
     )`;
 }
 
@@ -288,8 +271,8 @@ function writeStatement(meter: Meter, rows: Rows, parameters: Parameters): strin
   const returning = storage === 'sums' ? '' : 'RETURNING subject, hour, groups, true AS is_written';
   // Grouped and not joined: of tables it knows nothing of, PostgreSQL compared each row with each.
   const redo = `(SELECT jsonb_agg(jsonb_build_object('subject', subject, 'hour', hour,
-      'groups', groups::text, 'is_corrected', is_corrected))
-    FROM (SELECT subject, hour, groups, bool_or(is_corrected) AS is_corrected
+      'groups', groups::text))
+    FROM (SELECT subject, hour, groups
       FROM (SELECT subject, hour, groups, is_corrected, false AS is_written FROM summary
         UNION ALL SELECT subject, hour, groups, false, is_written FROM written) AS either
       GROUP BY subject, hour, groups

@@ -1,7 +1,8 @@
 /* Compares what PostgreSQL and the service say with the tally. */
 import { Client } from 'pg';
-import { eventually, type TestService } from '../support/service-process.js';
+import { type TestService } from '../support/service-process.js';
 import { compareKinds } from './kinds.js';
+import { settled } from './settling.js';
 import { PERIODS_OVER } from './subscribing.js';
 import { decimalText, type MeterKey, METERS, type Tally, wholeTime } from './tally.js';
 
@@ -19,6 +20,7 @@ export async function judge(
   tally: Tally,
   databaseUrl: string,
   services: readonly TestService[],
+  report: (line: string) => void,
 ): Promise<Verdict> {
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
@@ -37,7 +39,7 @@ export async function judge(
     // Reads are exact also before the last batches are folded.
     await compareUsage(tally, services, compare);
     await compareKinds(client, services, compare);
-    await settled(client);
+    await settled(client, report);
     await compareUsage(tally, services, compare);
     await compareKinds(client, services, compare);
     await compareCheck(services, compare);
@@ -60,20 +62,6 @@ const EMPTY = {
   'refused events': 'rejected_usage_events',
   'values that could not be read': 'quarantined_values',
 };
-
-/** Nothing is left to fold, to count of a history, to count anew, or to close. */
-async function settled(client: Client): Promise<void> {
-  await eventually(async () => {
-    const { rows } = await client.query(
-      `SELECT FROM ingest_batches WHERE fold IS NULL
-       UNION ALL SELECT FROM usage_backfills WHERE finished_at IS NULL
-       UNION ALL SELECT FROM usage_rebuilds WHERE finished_at IS NULL
-       UNION ALL SELECT FROM billing_periods WHERE state = 'open' AND closes_at < now() - interval '1 minute'
-       LIMIT 1`,
-    );
-    return rows.length === 0;
-  });
-}
 
 /** The service itself finds no difference between rollups and events either. */
 async function compareCheck(services: readonly TestService[], compare: Compare): Promise<void> {

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BeforeApplicationShutdown } from '@nestjs/common';
+import { type BeforeApplicationShutdown, type OnModuleDestroy } from '@nestjs/common';
 import { type Config } from '../config.js';
 import { type Outage } from '../database/outage.js';
 
@@ -9,7 +9,7 @@ import { type Outage } from '../database/outage.js';
  * "look now"; the work itself is in the database, so losing a signal costs a tick's time and nothing
  * else. Never runs twice at once in one process, and not at all while the database is away.
  */
-export abstract class Poller implements BeforeApplicationShutdown {
+export abstract class Poller implements OnModuleDestroy, BeforeApplicationShutdown {
   private running: Promise<void> | null = null;
   private again = false;
   private isStopped = false;
@@ -44,7 +44,15 @@ export abstract class Poller implements BeforeApplicationShutdown {
     });
   }
 
-  /** Lets the piece of work under way end, and starts no other. */
+  /**
+   * Starts no other piece of work. Nest tells all modules of this before it waits for any, so that what
+   * all are doing ends together, and the stop takes as long as the longest and not as all of them.
+   */
+  onModuleDestroy(): void {
+    this.isStopped = true;
+  }
+
+  /** Lets the piece of work under way end. */
   async beforeApplicationShutdown(): Promise<void> {
     this.isStopped = true;
     await this.running;
