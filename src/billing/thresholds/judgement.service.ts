@@ -1,6 +1,7 @@
 /* One judgement: what is measured is held against what fired, and what follows is done. In the caller's transaction. */
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
+import { notFound } from '../../kernel/errors.js';
 import { isAdditive } from '../../usage/changes/contribution.js';
 import { CalmService } from './calm.service.js';
 import { CrossingsStore, type MeasuredValue } from './crossings.store.js';
@@ -9,6 +10,7 @@ import { type LeasedDue } from './dues.store.js';
 import { FiringService } from './firing.service.js';
 import { isSameGroup, MeasuringService, type Series } from './measuring.service.js';
 import { TargetsService } from './targets.service.js';
+import { type NameBook, type Named, TellingService } from './telling.service.js';
 
 export interface Judged {
   /** Of whom nothing was done, since they are to be billed. */
@@ -25,6 +27,7 @@ export class JudgementService {
     private readonly crossings: CrossingsStore,
     private readonly firing: FiringService,
     private readonly calm: CalmService,
+    private readonly telling: TellingService,
     private readonly clock: Clock,
   ) {}
 
@@ -51,10 +54,12 @@ export class JudgementService {
     const values = series.some(isRemembered) ? await this.crossings.listValues(...keys) : [];
     const decisions = decisionsOf(targets, series, crossings);
     const toBill = new Set(cutOffBatch === null ? decisions.filter(bills).map(customerOf) : []);
+    const names =
+      decisions.length === 0 ? NOBODY : await this.telling.namesOf(decisions.map(namedBy));
     for (const decision of decisions) {
       if (!toBill.has(customerOf(decision))) {
         const before = lastValue(decision.series, values);
-        await this.firing.fire(decision, { cutOffBatch, before, now });
+        await this.firing.fire(decision, { cutOffBatch, before, names, now });
       }
     }
     await this.remember(
@@ -87,6 +92,12 @@ export class JudgementService {
 
 const bills = ({ series, reached }: Decision): boolean =>
   reached.length > 0 && series.target.threshold.actions.includes('bill');
+
+const NOBODY: NameBook = ({ customerId }) => {
+  throw notFound('customer', customerId);
+};
+
+const namedBy = ({ series: { target } }: Decision): Named => target;
 
 const customerOf = ({ series }: Decision): string => series.target.customerId;
 

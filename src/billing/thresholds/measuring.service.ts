@@ -189,6 +189,16 @@ export class MeasuringService {
     );
   }
 
+  /** The quantity of a series as it was at a batch. */
+  async quantityAsOf(
+    series: Pick<Series, 'target' | 'grouping'>,
+    usage: SeriesUsage,
+    batch: bigint,
+  ): Promise<Decimal> {
+    const [row] = await this.usage.readAsOf(ownQuestion(series, usage), batch);
+    return row?.quantity ?? NOTHING;
+  }
+
   /**
    * The customers of whom there is usage already of later than a measured lifetime reaches, and which it
    * will reach some day though nothing is used.
@@ -297,6 +307,22 @@ function usageIn(
 function lifetimeAt(now: Date): Interval {
   const end = Math.ceil((now.getTime() + DAY_MS) / HOUR_MS) * HOUR_MS;
   return { start: new Date(0), end: new Date(end) };
+}
+
+/** The question of a series alone: of its customer and group. */
+export function ownQuestion(
+  { target, grouping }: Pick<Series, 'target' | 'grouping'>,
+  { question }: SeriesUsage,
+): UsageQuestion {
+  const groupFilter = Object.fromEntries(
+    Object.entries(grouping ?? {}).map(([key, group]) => [key, [group]]),
+  );
+  return {
+    ...question,
+    groupFilter: { ...question.groupFilter, ...groupFilter },
+    groupBy: [],
+    whose: { kind: 'customer', customerId: target.customerId },
+  };
 }
 
 /** Whether two series are of the same group. */
