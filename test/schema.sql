@@ -841,6 +841,13 @@ CREATE TABLE subscriptions (
   CONSTRAINT subscriptions_webhook_endpoint_fkey FOREIGN KEY (webhook_endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE RESTRICT
 );
 
+CREATE TABLE threshold_calms (
+  customer_id text NOT NULL,
+  grounds text NOT NULL,
+  ends_at timestamp with time zone,
+  CONSTRAINT threshold_calms_pkey PRIMARY KEY (customer_id)
+);
+
 CREATE TABLE threshold_crossings (
   id text NOT NULL,
   threshold_id text NOT NULL,
@@ -883,6 +890,14 @@ CREATE TABLE threshold_dues (
   leased_until timestamp with time zone,
   wakes_at timestamp with time zone,
   CONSTRAINT threshold_dues_pkey PRIMARY KEY (customer_id)
+);
+
+CREATE TABLE threshold_margins (
+  meter integer NOT NULL,
+  customer_id text NOT NULL,
+  up numeric,
+  down numeric,
+  CONSTRAINT threshold_margins_pkey PRIMARY KEY (meter, customer_id)
 );
 
 CREATE TABLE threshold_values (
@@ -959,11 +974,11 @@ CREATE TABLE usage_backfills (
 );
 
 CREATE TABLE usage_changes (
-  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  number bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   batches bigint[] NOT NULL,
   first_received_at timestamp with time zone NOT NULL,
   last_received_at timestamp with time zone NOT NULL,
-  CONSTRAINT usage_changes_pkey PRIMARY KEY (id)
+  CONSTRAINT usage_changes_pkey PRIMARY KEY (number)
 );
 
 CREATE TABLE usage_checks (

@@ -12,6 +12,7 @@ import {
   type Compiled,
   groupCondition,
   isOfOne,
+  ONE_EXPECTED_AS_MANY,
   type PartColumns,
   Parts,
   rowKeys,
@@ -201,12 +202,6 @@ function sumOf(keys: string, condition: string): string {
     GROUP BY 1, 2, 3, 4
     HAVING ${count} > 0`;
 }
-
-/**
- * One row, of which PostgreSQL expects a thousand. It expects a handful of values of a customer, whose
- * subjects it does not know when it plans, and would sort the thousands that there are to group them.
- */
-const ONE_EXPECTED_AS_MANY = `string_to_table('one', ',') AS one`;
 
 function mergeOf(
   question: UsageQuestion,

@@ -8,6 +8,7 @@ import { ArrivalsStore } from './arrivals.store.js';
 import { BatchesStore } from './batches.store.js';
 import { UsageChangesReader } from './changes/changes.reader.js';
 import { ChangesStore } from './changes/changes.store.js';
+import { MovementsStore } from './changes/movements.store.js';
 import { ContributionsStore } from './changes/contributions.store.js';
 import { RemakesReader } from './changes/remakes.reader.js';
 import { RemakesStore } from './changes/remakes.store.js';
@@ -71,6 +72,7 @@ import { RemakingService } from './upkeep/remaking.service.js';
     MeterFoldingService,
     FoldService,
     FoldWorker,
+    MovementsStore,
     ChangesStore,
     ContributionsStore,
     UsageChangesReader,

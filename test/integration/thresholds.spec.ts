@@ -239,13 +239,13 @@ describe('a threshold of a quantity', () => {
     await noticeAll(billing);
     expect(await billing.rows('SELECT customer_id FROM threshold_dues')).toEqual([]);
     await judgeAll(billing);
-    await billing.use(one.subject, TIME, ['1']);
+    await billing.use(one.subject, TIME, ['9']);
     await billing.get(FoldService).foldOnce();
     await noticeAll(billing);
     expect(await billing.rows('SELECT customer_id FROM threshold_dues')).toEqual([
       { customer_id: one.customer.id },
     ]);
-    expect(await billing.rows('SELECT id FROM usage_changes')).toEqual([]);
+    expect(await billing.rows('SELECT FROM usage_changes')).toEqual([]);
     await judgeAll(billing);
   });
 

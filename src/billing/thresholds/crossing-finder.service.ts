@@ -8,7 +8,7 @@ import { type Contribution, isAdditive } from '../../usage/changes/contribution.
 import { UsageReader } from '../../usage/usage.reader.js';
 import { findCrossing } from './find-crossing.js';
 import { LastEventService } from './last-event.service.js';
-import { type Series, type SeriesUsage } from './measuring.service.js';
+import { ownQuestion, type Series, type SeriesUsage } from './measuring.service.js';
 import { type CrossingEvent, currencyOf } from './threshold.js';
 
 /** How a level was reached. */
@@ -44,15 +44,7 @@ export class CrossingFinder {
       const last = await this.lastEvents.of(target);
       return () => ({ ...unknown(), event: last === null ? null : eventOf(last) });
     }
-    const groupFilter = Object.fromEntries(
-      Object.entries(grouping ?? {}).map(([key, group]) => [key, [group]]),
-    );
-    const question = {
-      ...usage.question,
-      groupFilter: { ...usage.question.groupFilter, ...groupFilter },
-      groupBy: [],
-      whose: { kind: 'customer', customerId: target.customerId },
-    } as const;
+    const question = ownQuestion({ target, grouping }, usage);
     const contributions = await this.changes.contributionsSince({
       question,
       fromBatch: target.firstBatch,

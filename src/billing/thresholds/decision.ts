@@ -23,12 +23,7 @@ export function decisionsOf(
   series: readonly Series[],
   crossings: readonly Crossing[],
 ): Decision[] {
-  const fired = new Map<string, Crossing[]>();
-  for (const crossing of crossings) {
-    const { thresholdId, customerId, scope, grouping } = crossing;
-    const key = `${thresholdId} ${customerId} ${scope.key} ${groupingKey(grouping)}`;
-    fired.set(key, [...(fired.get(key) ?? []), crossing]);
-  }
+  const fired = bySeries(crossings);
   const measured = new Set(series.map(keyOf));
   const byName = new Map(targets.map((target) => [nameOf(target), target]));
   const lost = [...fired].flatMap(([key, [crossing]]): Series[] => {
@@ -48,6 +43,22 @@ export function decisionsOf(
       ? []
       : [{ ...judgement, series: one, hasHistory: before.length > 0 }];
   });
+}
+
+/** A function from a series to its crossings, of some. */
+export function firedBy(crossings: readonly Crossing[]): (series: Series) => readonly Crossing[] {
+  const fired = bySeries(crossings);
+  return (series) => fired.get(keyOf(series)) ?? [];
+}
+
+function bySeries(crossings: readonly Crossing[]): Map<string, Crossing[]> {
+  const fired = new Map<string, Crossing[]>();
+  for (const crossing of crossings) {
+    const { thresholdId, customerId, scope, grouping } = crossing;
+    const key = `${thresholdId} ${customerId} ${scope.key} ${groupingKey(grouping)}`;
+    fired.set(key, [...(fired.get(key) ?? []), crossing]);
+  }
+  return fired;
 }
 
 function nameOf({ threshold, customerId, scope }: Target): string {

@@ -52,6 +52,15 @@ export class DuesStore {
     return rows.length > 0;
   }
 
+  /** Those of these customers who are due, or are judged now. */
+  async listDue(customerIds: readonly string[]): Promise<string[]> {
+    const rows = await this.database.query<{ customer_id: string }>(
+      'SELECT customer_id FROM threshold_dues WHERE customer_id = ANY ($1)',
+      [customerIds],
+    );
+    return rows.map((row) => row.customer_id);
+  }
+
   /** Marks those of these customers whom a threshold in force may watch, in the order of their ids. */
   async mark(customerIds: readonly string[], firstBatch: bigint | null): Promise<void> {
     await this.database.query(

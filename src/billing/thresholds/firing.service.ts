@@ -12,7 +12,7 @@ import { CrossingsStore, type MeasuredValue } from './crossings.store.js';
 import { type Decision } from './decision.js';
 import { type Fired, type Reached } from './judge.js';
 import { isSameGroup, MeasuringService, type Series } from './measuring.service.js';
-import { TellingService } from './telling.service.js';
+import { type NameBook, TellingService } from './telling.service.js';
 import { type Crossing, type Threshold } from './threshold.js';
 
 const NOTHING = decimal('0');
@@ -22,6 +22,8 @@ export interface Firing {
   readonly cutOffBatch: bigint | null;
   /** What was measured the last time, where that is kept. */
   readonly before: MeasuredValue | null;
+  /** Of all whom the judgement is about. */
+  readonly names: NameBook;
   readonly now: Date;
 }
 
@@ -40,7 +42,7 @@ export class FiringService {
   async fire(decision: Decision, firing: Firing): Promise<void> {
     const { series, retracted, reached } = decision;
     for (const crossing of retracted) {
-      await this.retract(series, crossing, firing.now);
+      await this.retract(series, crossing, firing);
     }
     if (reached.length === 0) {
       return;
@@ -59,11 +61,11 @@ export class FiringService {
     const find = await this.finder.of(series, firing.before?.value ?? startingValue(series));
     for (const level of levels) {
       const crossing = this.crossingOf(series, level, find(level.bound), 'crossed', firing.now);
-      await this.cross(series.target.threshold, { ...crossing, lineItemCount });
+      await this.cross(series.target.threshold, { ...crossing, lineItemCount }, firing.names);
     }
   }
 
-  private async cross(threshold: Threshold, crossing: Crossing): Promise<void> {
+  private async cross(threshold: Threshold, crossing: Crossing, names: NameBook): Promise<void> {
     if (!(await this.crossings.insert(crossing))) {
       throw new Error(`A level of the threshold '${threshold.key}' was fired by somebody else`);
     }
@@ -75,13 +77,13 @@ export class FiringService {
         since: crossing.crossedAt,
       });
     }
-    await this.telling.crossed(threshold, crossing);
+    await this.telling.crossed(threshold, crossing, names);
   }
 
   private async retract(
     { target: { threshold }, value }: Series,
     fired: Fired,
-    now: Date,
+    { names, now }: Firing,
   ): Promise<void> {
     if (!(await this.crossings.recordRetracted(fired.id, now))) {
       return;
@@ -89,7 +91,7 @@ export class FiringService {
     await this.suspensions.lift([fired.id], now);
     const crossing = await this.crossings.find(fired.id);
     if (crossing !== null) {
-      await this.telling.retracted(threshold, crossing, value);
+      await this.telling.retracted(threshold, crossing, value, names);
     }
   }
 
@@ -106,6 +108,9 @@ export class FiringService {
     const start = target.scope.period?.window.start ?? null;
     if (firesAtCreation || hasHistory || (start !== null && start >= createdAt)) {
       return null;
+    }
+    if (series.usage?.price === null) {
+      return await this.measuring.quantityAsOf(series, series.usage, createdBatch);
     }
     const past = { batch: createdBatch, at: createdAt };
     const found = await this.measuring.measure([target], now, past);

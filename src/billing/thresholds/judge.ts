@@ -59,7 +59,11 @@ export function judge(
 
 type Level = Omit<Reached, 'armed'>;
 
-function boundsOf(levels: Exclude<Levels, { kind: 'every' }>, included: Decimal | null): Level[] {
+/** What levels stand for, which are not steps; none where nothing is included. */
+export function boundsOf(
+  levels: Exclude<Levels, { kind: 'every' }>,
+  included: Decimal | null,
+): Level[] {
   if (levels.kind === 'absolute') {
     return levels.levels.map((level) => ({ level, bound: level }));
   }
@@ -90,6 +94,7 @@ function stepsUpTo(value: Decimal, step: Decimal, fired: readonly Fired[]): Leve
   });
 }
 
-function floorQuotient(dividend: Decimal, divisor: Decimal): bigint {
+/** How often the divisor, which is above zero, goes into the dividend as a whole. */
+export function floorQuotient(dividend: Decimal, divisor: Decimal): bigint {
   return -ceilingQuotient(dividend.times('-1'), divisor);
 }

@@ -1,13 +1,16 @@
 /* One judgement: what is measured is held against what fired, and what follows is done. In the caller's transaction. */
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
+import { notFound } from '../../kernel/errors.js';
 import { isAdditive } from '../../usage/changes/contribution.js';
+import { CalmService } from './calm.service.js';
 import { CrossingsStore, type MeasuredValue } from './crossings.store.js';
 import { type Decision, decisionsOf } from './decision.js';
 import { type LeasedDue } from './dues.store.js';
 import { FiringService } from './firing.service.js';
 import { MeasuringService, type Series } from './measuring.service.js';
 import { TargetsService } from './targets.service.js';
+import { type NameBook, type Named, TellingService } from './telling.service.js';
 import { groupingKey } from './threshold.js';
 
 export interface Judged {
@@ -24,6 +27,8 @@ export class JudgementService {
     private readonly measuring: MeasuringService,
     private readonly crossings: CrossingsStore,
     private readonly firing: FiringService,
+    private readonly calm: CalmService,
+    private readonly telling: TellingService,
     private readonly clock: Clock,
   ) {}
 
@@ -35,7 +40,8 @@ export class JudgementService {
    */
   async judge(dues: readonly LeasedDue[], cutOffBatch: bigint | null): Promise<Judged> {
     const now = this.clock.now();
-    const { targets, waits } = await this.targets.find(dues, now);
+    const found = await this.targets.find(dues, now);
+    const { targets, waits } = found;
     if (targets.length === 0) {
       return { toBill: [], waits };
     }
@@ -51,16 +57,19 @@ export class JudgementService {
     );
     const decisions = decisionsOf(targets, series, crossings);
     const toBill = new Set(cutOffBatch === null ? decisions.filter(bills).map(customerOf) : []);
+    const names =
+      decisions.length === 0 ? NOBODY : await this.telling.namesOf(decisions.map(namedBy));
     for (const decision of decisions) {
       if (!toBill.has(customerOf(decision))) {
         const before = values.get(nameOf(decision.series)) ?? null;
-        await this.firing.fire(decision, { cutOffBatch, before, now });
+        await this.firing.fire(decision, { cutOffBatch, before, names, now });
       }
     }
     await this.remember(
       series.filter(({ target }) => !toBill.has(target.customerId)),
       values,
     );
+    await this.calm.keep(dues, { found, series, crossings, decisions });
     return { toBill: dues.filter(({ customerId }) => toBill.has(customerId)), waits };
   }
 
@@ -86,6 +95,12 @@ export class JudgementService {
 
 const bills = ({ series, reached }: Decision): boolean =>
   reached.length > 0 && series.target.threshold.actions.includes('bill');
+
+const NOBODY: NameBook = ({ customerId }) => {
+  throw notFound('customer', customerId);
+};
+
+const namedBy = ({ series: { target } }: Decision): Named => target;
 
 const customerOf = ({ series }: Decision): string => series.target.customerId;
 

@@ -23,9 +23,11 @@ import {
 import { type Target } from './target.js';
 import { type Grouping, groupingKey } from './threshold.js';
 
-const NOTHING = decimal('0');
+export const NOTHING = decimal('0');
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
+/** Beyond any time that an event may have. */
+const FAR_MS = 100 * 366 * DAY_MS;
 
 /** One value that levels are held against. */
 export interface Series {
@@ -52,7 +54,7 @@ export interface PastMoment {
 }
 
 /** A target with the one usage it is about. */
-interface Asked {
+export interface Asked {
   readonly target: Target;
   readonly usage: SeriesUsage;
   readonly included: Decimal | null;
@@ -105,9 +107,12 @@ export class MeasuringService {
     return series;
   }
 
-  private async usagesOf(targets: readonly Target[], now: Date): Promise<Asked[]> {
+  /** The usages that targets are about; of a price that no plan of the customer has there is none. */
+  async usagesOf(targets: readonly Target[], now: Date): Promise<Asked[]> {
     const versions = await this.plans.versionsByIds(
-      targets.flatMap(({ periods }) => periods.map(({ planVersionId }) => planVersionId)),
+      targets
+        .filter(({ threshold: { measure } }) => measure.kind !== 'meter_quantity')
+        .flatMap(({ periods }) => periods.map(({ planVersionId }) => planVersionId)),
     );
     const pricesOf = (period: BillingPeriod): UsagePrice[] =>
       (versions.get(period.planVersionId)?.prices ?? []).filter((price) => price.kind === 'usage');
@@ -190,6 +195,34 @@ export class MeasuringService {
         });
       });
     });
+  }
+
+  /** The quantity of a series as it was at a batch. */
+  async quantityAsOf(
+    series: Pick<Series, 'target' | 'grouping'>,
+    usage: SeriesUsage,
+    batch: bigint,
+  ): Promise<Decimal> {
+    const [row] = await this.usage.readAsOf(ownQuestion(series, usage), batch);
+    return row?.quantity ?? NOTHING;
+  }
+
+  /**
+   * The customers of whom there is usage already of later than a measured lifetime reaches, and which it
+   * will reach some day though nothing is used.
+   */
+  async usedAhead(asked: readonly Asked[]): Promise<ReadonlySet<string>> {
+    const lifetimes = asked.filter(({ target }) => target.scope.period === null);
+    const byMeter = new Map(lifetimes.map((one) => [one.usage.question.meter.number, one]));
+    const customerIds = [...new Set(lifetimes.map(({ target }) => target.customerId))];
+    const questions = [...byMeter.values()].map(({ usage: { question } }): UsageQuestion => {
+      const start = question.buckets.at(-1)?.end ?? question.now;
+      const bucket = { start, end: new Date(start.getTime() + FAR_MS) };
+      const whose = { kind: 'some_customers', customerIds } as const;
+      return { ...question, groupBy: [], buckets: [bucket], whose };
+    });
+    const answers = questions.length === 0 ? [] : await this.usage.readAll(questions);
+    return new Set(answers.flat().flatMap(({ customerId }) => customerId ?? []));
   }
 
   private async asOf(
@@ -304,6 +337,22 @@ function usageIn(
 function lifetimeAt(now: Date): Interval {
   const end = Math.ceil((now.getTime() + DAY_MS) / HOUR_MS) * HOUR_MS;
   return { start: new Date(0), end: new Date(end) };
+}
+
+/** The question of a series alone: of its customer and group. */
+export function ownQuestion(
+  { target, grouping }: Pick<Series, 'target' | 'grouping'>,
+  { question }: SeriesUsage,
+): UsageQuestion {
+  const groupFilter = Object.fromEntries(
+    Object.entries(grouping ?? {}).map(([key, group]) => [key, [group]]),
+  );
+  return {
+    ...question,
+    groupFilter: { ...question.groupFilter, ...groupFilter },
+    groupBy: [],
+    whose: { kind: 'customer', customerId: target.customerId },
+  };
 }
 
 /** Whether two series are of the same group. */

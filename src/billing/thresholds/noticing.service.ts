@@ -8,11 +8,13 @@ import { Database } from '../../platform/database/database.js';
 import { UsageChangesReader } from '../../usage/changes/changes.reader.js';
 import { RemakesReader } from '../../usage/changes/remakes.reader.js';
 import { DuesStore } from './dues.store.js';
+import { CalmService } from './calm.service.js';
 
 @Injectable()
 export class NoticingService {
   constructor(
     private readonly dues: DuesStore,
+    private readonly calm: CalmService,
     private readonly usage: UsageChangesReader,
     private readonly subjects: SubjectChangesService,
     private readonly remakes: RemakesReader,
@@ -30,7 +32,7 @@ export class NoticingService {
       if (change === null) {
         return false;
       }
-      await this.dues.mark(change.customerIds, change.firstBatch);
+      await this.dues.mark(await this.calm.disturbedBy(change), change.firstBatch);
       return true;
     });
   }

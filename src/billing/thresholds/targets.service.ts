@@ -18,6 +18,11 @@ export interface FoundTargets {
   readonly targets: readonly Target[];
   /** When customers are to be judged again, of whom something waits, by their ids. */
   readonly waits: ReadonlyMap<string, Date>;
+  /**
+   * Until when the same is found of customers, unless a row changes by which it is; null: for ever. Those
+   * are left out of whom a period is judged that is not opened yet, since plans may change it.
+   */
+  readonly holdsUntil: ReadonlyMap<string, Date | null>;
 }
 
 @Injectable()
@@ -55,6 +60,15 @@ export class TargetsService {
           return at === null ? [] : [[due.customerId, at] as const];
         }),
       ),
+      holdsUntil: new Map(
+        dues.flatMap((due) => {
+          const own = ownedBy(due);
+          const ends = own.map(({ period }) => period.window.end).filter((end) => end > now);
+          return own.some(({ isOpened }) => !isOpened)
+            ? []
+            : [[due.customerId, earliest(ends)] as const];
+        }),
+      ),
     };
   }
 
@@ -79,4 +93,11 @@ export class TargetsService {
     }
     return judged;
   }
+}
+
+function earliest(instants: readonly Date[]): Date | null {
+  return instants.reduce<Date | null>(
+    (first, instant) => (first === null || instant < first ? instant : first),
+    null,
+  );
 }

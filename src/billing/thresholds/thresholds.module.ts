@@ -8,6 +8,8 @@ import { LedgerModule } from '../ledger/ledger.module.js';
 import { PeriodsModule } from '../periods/periods.module.js';
 import { StandingModule } from '../standing/standing.module.js';
 import { AskingService } from './asking.service.js';
+import { CalmService } from './calm.service.js';
+import { CalmsStore } from './calms.store.js';
 import { CrossingFinder } from './crossing-finder.service.js';
 import { CrossingsReader } from './crossings.reader.js';
 import { CrossingsStore } from './crossings.store.js';
@@ -42,6 +44,8 @@ import { ThresholdsWorker } from './thresholds.worker.js';
   providers: [
     ThresholdsStore,
     CrossingsStore,
+    CalmsStore,
+    CalmService,
     DuesStore,
     AskingService,
     ThresholdsService,

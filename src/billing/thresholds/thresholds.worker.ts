@@ -10,9 +10,12 @@ import { NoticingService } from './noticing.service.js';
 
 /** For what other replicas folded, for subjects that were handed over, and new thresholds; folds here signal. */
 const TICK_MS = 500;
-/** As folding does: what is judged together is judged once. It keeps to a third of one core. */
-const MAX_REST_MS = 200;
-const REST_FACTOR = 2;
+/**
+ * Folds rest, and each is looked at once. So this rests little itself: what a fold leaves meanwhile waits
+ * for it, and most of whom a fold touches are left alone, which costs less than the fold.
+ */
+const MAX_REST_MS = 50;
+const REST_FACTOR = 1;
 
 @Injectable()
 export class ThresholdsWorker extends Poller implements OnApplicationBootstrap {
@@ -40,12 +43,14 @@ export class ThresholdsWorker extends Poller implements OnApplicationBootstrap {
   }
 
   protected override async runOnce(): Promise<number> {
+    const hasUsage = await this.noticing.noticeUsage();
+    const judged = await this.judging.judgeDue();
+    // After those who wait for what they used: whom it finds are judged by the look that follows.
     const noticed = [
-      await this.noticing.noticeUsage(),
+      hasUsage,
       await this.noticing.noticeOwners(),
       await this.noticing.noticeRemade(),
     ];
-    const judged = await this.judging.judgeDue();
     return judged + noticed.filter(Boolean).length;
   }
 }

@@ -1,9 +1,13 @@
 /* Whose usage changed, for whoever acts on it. Taking joins the caller's transaction. */
 import { Injectable } from '@nestjs/common';
+import { type Meter } from '../../meters/meter.js';
 import { FoldService } from '../fold.service.js';
-import { ChangesStore } from './changes.store.js';
+import { ChangesStore, type FoldedBatches } from './changes.store.js';
 import { ContributionsStore } from './contributions.store.js';
 import { type Contribution, type ContributionsQuestion } from './contribution.js';
+import { type Movement, MovementsStore } from './movements.store.js';
+
+export type { Movement } from './movements.store.js';
 
 /** Folds whose changes are taken at once; five or so are made in a second. */
 const MAX_FOLDS = 50;
@@ -12,6 +16,7 @@ export interface UsageChange {
   readonly customerIds: readonly string[];
   /** The least of the batches that changed it. */
   readonly firstBatch: bigint;
+  readonly folded: FoldedBatches;
 }
 
 @Injectable()
@@ -19,6 +24,7 @@ export class UsageChangesReader {
   constructor(
     private readonly store: ChangesStore,
     private readonly contributions: ContributionsStore,
+    private readonly movements: MovementsStore,
     private readonly folds: FoldService,
   ) {}
 
@@ -37,7 +43,13 @@ export class UsageChangesReader {
     return {
       customerIds: await this.store.customersOf(taken),
       firstBatch: numbers.reduce((least, number) => (number < least ? number : least)),
+      folded: taken,
     };
+  }
+
+  /** How far a change can have moved customers' quantities of a meter that adds up; never less than it has. */
+  async movementsOf({ folded }: UsageChange, meter: Meter): Promise<Movement[]> {
+    return await this.movements.list(meter, folded);
   }
 
   /** Lets go of what some folds changed, when nobody acts on it; answers whether there was anything. */

@@ -27,7 +27,7 @@ export class ChangesStore {
   async take(limit: number): Promise<FoldedBatches | null> {
     const rows = await this.database.query<ChangeRow>(
       `DELETE FROM usage_changes
-       WHERE id IN (SELECT id FROM usage_changes ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+       WHERE number IN (SELECT number FROM usage_changes ORDER BY number LIMIT $1 FOR UPDATE SKIP LOCKED)
        RETURNING batches, first_received_at, last_received_at`,
       [limit],
     );
