@@ -71,7 +71,7 @@ export class CustomersStore {
 
   /** By our id or by key; locks the row when it is to be changed. */
   async find(idOrKey: string, lock: 'none' | 'for update' = 'none'): Promise<Customer | null> {
-    const rows = await this.database.query<CustomerRow>(
+    const rows = await this.database.queryPrepared<CustomerRow>(
       `SELECT ${COLUMNS} FROM customers WHERE id = $1 OR key = $1 ${lock === 'none' ? '' : 'FOR UPDATE'}`,
       [idOrKey],
     );

@@ -80,7 +80,7 @@ export class MetersStore {
   }
 
   async find(idOrKey: string): Promise<Meter | null> {
-    const rows = await this.database.query<MeterRow>(
+    const rows = await this.database.queryPrepared<MeterRow>(
       `SELECT ${COLUMNS} FROM meters WHERE id = $1 OR key = $1`,
       [idOrKey],
     );
@@ -96,7 +96,7 @@ export class MetersStore {
   }
 
   async findAll(): Promise<Meter[]> {
-    const rows = await this.database.query<MeterRow>(
+    const rows = await this.database.queryPrepared<MeterRow>(
       `SELECT ${COLUMNS} FROM meters ORDER BY number`,
     );
     return rows.map(fromRow);

@@ -12,11 +12,14 @@ import { usageStatement } from './answers.sql.js';
 import { lacking } from './lacking.sql.js';
 import { MICROS_PER_HOUR } from './levels.sql.js';
 import { Parameters } from './meter-sql.js';
-import { type UsageBasis, type UsageQuestion } from './usage.sql.js';
+import { isOfOne, type UsageBasis, type UsageQuestion } from './usage.sql.js';
 import { mayBeWhole } from './whole-hours.sql.js';
 
 /** Digits after the point of an average, and of a level over time: what numeric(38, 12) has. */
 const QUOTIENT_SCALE = 12;
+
+/** A plan takes some hundred kilobytes for each question, and a connection keeps it. */
+const MAX_PREPARED = 20;
 
 export interface UsageRow {
   readonly customerId: string | null;
@@ -186,9 +189,10 @@ export class UsageStore {
         : `SELECT state.is_partial, answer.*
            FROM (SELECT ${lacking(question.meter, parameters)} AS is_partial) AS state
            LEFT JOIN (${answer}) AS answer ON true`;
-    const rows = await this.database.query<StatedRow>(
+    const rows = await this.queryOf<StatedRow>(
+      [question],
       `${sql}\nORDER BY ${BY_CUSTOMER}`,
-      parameters.values,
+      parameters,
     );
     return wholeRows(question.meter, rows);
   }
@@ -212,9 +216,10 @@ export class UsageStore {
           divisor::numeric AS divisor, value::numeric AS value
         FROM ${state}(${answer}) AS answer${state === '' ? '' : ' ON true'}`;
     });
-    const rows = await this.database.query<NumberedRow>(
+    const rows = await this.queryOf<NumberedRow>(
+      asked.map(({ question }) => question),
       `${statements.join('\nUNION ALL\n')}\nORDER BY place, ${BY_CUSTOMER}`,
-      parameters.values,
+      parameters,
     );
     return asked.map(({ question: { meter } }, place) =>
       wholeRows(
@@ -222,6 +227,17 @@ export class UsageStore {
         rows.filter((row) => row.place === place),
       ),
     );
+  }
+
+  /** Of one customer or subject planning is most of the work, and is done once for each connection. */
+  private async queryOf<Answered extends object>(
+    questions: readonly UsageQuestion[],
+    sql: string,
+    { values }: Parameters,
+  ): Promise<Answered[]> {
+    return questions.length <= MAX_PREPARED && questions.every(({ whose }) => isOfOne(whose))
+      ? await this.database.queryPrepared<Answered>(sql, values)
+      : await this.database.query<Answered>(sql, values);
   }
 
   /** Whether the meter's figures cannot be used; in a transaction, as of its snapshot. */
