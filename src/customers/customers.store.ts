@@ -71,9 +71,10 @@ export class CustomersStore {
 
   /** By our id or by key; locks the row when it is to be changed. */
   async find(idOrKey: string, lock: 'none' | 'for update' = 'none'): Promise<Customer | null> {
-    const rows = await this.database.queryPrepared<CustomerRow>(
+    const rows = await this.database.query<CustomerRow>(
       `SELECT ${COLUMNS} FROM customers WHERE id = $1 OR key = $1 ${lock === 'none' ? '' : 'FOR UPDATE'}`,
       [idOrKey],
+      { isPrepared: true },
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }

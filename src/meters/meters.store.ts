@@ -80,9 +80,10 @@ export class MetersStore {
   }
 
   async find(idOrKey: string): Promise<Meter | null> {
-    const rows = await this.database.queryPrepared<MeterRow>(
+    const rows = await this.database.query<MeterRow>(
       `SELECT ${COLUMNS} FROM meters WHERE id = $1 OR key = $1`,
       [idOrKey],
+      { isPrepared: true },
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
@@ -96,8 +97,10 @@ export class MetersStore {
   }
 
   async findAll(): Promise<Meter[]> {
-    const rows = await this.database.queryPrepared<MeterRow>(
+    const rows = await this.database.query<MeterRow>(
       `SELECT ${COLUMNS} FROM meters ORDER BY number`,
+      [],
+      { isPrepared: true },
     );
     return rows.map(fromRow);
   }

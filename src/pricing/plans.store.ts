@@ -96,9 +96,10 @@ export class PlansStore {
 
   /** By our id or by key; locks the row when a version is to be added. */
   async find(idOrKey: string, lock: 'none' | 'for update' = 'none'): Promise<Plan | null> {
-    const rows = await this.database.queryPrepared<PlanRow>(
+    const rows = await this.database.query<PlanRow>(
       `SELECT ${PLAN_COLUMNS} FROM plans WHERE id = $1 OR key = $1 ${lock === 'none' ? '' : 'FOR UPDATE'}`,
       [idOrKey],
+      { isPrepared: true },
     );
     return rows[0] === undefined ? null : fromPlanRow(rows[0]);
   }

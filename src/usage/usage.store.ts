@@ -12,6 +12,7 @@ import { usageStatement } from './answers.sql.js';
 import { lacking } from './lacking.sql.js';
 import { MICROS_PER_HOUR } from './levels.sql.js';
 import { Parameters } from './meter-sql.js';
+import { type Asked, haveInCommon, togetherStatement } from './together.sql.js';
 import { isOfOne, type UsageBasis, type UsageQuestion } from './usage.sql.js';
 import { mayBeWhole } from './whole-hours.sql.js';
 
@@ -42,12 +43,6 @@ interface Row {
   readonly divisor: string | null;
 }
 
-/** A question, and of what its answer is to be made. */
-interface Asked {
-  readonly question: UsageQuestion;
-  readonly basis: UsageBasis;
-}
-
 /** By whom, then by when; and the other way round. */
 const BY_CUSTOMER = 'customer_id, subject, bucket, groups';
 const BY_BUCKET = 'bucket, customer_id, subject, groups';
@@ -72,6 +67,10 @@ export class UsageStore {
 
   /** Exact quantities, by customer, bucket and group; nothing where nothing was used. */
   async read(question: UsageQuestion): Promise<UsageRow[]> {
+    if (isOfOne(question.whose)) {
+      const [rows = []] = await this.readAll([question]);
+      return rows;
+    }
     for (const basis of await this.basesOf(question)) {
       const rows = await this.askStated(question, basis);
       if (rows !== null) {
@@ -189,10 +188,9 @@ export class UsageStore {
         : `SELECT state.is_partial, answer.*
            FROM (SELECT ${lacking(question.meter, parameters)} AS is_partial) AS state
            LEFT JOIN (${answer}) AS answer ON true`;
-    const rows = await this.queryOf<StatedRow>(
-      [question],
+    const rows = await this.database.query<StatedRow>(
       `${sql}\nORDER BY ${BY_CUSTOMER}`,
-      parameters,
+      parameters.values,
     );
     return wholeRows(question.meter, rows);
   }
@@ -200,44 +198,16 @@ export class UsageStore {
   /** All in one statement; null where what it is made of does not have all of it. */
   private async askTogether(asked: readonly Asked[]): Promise<(UsageRow[] | null)[]> {
     const parameters = new Parameters();
-    const statements = asked.map(({ question, basis }, place) => {
-      const answer = usageStatement(question, basis, parameters);
-      const isPartial = {
-        rollups_alone: 'answer.is_partial',
-        rollups: 'state.is_partial',
-        events: 'false',
-        cut_off: 'false',
-      }[basis.kind];
-      const state =
-        basis.kind === 'rollups'
-          ? `(SELECT ${lacking(question.meter, parameters)} AS is_partial) AS state LEFT JOIN `
-          : '';
-      return `SELECT ${place} AS place, ${isPartial} AS is_partial, customer_id, subject, bucket, groups,
-          divisor::numeric AS divisor, value::numeric AS value
-        FROM ${state}(${answer}) AS answer${state === '' ? '' : ' ON true'}`;
-    });
-    const rows = await this.queryOf<NumberedRow>(
-      asked.map(({ question }) => question),
-      `${statements.join('\nUNION ALL\n')}\nORDER BY place, ${BY_CUSTOMER}`,
-      parameters,
-    );
+    const sql = `${togetherStatement(asked, parameters)}\nORDER BY place, ${BY_CUSTOMER}`;
+    // Of one customer or subject planning is most of the work, and is done once for each connection.
+    const isPrepared = asked.length <= MAX_PREPARED && haveInCommon(asked);
+    const rows = await this.database.query<NumberedRow>(sql, parameters.values, { isPrepared });
     return asked.map(({ question: { meter } }, place) =>
       wholeRows(
         meter,
         rows.filter((row) => row.place === place),
       ),
     );
-  }
-
-  /** Of one customer or subject planning is most of the work, and is done once for each connection. */
-  private async queryOf<Answered extends object>(
-    questions: readonly UsageQuestion[],
-    sql: string,
-    { values }: Parameters,
-  ): Promise<Answered[]> {
-    return questions.length <= MAX_PREPARED && questions.every(({ whose }) => isOfOne(whose))
-      ? await this.database.queryPrepared<Answered>(sql, values)
-      : await this.database.query<Answered>(sql, values);
   }
 
   /** Whether the meter's figures cannot be used; in a transaction, as of its snapshot. */

@@ -8,6 +8,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 const STEPS = 4;
 const ROUNDS = 20;
+const PREPARED = { isPrepared: true };
 
 describe('transactions', () => {
   let db: TestDatabase;
@@ -106,7 +107,7 @@ describe('transactions', () => {
     const run = db.database.transaction(async () => {
       await db.database.query('INSERT INTO prepared VALUES (1)');
       for (const given of ['one', 'two']) {
-        expect(await db.database.queryPrepared(sql, [given])).toEqual([{ count: 1, given }]);
+        expect(await db.database.query(sql, [given], PREPARED)).toEqual([{ count: 1, given }]);
       }
       const kept = 'SELECT generic_plans + custom_plans AS plans FROM pg_prepared_statements';
       expect(await db.database.query(`${kept} WHERE statement = $1`, [sql])).toEqual([
@@ -115,18 +116,20 @@ describe('transactions', () => {
       throw failure;
     });
     await expect(run).rejects.toBe(failure);
-    expect(await db.database.queryPrepared(sql, ['outside'])).toEqual([
+    expect(await db.database.query(sql, ['outside'], PREPARED)).toEqual([
       { count: 0, given: 'outside' },
     ]);
   });
 
   it('gives the connection back when a prepared statement fails', async () => {
     const failing = Array.from({ length: 30 }, async () => {
-      await expect(db.database.queryPrepared('SELECT 1 / $1::int AS none', [0])).rejects.toThrow(
+      await expect(db.database.query('SELECT 1 / $1::int AS none', [0], PREPARED)).rejects.toThrow(
         'division by zero',
       );
     });
     await Promise.all(failing);
-    expect(await db.database.queryPrepared('SELECT 1 / $1::int AS one', [1])).toEqual([{ one: 1 }]);
+    expect(await db.database.query('SELECT 1 / $1::int AS one', [1], PREPARED)).toEqual([
+      { one: 1 },
+    ]);
   });
 });

@@ -133,11 +133,12 @@ export class PeriodsStore {
 
   /** The open periods of all subscriptions of a customer, by their start. Index subscriptions_no_overlap. */
   async listOpenOf(customerId: string): Promise<BillingPeriod[]> {
-    const rows = await this.database.queryPrepared<PeriodRow>(
+    const rows = await this.database.query<PeriodRow>(
       `SELECT ${COLUMNS} FROM ${FROM}
        WHERE subscription.customer_id = $1 AND period.state = 'open'
        ORDER BY period.starts_at, period.id`,
       [customerId],
+      { isPrepared: true },
     );
     return rows.map(fromRow);
   }

@@ -33,36 +33,25 @@ export class Database {
 
   constructor(readonly dataSource: DataSource) {}
 
-  /** The rows that a statement answers; runs in the ambient transaction if there is one. */
-  async query<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    const manager = this.current.getStore() ?? this.dataSource.manager;
-    const result: unknown = await manager.query(sql, [...parameters]);
-    return rowsOf(result) as Row[];
-  }
-
   /**
-   * The same for a statement that is small beside its planning and asked again and again with other
-   * parameters: each connection keeps its plan, by a name made of its text. After five plans of its own
-   * PostgreSQL takes one for any parameters, unless that would be dearer (PREPARE, "Notes"). For texts of
-   * which there are few, since a connection keeps each until it ends, half a minute later.
+   * The rows that a statement answers; runs in the ambient transaction if there is one.
+   *
+   * @param options.isPrepared for a statement that is small beside its planning and asked again and again:
+   *   each connection keeps its plan, by a name made of its text. After five plans for the parameters
+   *   given PostgreSQL takes one for any, unless that would be dearer (PREPARE, "Notes"). There must be few
+   *   such texts, since a connection keeps each until it ends, half a minute later.
    */
-  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as of `query`
-  async queryPrepared<Row extends object>(
+  async query<Row>(
     sql: string,
     parameters: readonly unknown[] = [],
+    { isPrepared = false }: { readonly isPrepared?: boolean } = {},
   ): Promise<Row[]> {
-    const ambient = this.current.getStore()?.queryRunner;
-    const runner = ambient ?? this.dataSource.createQueryRunner();
-    try {
-      const client = (await runner.connect()) as ClientBase;
-      const name = createHash('sha256').update(sql).digest('base64url');
-      const { rows } = await client.query<Row>({ name, text: sql, values: [...parameters] });
-      return rows;
-    } finally {
-      if (ambient === undefined) {
-        await runner.release();
-      }
+    const manager = this.current.getStore() ?? this.dataSource.manager;
+    if (isPrepared) {
+      return (await this.queryPrepared(manager.queryRunner, sql, parameters)) as Row[];
     }
+    const result: unknown = await manager.query(sql, [...parameters]);
+    return rowsOf(result) as Row[];
   }
 
   /** Throws when the database does not answer. */
@@ -221,6 +210,25 @@ export class Database {
       this.underWay -= 1;
       if (this.underWay === 0) {
         this.current.disable();
+      }
+    }
+  }
+
+  /** TypeORM knows no prepared statements, but lends its connections. */
+  private async queryPrepared(
+    ambient: QueryRunner | undefined,
+    sql: string,
+    parameters: readonly unknown[],
+  ): Promise<unknown[]> {
+    const runner = ambient ?? this.dataSource.createQueryRunner();
+    try {
+      const client = (await runner.connect()) as ClientBase;
+      const name = createHash('sha256').update(sql).digest('base64url');
+      const { rows } = await client.query<object>({ name, text: sql, values: [...parameters] });
+      return rows;
+    } finally {
+      if (ambient === undefined) {
+        await runner.release();
       }
     }
   }
