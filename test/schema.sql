@@ -1011,6 +1011,16 @@ CREATE TABLE usage_corrections (
   CONSTRAINT usage_corrections_sign_check CHECK ((sign = ANY (ARRAY['-1'::integer, 1])))
 );
 
+CREATE TABLE usage_day_values (
+  subject text NOT NULL,
+  meter integer NOT NULL,
+  day timestamp with time zone NOT NULL,
+  groups text[] NOT NULL,
+  day_values text[] NOT NULL,
+  event_counts bigint[] NOT NULL,
+  CONSTRAINT usage_day_values_pkey PRIMARY KEY (meter, day, subject, groups)
+);
+
 CREATE TABLE usage_days (
   subject text NOT NULL,
   meter integer NOT NULL,
@@ -1194,6 +1204,7 @@ CREATE TABLE usage_summed_days (
   meter integer NOT NULL,
   day timestamp with time zone NOT NULL,
   is_summed boolean NOT NULL,
+  has_values boolean NOT NULL DEFAULT false,
   CONSTRAINT usage_summed_days_pkey PRIMARY KEY (meter, day)
 );
 
@@ -1394,6 +1405,8 @@ CREATE INDEX thresholds_plan ON public.thresholds USING btree (plan_id) WHERE (a
 CREATE INDEX unpaid_invoices_customer ON public.unpaid_invoices USING btree (customer_id);
 CREATE INDEX usage_corrections_batch ON public.usage_corrections USING btree (batch_id);
 CREATE INDEX usage_corrections_subject_time ON public.usage_corrections USING btree (subject, "time");
+CREATE INDEX usage_day_values_subject ON public.usage_day_values USING btree (subject, meter, day);
+CREATE INDEX usage_days_subject ON public.usage_days USING btree (subject, meter, day);
 CREATE INDEX usage_distinct_values_meter_hour ON public.usage_distinct_values USING btree (meter, hour);
 CREATE INDEX usage_event_conflicts_open ON public.usage_event_conflicts USING btree (id) WHERE (closed_as IS NULL);
 CREATE INDEX usage_event_conflicts_subject ON public.usage_event_conflicts USING btree (((event ->> 'subject'::text))) WHERE (closed_as IS NULL);

@@ -74,6 +74,7 @@ export class CustomersStore {
     const rows = await this.database.query<CustomerRow>(
       `SELECT ${COLUMNS} FROM customers WHERE id = $1 OR key = $1 ${lock === 'none' ? '' : 'FOR UPDATE'}`,
       [idOrKey],
+      { isPrepared: true },
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }

@@ -17,6 +17,8 @@ export interface PreciseInstant {
 /** What most senders write, in the form that is kept: UTC with a fraction of at most six digits. */
 const USUAL = /^(?!0000)\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,6})?Z$/;
 const IN_EVERY_MONTH = '28';
+/** Years beyond 9999 are written with a sign. */
+const END_OF_FOUR_DIGITS = Date.UTC(10_000, 0);
 
 /**
  * Reads an RFC 3339 date-time. A leap second (`:60`) counts as the last microsecond of its minute.
@@ -98,6 +100,10 @@ export function isTimeZone(name: unknown): name is string {
 
 /** ISO 8601 with the offset that the zone has at that instant. */
 export function formatInstant(instant: Date, timeZone = 'UTC'): string {
+  if (timeZone === 'UTC' && instant.getTime() >= 0 && instant.getTime() < END_OF_FOUR_DIGITS) {
+    // The usual case, for which a calendar takes fifty times as long.
+    return instant.toISOString().replace('.000Z', 'Z');
+  }
   const zoned = DateTime.fromJSDate(instant, { zone: timeZone });
   const text = zoned.toISO({ suppressMilliseconds: true });
   if (text === null) {

@@ -83,6 +83,7 @@ export class MetersStore {
     const rows = await this.database.query<MeterRow>(
       `SELECT ${COLUMNS} FROM meters WHERE id = $1 OR key = $1`,
       [idOrKey],
+      { isPrepared: true },
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
@@ -98,6 +99,8 @@ export class MetersStore {
   async findAll(): Promise<Meter[]> {
     const rows = await this.database.query<MeterRow>(
       `SELECT ${COLUMNS} FROM meters ORDER BY number`,
+      [],
+      { isPrepared: true },
     );
     return rows.map(fromRow);
   }

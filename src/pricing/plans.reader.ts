@@ -82,18 +82,10 @@ export class PlansReader {
 
   /** One version with its prices; throws not_found. */
   async version(id: string): Promise<PlanVersion> {
-    const known = this.versions.get(id);
-    if (known !== undefined) {
-      return known;
-    }
-    const [version] = await this.store.findVersions([id]);
+    const version = (await this.versionsByIds([id])).get(id);
     if (version === undefined) {
       throw notFound('plan version', id);
     }
-    if (this.versions.size >= MAX_VERSIONS_KEPT) {
-      this.versions.clear();
-    }
-    this.versions.set(id, version);
     return version;
   }
 
@@ -105,8 +97,23 @@ export class PlansReader {
 
   /** Those that exist among the versions, by id. */
   async versionsByIds(ids: readonly string[]): Promise<ReadonlyMap<string, PlanVersion>> {
-    const versions = await this.store.findVersions([...new Set(ids)]);
-    return new Map(versions.map((version) => [version.id, version]));
+    const known = new Map<string, PlanVersion>();
+    for (const id of ids) {
+      const version = this.versions.get(id);
+      if (version !== undefined) {
+        known.set(id, version);
+      }
+    }
+    const unknown = [...new Set(ids)].filter((id) => !known.has(id));
+    const read = unknown.length === 0 ? [] : await this.store.findVersions(unknown);
+    for (const version of read) {
+      known.set(version.id, version);
+      if (this.versions.size >= MAX_VERSIONS_KEPT) {
+        this.versions.clear();
+      }
+      this.versions.set(version.id, version);
+    }
+    return known;
   }
 
   /** The versions of a plan, newest first, each in all its currencies. */

@@ -99,6 +99,7 @@ export class PlansStore {
     const rows = await this.database.query<PlanRow>(
       `SELECT ${PLAN_COLUMNS} FROM plans WHERE id = $1 OR key = $1 ${lock === 'none' ? '' : 'FOR UPDATE'}`,
       [idOrKey],
+      { isPrepared: true },
     );
     return rows[0] === undefined ? null : fromPlanRow(rows[0]);
   }

@@ -5,9 +5,11 @@
 import { type Meter } from '../meters/meter.js';
 import { Buckets } from './buckets.sql.js';
 import { type DayColumns, dayParts, mayUseDays } from './days/days.sql.js';
+import { keptTableOf, mayBeKept } from './days/kept-figures.sql.js';
 import { levelsStatement } from './levels.sql.js';
 import { compileMeter, type MeterSql, type Parameters } from './meter-sql.js';
 import { HOUR, keptValue, rankedValues, storageOf } from './rollup.sql.js';
+import { type Shared, type StatementOptions } from './shared.js';
 import {
   type Compiled,
   groupCondition,
@@ -28,42 +30,44 @@ export function usageStatement(
   question: UsageQuestion,
   basis: UsageBasis,
   parameters: Parameters,
+  shared: Shared | null = null,
 ): string {
   const compiled = compileMeter(question.meter, parameters);
   const isLevels = storageOf(question.meter.aggregation) === 'levels';
   return isLevels
-    ? levelsStatement(question, basis, compiled, parameters)
-    : partsStatement(question, basis, compiled, parameters);
+    ? levelsStatement(question, basis, compiled, { parameters, shared })
+    : partsStatement(question, basis, compiled, { parameters, shared });
 }
 
 function partsStatement(
   question: UsageQuestion,
   basis: UsageBasis,
   sql: MeterSql,
-  parameters: Parameters,
+  { parameters, shared }: StatementOptions,
 ): string {
   const { meter } = question;
   const storage = storageOf(meter.aggregation);
-  const buckets = new Buckets(question.buckets, parameters);
+  const buckets = shared?.buckets ?? new Buckets(question.buckets, parameters);
   const compiled: Compiled = { meter, sql, buckets };
-  const columns = columnsOf(meter, sql);
+  const isKept = shared?.isKept === true && mayBeKept(question);
+  const columns = {
+    ...columnsOf(meter, sql),
+    isShared: shared !== null,
+    ...(isKept && { isKept, table: keptTableOf(meter) }),
+  };
   const parts = new Parts(compiled, columns, parameters);
-  const ctes = spans(question, buckets, parameters, {
-    isInlined: basis.kind === 'events' && question.whose.kind === 'customers',
-  });
   const condition = groupCondition(question, 'part.groups', parameters);
   const keys = rowKeys(question, 'part', 'part.groups', parameters);
   const answer =
     storage === 'sums' ? sumOf(keys, condition) : mergeOf(question, keys, condition, parameters);
   const isAlone = basis.kind === 'rollups_alone';
   const isDirty = storage === 'extremes' && !isAlone;
-  const dirty = isDirty ? `, ${DIRTY}` : '';
-  const head = `WITH ${ctes}${isAlone ? `, ${stateOf(question, parameters)}` : ''}${dirty}`;
+  const head = shared === null ? ownHead(question, buckets, { basis, isDirty, parameters }) : '';
   const stated = (parted: string, rows: string): string =>
-    isAlone
-      ? `${head}, ${parted}, answer AS (${rows}) ${WITH_STATE}`
-      : `${head}, ${parted} ${rows}`;
-  if (!(isAlone || basis.kind === 'rollups') || !mayUseDays(question)) {
+    isAlone && shared === null
+      ? `WITH ${head}${parted}, answer AS (${rows}) ${WITH_STATE}`
+      : `WITH ${head}${parted} ${rows}`;
+  if (!(isAlone || basis.kind === 'rollups') || isKept || !mayUseDays(question)) {
     return stated(`part AS (${union(partsOf(parts, meter, basis, parameters))})`, answer);
   }
   const { whose } = question;
@@ -84,12 +88,32 @@ function partsStatement(
   );
 }
 
+/** CTEs of a question that shares none, with a comma behind them. */
+function ownHead(
+  question: UsageQuestion,
+  buckets: Buckets,
+  options: {
+    readonly basis: UsageBasis;
+    readonly isDirty: boolean;
+    readonly parameters: Parameters;
+  },
+): string {
+  const { basis, isDirty, parameters } = options;
+  const isInlined = basis.kind === 'events' && question.whose.kind === 'customers';
+  const ctes = [
+    spans(question, buckets, parameters, { isInlined }),
+    ...(basis.kind === 'rollups_alone' ? [stateOf(question, parameters)] : []),
+    ...(isDirty ? [DIRTY] : []),
+  ];
+  return `${ctes.join(', ')}, `;
+}
+
 /**
  * CTE: hours with corrections that are not folded yet, and those with corrections that are, before
  * their event: a rollup could not take it away. There are hardly ever any. Partial index, and index on
  * subject and time.
  */
-const DIRTY = `dirty AS (
+export const DIRTY = `dirty AS (
       SELECT events.subject, ${HOUR} AS hour
       FROM ingest_batches AS batch
       JOIN usage_corrections AS events ON events.batch_id = batch.id

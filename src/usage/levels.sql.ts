@@ -4,15 +4,16 @@
  */
 import { type Meter } from '../meters/meter.js';
 import { mayUseDays } from './days/days.sql.js';
+import { keptTableOf, mayBeKept } from './days/kept-figures.sql.js';
 import { levelDays } from './days/level-days.sql.js';
 import { groupArray, type MeterSql, type Parameters } from './meter-sql.js';
 import { HOUR, hourOf, micros, SIGNED_EVENTS } from './rollup.sql.js';
 import { Buckets } from './buckets.sql.js';
+import { eventsOfHour, pendingEvents } from './event-sources.sql.js';
+import { type Shared, type StatementOptions } from './shared.js';
 import {
   type Compiled,
-  eventsOfHour,
   groupCondition,
-  pendingEvents,
   rowKeys,
   spans,
   type UsageBasis,
@@ -33,29 +34,31 @@ export function levelsStatement(
   question: UsageQuestion,
   basis: UsageBasis,
   sql: MeterSql,
-  parameters: Parameters,
+  { parameters, shared }: StatementOptions,
 ): string {
   const now = parameters.add(levelsEnd(question));
-  const buckets = new Buckets(question.buckets, parameters);
+  const buckets = shared?.buckets ?? new Buckets(question.buckets, parameters);
   const first = buckets.of('greatest(held.starts_at, past.starts_at)');
   const last = buckets.of(`least(held.held_until, past.ends_at) - interval '1 microsecond'`);
   const end = `least(part.ends_at, part.held_until, ${buckets.endOf('part.bucket')})`;
   const start = `greatest(part.starts_at, part.held_from, ${buckets.startOf('part.bucket')})`;
   const isAlone = basis.kind === 'rollups_alone';
-  const state = isAlone ? `${stateOf(question, parameters)}, ` : '';
+  const isStated = isAlone && shared === null;
+  const state = isStated ? `${stateOf(question, parameters)}, ` : '';
+  const ownSpans = shared === null ? `${spans(question, buckets, parameters)}, ` : '';
   const answer = `SELECT ${rowKeys(question, 'part', 'part.groups', parameters)}, NULL AS divisor, sum(
         CASE WHEN part.bucket = part.first_bucket THEN part.level_sum ELSE 0 END
         + part.value * greatest(0, ${micros(`${end} - ${start}`)})) AS value
     FROM part
     WHERE true${groupCondition(question, 'part.groups', parameters)}
     GROUP BY 1, 2, 3, 4`;
-  return `WITH ${spans(question, buckets, parameters)}, ${state}past AS (
+  return `WITH ${ownSpans}${state}past AS (
       SELECT subject, customer_id, starts_at, least(ends_at, ${now}) AS ends_at
       FROM owned
       WHERE starts_at < ${now}${isAlone ? ' AND NOT (SELECT is_partial FROM state)' : ''}
     ), reach AS (
       SELECT subject, min(starts_at) AS starts_at, max(ends_at) AS ends_at FROM past GROUP BY subject
-    ), ${segments(question, basis, { meter: question.meter, buckets, sql }, { now, parameters })}
+    ), ${segments(question, basis, { meter: question.meter, buckets, sql }, { now, parameters, shared })}
     , held AS (
       SELECT subject, groups, value, level_sum, starts_at, ends_at AS held_from,
         coalesce(lead(starts_at) OVER (PARTITION BY subject, groups ORDER BY starts_at), 'infinity') AS held_until
@@ -67,7 +70,7 @@ export function levelsStatement(
       FROM past
       JOIN held ON held.subject = past.subject
         AND held.starts_at < past.ends_at AND held.held_until > past.starts_at
-    )${isAlone ? `, answer AS (${answer}) ${WITH_STATE}` : answer}`;
+    )${isStated ? `, answer AS (${answer}) ${WITH_STATE}` : ` ${answer}`}`;
 }
 
 /** CTEs up to `segment`. */
@@ -75,19 +78,24 @@ function segments(
   question: UsageQuestion,
   basis: UsageBasis,
   compiled: Compiled,
-  { now, parameters }: { readonly now: string; readonly parameters: Parameters },
+  { now, parameters, shared }: { readonly now: string } & StatementOptions,
 ): string {
   const { meter, buckets, sql } = compiled;
+  const isKept = shared?.isKept === true && mayBeKept(question);
+  const hours = (condition: string): string =>
+    isKept
+      ? keptHoursOf(meter, `AND rollup.hour < ${now} ${condition}`, parameters)
+      : hoursOf(meter, condition, parameters);
   const carried = (condition: string): string => carriedBefore(meter, condition, parameters);
   switch (basis.kind) {
     case 'rollups_alone':
-      return `${SEGMENT} (${hoursOf(meter, '', parameters)} UNION ALL ${carried('')})`;
+      return `${SEGMENT} (${hours('')} UNION ALL ${carried('')})`;
     case 'rollups': {
       const days = mayUseDays(question)
         ? levelDays(compiled, { now, isNotLoose: IS_NOT_LOOSE }, parameters)
-        : { ctes: null, segments: [hoursOf(meter, IS_NOT_LOOSE, parameters)] };
+        : { ctes: null, segments: [hours(IS_NOT_LOOSE)] };
       const parts = [...days.segments, carried(IS_NOT_LOOSE), POINTS];
-      return `${loose(buckets, sql)}${days.ctes === null ? '' : `, ${days.ctes}`}, ${SEGMENT} (
+      return `${loose(buckets, sql, shared)}${days.ctes === null ? '' : `, ${days.ctes}`}, ${SEGMENT} (
         ${parts.join('\nUNION ALL\n')}
       )`;
     }
@@ -118,6 +126,12 @@ function hoursOf(meter: Meter, condition: string, parameters: Parameters): strin
         AND rollup.hour >= ${hourOf('reach.starts_at')} AND rollup.hour < reach.ends_at`;
 }
 
+/** The same of what is kept, which is of nobody else and no other time. */
+function keptHoursOf(meter: Meter, condition: string, parameters: Parameters): string {
+  return `SELECT ${ROLLUP} FROM ${keptTableOf(meter)} AS rollup
+    WHERE rollup.meter = ${parameters.add(meter.number)} AND rollup.event_count > 0 ${condition}`;
+}
+
 /** Before the window the last hour of each series. */
 function carriedBefore(meter: Meter, condition: string, parameters: Parameters): string {
   const before = `FROM usage_rollups AS rollup WHERE ${isRollupOf(meter, condition, parameters)}
@@ -131,7 +145,7 @@ function carriedBefore(meter: Meter, condition: string, parameters: Parameters):
 }
 
 /** CTEs: hours whose events are needed one by one, and the levels that these set. */
-function loose(buckets: Buckets, sql: MeterSql): string {
+function loose(buckets: Buckets, sql: MeterSql, shared: Shared | null): string {
   const cutHours = buckets.cutHours();
   const cutByBuckets =
     cutHours === null
@@ -145,9 +159,9 @@ function loose(buckets: Buckets, sql: MeterSql): string {
       SELECT subject, ${hourOf('ends_at')} FROM past WHERE ends_at <> ${hourOf('ends_at')}
       ${cutByBuckets}
       UNION
-      ${pending('usage_events', sql)}
+      ${pending(shared === null ? pendingEvents('usage_events') : 'fresh AS events', sql)}
       UNION
-      ${pending('usage_corrections', sql)}
+      ${pending(pendingEvents('usage_corrections'), sql)}
     ), ${points(
       `loose CROSS JOIN LATERAL ${eventsOfHour(SIGNED_EVENTS, 'loose')} AS events`,
       sql,
@@ -155,9 +169,9 @@ function loose(buckets: Buckets, sql: MeterSql): string {
 }
 
 /** Hours of which something is not folded yet, also long before the window: it may be what holds. */
-function pending(table: string, sql: MeterSql): string {
+function pending(events: string, sql: MeterSql): string {
   return `SELECT events.subject, ${HOUR}
-      FROM ${pendingEvents(table)}
+      FROM ${events}
       JOIN reach ON reach.subject = events.subject AND events.time < reach.ends_at
       WHERE ${sql.matches}`;
 }

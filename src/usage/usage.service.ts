@@ -70,9 +70,21 @@ export class UsageService {
     const by = request.by ?? (request.subject === null ? 'customer' : 'subject');
     const question = { meter, whose, buckets, by, groupBy, groupFilter, now };
     const rows = await this.reader.read(question);
+    const customers = await this.ownersOf(rows, customer);
+    return { meter, timeZone, buckets, rows, customers };
+  }
+
+  /** The customers of the rows; of one who was asked for everything is known. */
+  private async ownersOf(
+    rows: readonly UsageRow[],
+    asked: Customer | null,
+  ): Promise<ReadonlyMap<string, Customer>> {
+    if (asked !== null) {
+      return new Map([[asked.id, asked]]);
+    }
     const ids = new Set(rows.map((row) => row.customerId));
     const named = [...ids].filter((id) => id !== null);
-    return { meter, timeZone, buckets, rows, customers: await this.customers.byIds(named) };
+    return named.length === 0 ? new Map() : await this.customers.byIds(named);
   }
 
   private async namedCustomer(idOrKey: string): Promise<Customer> {

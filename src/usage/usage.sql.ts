@@ -6,6 +6,7 @@
 import { type Interval, type OpenInterval, without } from '../kernel/interval.js';
 import { type Meter } from '../meters/meter.js';
 import { type Buckets } from './buckets.sql.js';
+import { eventsOfHour, eventsWithin, isClean, pendingEvents } from './event-sources.sql.js';
 import { boundedText, groupArray, type MeterSql, type Parameters } from './meter-sql.js';
 import { IS_WHOLE } from './whole-hours.sql.js';
 import { type OfCustomer, ownedByCustomer } from './ownership.sql.js';
@@ -229,6 +230,10 @@ export interface PartColumns {
   /** Of a row `rollup` of `table`. */
   readonly ofRollup: string;
   readonly table: string;
+  /** Whether what is pending, and the events of cut hours, are in the CTEs of `sharedEvents`. */
+  readonly isShared?: boolean;
+  /** Whether the table is a CTE of what is kept of one customer or subject, which needs no span. */
+  readonly isKept?: boolean;
 }
 
 const SIGNED = 'events.sign * ';
@@ -278,7 +283,7 @@ export class Parts {
    * What can be merged, but nothing can be taken from: hours of which a correction or its event is not
    * folded yet (the CTE `dirty`) are read from their events, and must not be among `hours`.
    */
-  merged(hours: readonly string[] = [this.rollups(isClean('rollup.hour'))]): string[] {
+  merged(hours: readonly string[] = [this.rollups(isClean('rollup.hour', 'rollup'))]): string[] {
     return [
       ...hours,
       this.cutHours(),
@@ -308,6 +313,14 @@ export class Parts {
   /** The window stands here too: it is what an index on meter and hour can use for many subjects. */
   private rollups(condition: string): string {
     const { buckets } = this;
+    if (this.columns.isKept === true) {
+      return `SELECT NULL::text AS customer_id, rollup.subject, ${buckets.of('rollup.hour')} AS bucket, rollup.groups,
+          ${this.columns.ofRollup}
+        FROM ${this.columns.table} AS rollup
+        WHERE rollup.meter = ${this.parameters.add(this.meter.number)} AND rollup.is_owned
+          AND rollup.hour >= ${buckets.start} AND rollup.hour < ${buckets.end}
+          ${buckets.areWhole('rollup.hour')} ${condition}`;
+    }
     return `SELECT span.customer_id, span.subject, ${buckets.of('rollup.hour')} AS bucket, rollup.groups,
         ${this.columns.ofRollup}
       FROM span
@@ -327,6 +340,9 @@ export class Parts {
 
   /** From events of whichever batch. Index on subject and time. */
   private cutHours(): string {
+    if (this.columns.isShared === true) {
+      return this.raw('edge AS events WHERE true', '', 'events');
+    }
     const from = `cut CROSS JOIN LATERAL ${eventsWithin('usage_events', 'cut', ['cut.starts_at', 'cut.ends_at'])} AS events
       WHERE true`;
     return this.raw(from, '', 'cut');
@@ -344,8 +360,10 @@ export class Parts {
    * 10,000 events and 1,000 customers. As many as it takes for a thousand times more it looks up by a hash.
    */
   private pending(condition: string): string {
+    const events =
+      this.columns.isShared === true ? 'fresh AS events' : pendingEvents('usage_events');
     return this.raw(
-      `(SELECT events.* FROM ${pendingEvents('usage_events')} CROSS JOIN ${ONE_EXPECTED_AS_MANY} OFFSET 0) AS events
+      `(SELECT events.* FROM ${events} CROSS JOIN ${ONE_EXPECTED_AS_MANY} OFFSET 0) AS events
        JOIN span ON span.subject = events.subject
          AND events.time >= span.first_hour AND events.time < span.last_hour
        WHERE true ${this.buckets.areWhole(HOUR)} ${condition}`,
@@ -364,30 +382,3 @@ export class Parts {
     );
   }
 }
-
-/**
- * The events of a subject from a time until another, for LATERAL. OFFSET 0 makes PostgreSQL go through
- * the index on subject and time for each: it takes some for many, and would sort all events for them.
- */
-function eventsWithin(table: string, of: string, [from, until]: readonly [string, string]): string {
-  return `(SELECT * FROM ${table} AS stored
-    WHERE stored.subject = ${of}.subject AND stored.time >= ${from} AND stored.time < ${until} OFFSET 0)`;
-}
-
-/** The same for the column `hour` of a row. */
-export function eventsOfHour(table: string, of: string): string {
-  return eventsWithin(table, of, [`${of}.hour`, `${of}.hour + interval '1 hour'`]);
-}
-
-/**
- * FROM clause: the events of a table that are not folded yet, found by their batches. OFFSET 0 keeps
- * PostgreSQL from reading every event of a subject, to look then whether its batch is pending.
- */
-export function pendingEvents(table: string): string {
-  return `(SELECT id, received_at FROM ingest_batches WHERE fold IS NULL OFFSET 0) AS batch
-       CROSS JOIN LATERAL (SELECT * FROM ${table} AS stored
-         WHERE stored.batch_id = batch.id AND stored.received_at = batch.received_at OFFSET 0) AS events`;
-}
-
-const isClean = (hour: string): string =>
-  `AND NOT EXISTS (SELECT FROM dirty WHERE dirty.subject = span.subject AND dirty.hour = ${hour})`;

@@ -12,11 +12,15 @@ import { usageStatement } from './answers.sql.js';
 import { lacking } from './lacking.sql.js';
 import { MICROS_PER_HOUR } from './levels.sql.js';
 import { Parameters } from './meter-sql.js';
-import { type UsageBasis, type UsageQuestion } from './usage.sql.js';
+import { type Asked, haveInCommon, togetherStatement } from './together.sql.js';
+import { isOfOne, type UsageBasis, type UsageQuestion } from './usage.sql.js';
 import { mayBeWhole } from './whole-hours.sql.js';
 
 /** Digits after the point of an average, and of a level over time: what numeric(38, 12) has. */
 const QUOTIENT_SCALE = 12;
+
+/** A plan takes some hundred kilobytes for each question, and a connection keeps it. */
+const MAX_PREPARED = 20;
 
 export interface UsageRow {
   readonly customerId: string | null;
@@ -37,12 +41,6 @@ interface Row {
   readonly value: string;
   /** By what the value is divided, where the meter divides. */
   readonly divisor: string | null;
-}
-
-/** A question, and of what its answer is to be made. */
-interface Asked {
-  readonly question: UsageQuestion;
-  readonly basis: UsageBasis;
 }
 
 /** By whom, then by when; and the other way round. */
@@ -69,6 +67,10 @@ export class UsageStore {
 
   /** Exact quantities, by customer, bucket and group; nothing where nothing was used. */
   async read(question: UsageQuestion): Promise<UsageRow[]> {
+    if (isOfOne(question.whose)) {
+      const [rows = []] = await this.readAll([question]);
+      return rows;
+    }
     for (const basis of await this.basesOf(question)) {
       const rows = await this.askStated(question, basis);
       if (rows !== null) {
@@ -196,26 +198,10 @@ export class UsageStore {
   /** All in one statement; null where what it is made of does not have all of it. */
   private async askTogether(asked: readonly Asked[]): Promise<(UsageRow[] | null)[]> {
     const parameters = new Parameters();
-    const statements = asked.map(({ question, basis }, place) => {
-      const answer = usageStatement(question, basis, parameters);
-      const isPartial = {
-        rollups_alone: 'answer.is_partial',
-        rollups: 'state.is_partial',
-        events: 'false',
-        cut_off: 'false',
-      }[basis.kind];
-      const state =
-        basis.kind === 'rollups'
-          ? `(SELECT ${lacking(question.meter, parameters)} AS is_partial) AS state LEFT JOIN `
-          : '';
-      return `SELECT ${place} AS place, ${isPartial} AS is_partial, customer_id, subject, bucket, groups,
-          divisor::numeric AS divisor, value::numeric AS value
-        FROM ${state}(${answer}) AS answer${state === '' ? '' : ' ON true'}`;
-    });
-    const rows = await this.database.query<NumberedRow>(
-      `${statements.join('\nUNION ALL\n')}\nORDER BY place, ${BY_CUSTOMER}`,
-      parameters.values,
-    );
+    const sql = `${togetherStatement(asked, parameters)}\nORDER BY place, ${BY_CUSTOMER}`;
+    // Of one customer or subject planning is most of the work, and is done once for each connection.
+    const isPrepared = asked.length <= MAX_PREPARED && haveInCommon(asked);
+    const rows = await this.database.query<NumberedRow>(sql, parameters.values, { isPrepared });
     return asked.map(({ question: { meter } }, place) =>
       wholeRows(
         meter,

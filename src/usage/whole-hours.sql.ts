@@ -29,14 +29,25 @@ export function mayBeWhole(question: UsageQuestion): boolean {
  * `span` and `cut`.
  */
 export function stateOf(question: UsageQuestion, parameters: Parameters): string {
-  const { meter, buckets, now } = question;
-  const end = buckets.at(-1)?.end ?? now;
-  const isOpen = meter.aggregation.kind === 'time_weighted_sum' && end > now;
+  return stateOfAll([question], lacking(question.meter, parameters), parameters);
+}
+
+/** CTE: the same of several questions. `isLacking` is the condition that any of their meters lacks something. */
+export function stateOfAll(
+  questions: readonly UsageQuestion[],
+  isLacking: string,
+  parameters: Parameters,
+): string {
+  const later = questions.map(({ meter, buckets, now }) => {
+    const end = buckets.at(-1)?.end ?? now;
+    const isOpen = meter.aggregation.kind === 'time_weighted_sum' && end > now;
+    return isOpen ? setLater(now, parameters.add(meter.number), parameters) : '';
+  });
   return `state AS MATERIALIZED (
       SELECT EXISTS (SELECT FROM ingest_batches WHERE fold IS NULL)
         OR EXISTS (SELECT FROM cut)
-        OR ${lacking(meter, parameters)}
-        ${isOpen ? setLater(now, parameters.add(meter.number), parameters) : ''}
+        OR ${isLacking}
+        ${later.join(' ')}
         AS is_partial
     )`;
 }

@@ -8,6 +8,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 const STEPS = 4;
 const ROUNDS = 20;
+const PREPARED = { isPrepared: true };
 
 describe('transactions', () => {
   let db: TestDatabase;
@@ -97,5 +98,38 @@ describe('transactions', () => {
     ]);
     expect(behind.size).toBe(1);
     expect(alone.size).toBe(STEPS);
+  });
+
+  it('plans a prepared statement once for a connection, in the transaction of its caller', async () => {
+    await db.database.query('CREATE TABLE prepared (id int)');
+    const sql = 'SELECT count(*)::int AS count, $1::text AS given FROM prepared';
+    const failure = new Error('rolled back');
+    const run = db.database.transaction(async () => {
+      await db.database.query('INSERT INTO prepared VALUES (1)');
+      for (const given of ['one', 'two']) {
+        expect(await db.database.query(sql, [given], PREPARED)).toEqual([{ count: 1, given }]);
+      }
+      const kept = 'SELECT generic_plans + custom_plans AS plans FROM pg_prepared_statements';
+      expect(await db.database.query(`${kept} WHERE statement = $1`, [sql])).toEqual([
+        { plans: '2' },
+      ]);
+      throw failure;
+    });
+    await expect(run).rejects.toBe(failure);
+    expect(await db.database.query(sql, ['outside'], PREPARED)).toEqual([
+      { count: 0, given: 'outside' },
+    ]);
+  });
+
+  it('gives the connection back when a prepared statement fails', async () => {
+    const failing = Array.from({ length: 30 }, async () => {
+      await expect(db.database.query('SELECT 1 / $1::int AS none', [0], PREPARED)).rejects.toThrow(
+        'division by zero',
+      );
+    });
+    await Promise.all(failing);
+    expect(await db.database.query('SELECT 1 / $1::int AS one', [1], PREPARED)).toEqual([
+      { one: 1 },
+    ]);
   });
 });

@@ -233,6 +233,91 @@ describe('days that are summed up', () => {
     }
   });
 
+  it('answer many questions of one customer or subject in one statement as one by one from events', async () => {
+    await send(fc.sample(sent, 60));
+    await fold();
+    await sumDays(100);
+    const pause = fc.tuple(fc.nat({ max: 80 }), fc.integer({ min: 1, max: 20 }));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(sent, { maxLength: 20 }),
+        fc.constantFrom('fold', 'fold', 'fold around', 'nothing'),
+        fc.array(fc.nat(), { maxLength: 2 }),
+        fc.constantFrom(0, 3, 40),
+        fc.array(fc.oneof(instant, fc.constant(new Date(NOW.getTime() + DAY_MS))), {
+          minLength: 2,
+          maxLength: 5,
+        }),
+        fc.record({
+          whose: fc.constantFrom(1, 2, 2, 3),
+          by: fc.constantFrom<UsageSplit>('customer', 'subject', 'total'),
+          isWhole: fc.boolean(),
+          pause: fc.option(pause),
+        }),
+        async (events, step, picks, most, instants, { whose, by, isWhole, pause: paused }) => {
+          await send(events);
+          for (const pick of picks) {
+            await correct(pick);
+          }
+          if (step !== 'nothing') {
+            await (step === 'fold' ? fold() : foldAround());
+          }
+          await sumDays(most);
+          const cut = bucketsBetween(instants);
+          const [start, end] = [cut[0]?.start, cut.at(-1)?.end];
+          if (start === undefined || end === undefined) {
+            return;
+          }
+          const buckets = isWhole ? [{ start, end }] : cut;
+          const from = FIRST + (paused?.[0] ?? 0) * 3_900_000;
+          const except =
+            paused === null
+              ? []
+              : [{ start: new Date(from), end: new Date(from + paused[1] * 3_600_000) }];
+          const questions = meters.flatMap((meter) =>
+            [false, true].map((isFiltered) => ({
+              ...questionOf(meter, buckets, by, { whose, isFiltered }),
+              except,
+            })),
+          );
+          const right: unknown[][] = [];
+          for (const question of questions) {
+            right.push(shown(await metering.usageStore.readFromEvents(question)));
+          }
+          const together = await metering.usageStore.readAll(questions);
+          expect(together.map(shown)).toEqual(right);
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+
+  it('are read in place of their hours, values too, for many questions of one customer', async () => {
+    await send([{ subject: 'alone', at: FIRST, v: 1, region: 'eu' }]);
+    await fold();
+    await sumDays(100);
+    const buckets = [{ start: new Date(FIRST), end: new Date(FIRST + 3 * DAY_MS) }];
+    const values = meters.filter(({ aggregation: { kind } }) => kind === 'unique_count');
+    const read = async (): Promise<string[]> => {
+      const questions = values.map((meter) => questionOf(meter, buckets, 'total', { whose: 1 }));
+      const answers = await metering.usageStore.readAll(questions);
+      return answers.flat().map(({ quantity }) => quantity.toFixed());
+    };
+    expect(await read()).toEqual(['1', '1']);
+    const { database } = metering.db;
+    await database.query(
+      `UPDATE usage_day_values SET day_values = '{1,2}', event_counts = '{1,1}'`,
+    );
+    expect(await read()).toEqual(['2', '2']);
+    // The version before sums days up without their values; this one does so once more.
+    await database.query('UPDATE usage_summed_days SET has_values = false');
+    expect(await read()).toEqual(['1', '1']);
+    await sumDays(100);
+    expect(await read()).toEqual(['1', '1']);
+    await database.query(`UPDATE usage_day_values SET day_values = '{}', event_counts = '{}'`);
+    expect(await read()).toEqual([]);
+  });
+
   it('stand for their hours until something is folded into one of them, or it is made anew', async () => {
     const [count] = meters as [Meter];
     const { database } = metering.db;

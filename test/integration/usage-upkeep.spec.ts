@@ -353,6 +353,13 @@ describe('upkeep of usage', () => {
     const rows = await metering.db.database.query('SELECT FROM usage_days');
     expect(rows).toHaveLength(2 * meters.length);
     expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
+    await run(`UPDATE usage_day_values SET event_counts[1] = 7 WHERE subject = 's1'`);
+    await run(`DELETE FROM usage_day_values WHERE subject = 's2'`);
+    const isOfValues = ({ aggregation: { kind } }: Meter): boolean =>
+      kind === 'unique_count' || kind === 'percentile';
+    const { differenceCount } = await metering.checks.checkNow(true);
+    expect(differenceCount).toBe(2 * meters.filter(isOfValues).length);
+    expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
   });
 
   it('looks at all parts of large tables, and at hours that only a correction has', async () => {

@@ -53,10 +53,12 @@ export class CustomerUsageService {
       const customer = await this.customers.get(idOrKey);
       const periods = await this.periods.listOpenOf(customer.id);
       const priced = await this.pricedMeters(periods);
-      const others = (await this.meters.all()).filter(({ id }) => !priced.has(id));
+      const all = await this.meters.all();
+      const others = all.filter(({ id }) => !priced.has(id));
+      const known = new Map(all.map((meter) => [meter.id, meter]));
       const usages: PeriodUsage[] = [];
       for (const period of periods) {
-        const rated = await this.rating.ratePeriod(period, { others });
+        const rated = await this.rating.ratePeriod(period, { others, known });
         usages.push({
           period,
           rated,

@@ -138,6 +138,7 @@ export class PeriodsStore {
        WHERE subscription.customer_id = $1 AND period.state = 'open'
        ORDER BY period.starts_at, period.id`,
       [customerId],
+      { isPrepared: true },
     );
     return rows.map(fromRow);
   }

@@ -82,16 +82,19 @@ export class RatingService {
    * on another invoice.
    *
    * @param others meters that are measured besides, in the same question
+   * @param known meters that have been read already, those of all prices among them
    * @param measure how quantities are read
    */
   async ratePeriod(
     period: BillingPeriod,
     {
       others = [],
+      known,
       supposed = NONE_SUPPOSED,
       measure = async (...asked) => await this.usage.quantitiesOf(...asked),
     }: {
       readonly others?: readonly Meter[];
+      readonly known?: ReadonlyMap<string, Meter>;
       readonly supposed?: SupposedQuantities;
       readonly measure?: Measure;
     } = {},
@@ -99,7 +102,7 @@ export class RatingService {
     const plan = await this.plans.get(period.subscription.planId);
     const { currency, prices } = await this.plans.version(period.planVersionId);
     const priced = prices.filter((price) => price.kind === 'usage');
-    const meters = await this.meters.byIds(metersOf(prices));
+    const meters = known ?? (await this.meters.byIds(metersOf(prices)));
     const quantities = await this.measure(period, measure, [
       ...priced.map((price) => ({ meter: meterOf(price, meters), ...groupsOf(price, priced) })),
       ...others.map((meter) => ({ meter })),

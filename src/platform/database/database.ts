@@ -1,5 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type ClientBase } from 'pg';
 import { type DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import { limitedSignal } from '../limited-signal.js';
 import { isRetryable } from './pg-errors.js';
@@ -31,9 +33,23 @@ export class Database {
 
   constructor(readonly dataSource: DataSource) {}
 
-  /** The rows that a statement answers; runs in the ambient transaction if there is one. */
-  async query<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+  /**
+   * The rows that a statement answers; runs in the ambient transaction if there is one.
+   *
+   * @param options.isPrepared for a statement that is small beside its planning and asked again and again:
+   *   each connection keeps its plan, by a name made of its text. After five plans for the parameters
+   *   given PostgreSQL takes one for any, unless that would be dearer (PREPARE, "Notes"). There must be few
+   *   such texts, since a connection keeps each until it ends, half a minute later.
+   */
+  async query<Row>(
+    sql: string,
+    parameters: readonly unknown[] = [],
+    { isPrepared = false }: { readonly isPrepared?: boolean } = {},
+  ): Promise<Row[]> {
     const manager = this.current.getStore() ?? this.dataSource.manager;
+    if (isPrepared) {
+      return (await this.queryPrepared(manager.queryRunner, sql, parameters)) as Row[];
+    }
     const result: unknown = await manager.query(sql, [...parameters]);
     return rowsOf(result) as Row[];
   }
@@ -194,6 +210,25 @@ export class Database {
       this.underWay -= 1;
       if (this.underWay === 0) {
         this.current.disable();
+      }
+    }
+  }
+
+  /** TypeORM knows no prepared statements, but lends its connections. */
+  private async queryPrepared(
+    ambient: QueryRunner | undefined,
+    sql: string,
+    parameters: readonly unknown[],
+  ): Promise<unknown[]> {
+    const runner = ambient ?? this.dataSource.createQueryRunner();
+    try {
+      const client = (await runner.connect()) as ClientBase;
+      const name = createHash('sha256').update(sql).digest('base64url');
+      const { rows } = await client.query<object>({ name, text: sql, values: [...parameters] });
+      return rows;
+    } finally {
+      if (ambient === undefined) {
+        await runner.release();
       }
     }
   }

@@ -10,7 +10,7 @@ import { type Buckets } from '../buckets.sql.js';
 import { micros, rankedValues, storageOf, tableOf } from '../rollup.sql.js';
 import { type Compiled, isOfOne, type UsageQuestion, type Whose } from '../usage.sql.js';
 
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 
 /** The start of the day of UTC that a time is in. */
 export const dayOf = (time: string): string =>
@@ -35,7 +35,8 @@ export function mayUseDays({ meter, whose, buckets }: UsageQuestion): boolean {
   }
 }
 
-const isDay = ({ start, end }: Interval): boolean =>
+/** Whether a bucket is a day of UTC. */
+export const isDay = ({ start, end }: Interval): boolean =>
   start.getTime() % DAY_MS === 0 && end.getTime() - start.getTime() === DAY_MS;
 
 /** The parts of an answer that days and the hours beside them are. */
@@ -164,6 +165,28 @@ export function sumDayStatement(meter: Meter, day: string, parameters: Parameter
   return `INSERT INTO usage_days (meter, day, ${DAY_COLUMNS})
     SELECT ${parameters.add(meter.number)}, ${day}::timestamptz, ${DAY_COLUMNS}
     FROM (${figuresOfDay(meter, day, parameters)}) AS summed`;
+}
+
+/** The statement that puts the values of a meter's hours together for a day; `day` is a parameter. */
+export function keepValuesStatement(meter: Meter, day: string, parameters: Parameters): string {
+  const number = parameters.add(meter.number);
+  return `INSERT INTO usage_day_values (meter, day, ${VALUES_OF_DAY})
+    SELECT ${number}, ${day}::timestamptz, ${VALUES_OF_DAY}
+    FROM (${valuesOfDay(number, day)}) AS kept`;
+}
+
+/** What a day has of values. */
+export const VALUES_OF_DAY = 'subject, groups, day_values, event_counts';
+
+/** A select: the values of a meter's hours of a day, in VALUES_OF_DAY; `meter` and `day` are parameters. Index on meter and hour. */
+export function valuesOfDay(meter: string, day: string): string {
+  return `SELECT subject, groups, array_agg(value ORDER BY value COLLATE "C") AS day_values,
+      array_agg(event_count ORDER BY value COLLATE "C") AS event_counts
+    FROM (SELECT subject, groups, value, sum(event_count)::bigint AS event_count
+      FROM usage_distinct_values
+      WHERE meter = ${meter} AND hour >= ${day}::timestamptz AND hour < ${endOf(`${day}::timestamptz`)}
+      GROUP BY subject, groups, value HAVING sum(event_count) <> 0) AS value
+    GROUP BY subject, groups`;
 }
 
 /** The last level of each hour holds until the first of the next one that has any. */

@@ -1,13 +1,15 @@
 /*
- * Owns usage_days and usage_summed_days. A day's figures hold as long as the day stands in
+ * Owns usage_days, usage_day_values and usage_summed_days. A day's figures hold as long as the day stands in
  * usage_summed_days: whoever changes one of its hours strikes it out in the same transaction.
  */
 import { Injectable } from '@nestjs/common';
 import { type Meter } from '../../meters/meter.js';
 import { Database } from '../../platform/database/database.js';
 import { Parameters } from '../meter-sql.js';
-import { tableOf } from '../rollup.sql.js';
-import { dayOf, sumDayStatement } from './days.sql.js';
+import { storageOf, tableOf } from '../rollup.sql.js';
+import { dayOf, keepValuesStatement, sumDayStatement } from './days.sql.js';
+
+const isOfValues = ({ aggregation }: Meter): boolean => storageOf(aggregation) === 'values';
 
 @Injectable()
 export class DaysStore {
@@ -21,20 +23,23 @@ export class DaysStore {
          $2::timestamptz, interval '24 hours') AS past (day)
        WHERE past.day <> ALL ($3::timestamptz[])
          AND NOT EXISTS (SELECT FROM usage_summed_days AS summed
-           WHERE summed.meter = $1 AND summed.day = past.day)
+           WHERE summed.meter = $1 AND summed.day = past.day
+             AND (summed.has_values OR NOT summed.is_summed OR NOT $4))
        ORDER BY past.day DESC LIMIT 1`,
-      [meter.number, last, except],
+      [meter.number, last, except, isOfValues(meter)],
     );
     return rows[0]?.day ?? null;
   }
 
   /** Marks a day as summed up, or as one that cannot be; false when it is marked already. */
   async mark(meter: Meter, day: Date, isSummed: boolean): Promise<boolean> {
+    const hasValues = isSummed && isOfValues(meter);
     const rows = await this.database.query(
-      `INSERT INTO usage_summed_days (meter, day, is_summed) VALUES ($1, $2, $3)
-       ON CONFLICT (meter, day) DO NOTHING
+      `INSERT INTO usage_summed_days AS summed (meter, day, is_summed, has_values) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (meter, day) DO UPDATE SET has_values = true
+         WHERE excluded.has_values AND summed.is_summed AND NOT summed.has_values
        RETURNING true`,
-      [meter.number, day, isSummed],
+      [meter.number, day, isSummed, hasValues],
     );
     return rows.length > 0;
   }
@@ -47,6 +52,19 @@ export class DaysStore {
     ]);
     const parameters = new Parameters();
     const statement = sumDayStatement(meter, parameters.add(day), parameters);
+    await this.database.query(statement, parameters.values);
+    if (isOfValues(meter)) {
+      await this.keepValues(meter, day);
+    }
+  }
+
+  private async keepValues(meter: Meter, day: Date): Promise<void> {
+    await this.database.query('DELETE FROM usage_day_values WHERE meter = $1 AND day = $2', [
+      meter.number,
+      day,
+    ]);
+    const parameters = new Parameters();
+    const statement = keepValuesStatement(meter, parameters.add(day), parameters);
     await this.database.query(statement, parameters.values);
   }
 }

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { DateTime } from 'luxon';
 import { formatInstant, instantOf, isTimeZone, parseInstant } from '../../../src/kernel/instant.js';
 
 /** The same instant with six digits of fraction, however many were written. */
@@ -144,6 +145,16 @@ describe('formatInstant', () => {
   ])('shows %s in %s', (instant, zone, text) => {
     expect(formatInstant(new Date(instant), zone)).toBe(text);
     expect(parseInstant(text)?.epochMs).toBe(Date.parse(instant));
+  });
+
+  it('shows UTC as a calendar does, in any year', () => {
+    fc.assert(
+      fc.property(fc.date({ noInvalidDate: true }), fc.boolean(), (date, isWhole) => {
+        const instant = isWhole ? new Date(Math.floor(date.getTime() / 1_000) * 1_000) : date;
+        const calendar = DateTime.fromJSDate(instant, { zone: 'UTC' });
+        expect(formatInstant(instant)).toBe(calendar.toISO({ suppressMilliseconds: true }));
+      }),
+    );
   });
 
   it('refuses a zone that does not exist', () => {

@@ -20,6 +20,21 @@ function boundsOf(window: Interval, size: BucketSize | null, zone: string): stri
 
 const QUARTER_MS = 900_000;
 
+it('cuts UTC by arithmetic as by a calendar', () => {
+  const time = fc.date({
+    min: new Date('1960-01-01'),
+    max: new Date('2100-01-01'),
+    noInvalidDate: true,
+  });
+  const length = fc.integer({ min: 1, max: 40 * 24 * 3_600_000 });
+  fc.assert(
+    fc.property(time, length, fc.constantFrom(...BUCKET_SIZES), (start, ms, size) => {
+      const window = { start, end: new Date(start.getTime() + ms) };
+      expect(boundsOf(window, size, 'UTC')).toEqual(boundsOf(window, size, 'Etc/UTC'));
+    }),
+  );
+});
+
 /** Where clocks did what is rare, and when. */
 const CHANGES = [
   // One minute past midnight, back over it: the day begins twice.

@@ -1,0 +1,127 @@
+/*
+ * The statement that answers several questions at once, each as it would be answered alone: pure. Those
+ * of one customer or subject over the same buckets have in common whose is what, what is pending, and
+ * what is kept, which is read once for all of them.
+ */
+import { type Interval } from '../kernel/interval.js';
+import { DIRTY, usageStatement } from './answers.sql.js';
+import { Buckets } from './buckets.sql.js';
+import { keptFigures, mayBeKept } from './days/kept-figures.sql.js';
+import { lacking, meterStates } from './lacking.sql.js';
+import { type Parameters } from './meter-sql.js';
+import { storageOf } from './rollup.sql.js';
+import { sharedEvents } from './event-sources.sql.js';
+import { type Shared } from './shared.js';
+import { isOfOne, spans, type UsageBasis, type UsageQuestion, type Whose } from './usage.sql.js';
+import { stateOfAll } from './whole-hours.sql.js';
+
+/** A question, and of what its answer is to be made. */
+export interface Asked {
+  readonly question: UsageQuestion;
+  readonly basis: UsageBasis;
+}
+
+/** The statement; each row has the `place` of its question, and whether what it was made of lacked something. */
+export function togetherStatement(asked: readonly Asked[], parameters: Parameters): string {
+  return haveInCommon(asked)
+    ? sharingStatement(asked, parameters)
+    : union(asked.map((one, place) => ownStatement(one, place, parameters)));
+}
+
+const union = (statements: readonly string[]): string => statements.join('\nUNION ALL\n');
+
+const row = (place: number, isPartial: string): string =>
+  `SELECT ${place} AS place, ${isPartial} AS is_partial, customer_id, subject, bucket, groups,
+          divisor::numeric AS divisor, value::numeric AS value`;
+
+function ownStatement({ question, basis }: Asked, place: number, parameters: Parameters): string {
+  const answer = usageStatement(question, basis, parameters);
+  switch (basis.kind) {
+    case 'rollups_alone':
+      return `${row(place, 'answer.is_partial')} FROM (${answer}) AS answer`;
+    case 'rollups':
+      return `${row(place, 'state.is_partial')}
+        FROM (SELECT ${lacking(question.meter, parameters)} AS is_partial) AS state
+        LEFT JOIN (${answer}) AS answer ON true`;
+    case 'events':
+    case 'cut_off':
+      return `${row(place, 'false')} FROM (${answer}) AS answer`;
+  }
+}
+
+/** Whether one statement's spans, state and figures do for all of them. */
+export function haveInCommon(asked: readonly Asked[]): boolean {
+  const [first, ...others] = asked;
+  if (first === undefined || !isOfOne(first.question.whose)) {
+    return false;
+  }
+  const { question, basis } = first;
+  return (
+    (basis.kind === 'rollups_alone' || basis.kind === 'rollups') &&
+    others.every(
+      (other) =>
+        other.basis.kind === basis.kind &&
+        isSameOne(other.question.whose, question.whose) &&
+        areSame(other.question.buckets, question.buckets) &&
+        other.question.except === question.except &&
+        other.question.now.getTime() === question.now.getTime(),
+    )
+  );
+}
+
+function isSameOne(left: Whose, right: Whose): boolean {
+  return left.kind === 'customer'
+    ? right.kind === 'customer' &&
+        left.customerId === right.customerId &&
+        left.ownedAsOf === right.ownedAsOf
+    : left.kind === 'subject' && right.kind === 'subject' && left.subject === right.subject;
+}
+
+const areSame = (left: readonly Interval[], right: readonly Interval[]): boolean =>
+  left === right ||
+  (left.length === right.length &&
+    left.every(
+      ({ start, end }, index) =>
+        start.getTime() === right[index]?.start.getTime() &&
+        end.getTime() === right[index].end.getTime(),
+    ));
+
+function sharingStatement(asked: readonly Asked[], parameters: Parameters): string {
+  const questions = asked.map(({ question }) => question);
+  const [first] = asked;
+  if (first === undefined) {
+    throw new RangeError('A statement answers a question at least');
+  }
+  const isAlone = first.basis.kind === 'rollups_alone';
+  const storage = storageOf(first.question.meter.aggregation);
+  const shared: Shared = {
+    buckets: new Buckets(first.question.buckets, parameters),
+    isKept: asked.length > 1 || storage === 'levels' || storage === 'values',
+  };
+  const { buckets } = shared;
+  const kept = shared.isKept ? questions.filter(mayBeKept) : [];
+  const isDirty = questions.some(({ meter }) => storageOf(meter.aggregation) === 'extremes');
+  const state = isAlone ? 'whole' : 'fresh';
+  const ctes = [
+    spans(first.question, buckets, parameters),
+    meterStates(
+      questions.map(({ meter }) => meter),
+      parameters,
+    ),
+    ...(isAlone
+      ? [stateOfAll(questions, ANY_LACKING, parameters)]
+      : [sharedEvents(buckets), ...(isDirty ? [DIRTY] : [])]),
+    ...(kept.length === 0 ? [] : [keptFigures(kept, { buckets, state, parameters })]),
+  ];
+  const answers = asked.map(({ question, basis }, place) => {
+    const from = isAlone
+      ? 'state'
+      : `(SELECT is_lacking AS is_partial FROM meter_state
+          WHERE number = ${parameters.add(question.meter.number)}) AS state`;
+    const answer = usageStatement(question, basis, parameters, shared);
+    return `${row(place, 'state.is_partial')} FROM ${from} LEFT JOIN (${answer}) AS answer ON true`;
+  });
+  return `WITH ${ctes.join(', ')}\n${union(answers)}`;
+}
+
+const ANY_LACKING = 'EXISTS (SELECT FROM meter_state WHERE is_lacking)';
