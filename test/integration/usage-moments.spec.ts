@@ -181,7 +181,12 @@ describe('the moment of an answer', () => {
     const window = { start: new Date('2026-11-09T00:00:00Z'), end: DAY.start };
     await rebuilds.request({ meter: meters[3]?.key ?? '', window, subjects: null }, 'k');
     await rebuilds.stepOnce();
-    expect(await lookingAtEach(async () => await rebuilds.stepOnce(), look)).toBeGreaterThan(5);
+    const step = async (): Promise<number> => {
+      // One that failed is put off.
+      metering.clock.advance(86_400_000);
+      return await rebuilds.stepOnce();
+    };
+    expect(await lookingAtEach(step, look)).toBeGreaterThan(5);
   });
 
   it('is that of a snapshot in which the history of a meter was not counted, though it is now', async () => {
