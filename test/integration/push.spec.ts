@@ -92,6 +92,7 @@ describe('push to Stripe', () => {
     ['answered 429 before the key', { kind: 'error_429', times: 3 }],
     ['answered a 429 kept under the key', { kind: 'error_429', stored: true }],
     ['answered with a page of HTML', { kind: 'html_503', times: 2 }],
+    ['answered by something else than Stripe', { kind: 'foreign_200', times: 2 }],
     ['slower than the timeout, answering late', { kind: 'slow', delayMs: 900, when: 'after' }],
     ['slower than the timeout, working late', { kind: 'slow', delayMs: 900, when: 'before' }],
   ] as const;
@@ -107,6 +108,28 @@ describe('push to Stripe', () => {
     // A call that Stripe still works at holds its key until it is through.
     await syncing.quiet();
     await syncing.pushAll();
+    await expectOnce(seeded);
+  });
+
+  it('says of an answer that nobody understands what was wrong, and lets go of the customer', async () => {
+    const seeded = await syncing.seed();
+    syncing.double.orderFault({ method: 'POST', path: '^/v1/invoices$', kind: 'foreign_200' });
+    await syncing.worker().push.pushOnce();
+    const [sync] = await syncing.db.database.query(
+      `SELECT state, attempt_count, last_error FROM provider_syncs
+       WHERE invoice_id = $1 AND kind = 'create_invoice'`,
+      [seeded.invoiceId],
+    );
+    expect(sync).toMatchObject({
+      state: 'pending',
+      attempt_count: 1,
+      last_error: expect.stringContaining(
+        "Stripe says an invoice is 'ok', which is not known here",
+      ),
+    });
+    // No lease has to run out first.
+    syncing.clock.advance(3_000);
+    await syncing.worker().push.pushOnce();
     await expectOnce(seeded);
   });
 

@@ -5,11 +5,12 @@
  */
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
+import { isDatabaseAway, isRetryable } from '../../platform/database/pg-errors.js';
 import { type StripeResult } from '../../stripe/stripe-result.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
 import { DraftPushService } from './draft-push.service.js';
 import { FinalizePushService } from './finalize-push.service.js';
-import { LeasesService } from './leases.service.js';
+import { LeaseLost, LeasesService } from './leases.service.js';
 import { type Lease } from './leases.store.js';
 import { LinesPushService } from './lines-push.service.js';
 import { type Push } from './push.js';
@@ -28,8 +29,29 @@ export class PushStepsService {
     private readonly clock: Clock,
   ) {}
 
-  /** Pushes one sync as far as it goes now; throws LeaseLost. */
+  /**
+   * Pushes one sync as far as it goes now; throws LeaseLost. What fails for a fault of ours, or an answer that
+   * nobody understands, may have been done or not: it is put off like any such, with its words, and what else
+   * the customer has goes on. Not so when the database was away: then nothing can be recorded either.
+   */
   async push(lease: Lease, sync: Sync): Promise<void> {
+    try {
+      await this.pushNow(lease, sync);
+    } catch (error) {
+      if (error instanceof LeaseLost || isDatabaseAway(error) || isRetryable(error)) {
+        throw error;
+      }
+      const message = `It could not be processed: ${error instanceof Error ? error.message : String(error)}`;
+      await this.recording.postpone(
+        lease,
+        sync,
+        { outcome: 'unknown', message, isKeySpent: false },
+        false,
+      );
+    }
+  }
+
+  private async pushNow(lease: Lease, sync: Sync): Promise<void> {
     const fault = await this.invoices.accountFault(await this.invoices.get(sync.invoiceId));
     if (fault !== null) {
       await this.recording.postpone(lease, sync, fault, false);
