@@ -8,10 +8,9 @@ import { CrossingsStore, type MeasuredValue } from './crossings.store.js';
 import { type Decision, decisionsOf } from './decision.js';
 import { type LeasedDue } from './dues.store.js';
 import { FiringService } from './firing.service.js';
-import { MeasuringService, type Series } from './measuring.service.js';
+import { isSameGroup, MeasuringService, type Series } from './measuring.service.js';
 import { TargetsService } from './targets.service.js';
 import { type NameBook, type Named, TellingService } from './telling.service.js';
-import { groupingKey } from './threshold.js';
 
 export interface Judged {
   /** Of whom nothing was done, since they are to be billed. */
@@ -61,7 +60,7 @@ export class JudgementService {
       decisions.length === 0 ? NOBODY : await this.telling.namesOf(decisions.map(namedBy));
     for (const decision of decisions) {
       if (!toBill.has(customerOf(decision))) {
-        const before = values.get(nameOf(decision.series)) ?? null;
+        const before = lastValue(decision.series, values);
         await this.firing.fire(decision, { cutOffBatch, before, names, now });
       }
     }
@@ -73,13 +72,10 @@ export class JudgementService {
     return { toBill: dues.filter(({ customerId }) => toBill.has(customerId)), waits };
   }
 
-  private async remember(
-    series: readonly Series[],
-    values: ReadonlyMap<string, MeasuredValue>,
-  ): Promise<void> {
+  private async remember(series: readonly Series[], values: Measured): Promise<void> {
     const changed = series
       .filter(isRemembered)
-      .filter((one) => values.get(nameOf(one))?.value.eq(one.value) !== true)
+      .filter((one) => lastValue(one, values)?.value.eq(one.value) !== true)
       .map(({ target, grouping, value }): MeasuredValue => ({
         thresholdId: target.threshold.id,
         customerId: target.customerId,
@@ -109,15 +105,24 @@ function isRemembered({ usage }: Series): boolean {
   return usage === null || !isAdditive(usage.question.meter.aggregation);
 }
 
-function nameOf({ target: { threshold, customerId, scope }, grouping }: Series): string {
-  return `${threshold.id} ${customerId} ${scope.key} ${groupingKey(grouping)}`;
+/** Values by threshold, customer and scope. */
+type Measured = ReadonlyMap<string, readonly MeasuredValue[]>;
+
+function lastValue(
+  { target: { threshold, customerId, scope }, grouping }: Series,
+  values: Measured,
+): MeasuredValue | null {
+  const alike = values.get(`${threshold.id} ${customerId} ${scope.key}`) ?? [];
+  return alike.find((one) => isSameGroup(one.grouping, grouping)) ?? null;
 }
 
-function byMeasured(values: readonly MeasuredValue[]): Map<string, MeasuredValue> {
-  return new Map(
-    values.map((one) => [
-      `${one.thresholdId} ${one.customerId} ${one.scope} ${groupingKey(one.grouping)}`,
-      one,
-    ]),
-  );
+function byMeasured(values: readonly MeasuredValue[]): Measured {
+  const found = new Map<string, MeasuredValue[]>();
+  for (const one of values) {
+    const name = `${one.thresholdId} ${one.customerId} ${one.scope}`;
+    const alike = found.get(name) ?? [];
+    alike.push(one);
+    found.set(name, alike);
+  }
+  return found;
 }
