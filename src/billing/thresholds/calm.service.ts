@@ -84,11 +84,10 @@ export class CalmService {
     const unsteady = asked.filter(({ usage }) => !isAdditive(usage.question.meter.aggregation));
     unsteady.forEach(({ target }) => restless.add(target.customerId));
     const steady = asked.filter(({ target }) => !restless.has(target.customerId));
-    const ahead = await this.measuring.usedAhead(steady);
     const margins = marginsOf(steady, findings);
     return dues.flatMap(({ customerId }): Calm[] => {
       const endsAt = found.holdsUntil.get(customerId);
-      return endsAt === undefined || restless.has(customerId) || ahead.has(customerId)
+      return endsAt === undefined || restless.has(customerId)
         ? []
         : [{ customerId, endsAt, margins: margins.get(customerId) ?? new Map() }];
     });

@@ -26,8 +26,6 @@ import { type Grouping, groupingKey } from './threshold.js';
 export const NOTHING = decimal('0');
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
-/** Beyond any time that an event may have. */
-const FAR_MS = 100 * 366 * DAY_MS;
 
 /** One value that levels are held against. */
 export interface Series {
@@ -207,24 +205,6 @@ export class MeasuringService {
     return row?.quantity ?? NOTHING;
   }
 
-  /**
-   * The customers of whom there is usage already of later than a measured lifetime reaches, and which it
-   * will reach some day though nothing is used.
-   */
-  async usedAhead(asked: readonly Asked[]): Promise<ReadonlySet<string>> {
-    const lifetimes = asked.filter(({ target }) => target.scope.period === null);
-    const byMeter = new Map(lifetimes.map((one) => [one.usage.question.meter.number, one]));
-    const customerIds = [...new Set(lifetimes.map(({ target }) => target.customerId))];
-    const questions = [...byMeter.values()].map(({ usage: { question } }): UsageQuestion => {
-      const start = question.buckets.at(-1)?.end ?? question.now;
-      const bucket = { start, end: new Date(start.getTime() + FAR_MS) };
-      const whose = { kind: 'some_customers', customerIds } as const;
-      return { ...question, groupBy: [], buckets: [bucket], whose };
-    });
-    const answers = questions.length === 0 ? [] : await this.usage.readAll(questions);
-    return new Set(answers.flat().flatMap(({ customerId }) => customerId ?? []));
-  }
-
   private async asOf(
     questions: readonly UsageQuestion[],
     batch: bigint,
@@ -333,9 +313,12 @@ function usageIn(
   };
 }
 
-/** All of time until a day from now, in whole hours, so that rollups alone can answer. */
+/**
+ * All of time, in whole hours, so that rollups alone can answer: until two days from now, and no event is
+ * stored of more than one day ahead. So what a lifetime comes to changes by what is stored and not by waiting.
+ */
 function lifetimeAt(now: Date): Interval {
-  const end = Math.ceil((now.getTime() + DAY_MS) / HOUR_MS) * HOUR_MS;
+  const end = Math.ceil((now.getTime() + 2 * DAY_MS) / HOUR_MS) * HOUR_MS;
   return { start: new Date(0), end: new Date(end) };
 }
 
