@@ -360,10 +360,9 @@ export class Parts {
    * 10,000 events and 1,000 customers. As many as it takes for a thousand times more it looks up by a hash.
    */
   private pending(condition: string): string {
-    const events =
-      this.columns.isShared === true ? 'fresh AS events' : pendingEvents('usage_events');
+    const many = `(SELECT events.* FROM ${pendingEvents('usage_events')} CROSS JOIN ${ONE_EXPECTED_AS_MANY} OFFSET 0) AS events`;
     return this.raw(
-      `(SELECT events.* FROM ${events} CROSS JOIN ${ONE_EXPECTED_AS_MANY} OFFSET 0) AS events
+      `${this.columns.isShared === true ? 'fresh AS events' : many}
        JOIN span ON span.subject = events.subject
          AND events.time >= span.first_hour AND events.time < span.last_hour
        WHERE true ${this.buckets.areWhole(HOUR)} ${condition}`,
