@@ -45,7 +45,8 @@ export class ChangesStore {
 
   /**
    * The customers whose usage the batches changed: who owned a subject in an hour that an event, or a
-   * correction, lies in. Indexes on batch; reads each event of the batches once.
+   * correction, lies in. Indexes on batch; reads each event of the batches once. OFFSET 0: of batches that are
+   * seconds old PostgreSQL expects a few rows, and may compare each with each owner.
    */
   async customersOf({
     batches,
@@ -61,9 +62,11 @@ export class ChangesStore {
          WHERE events.batch_id = ANY ($1::bigint[])
        )
        SELECT DISTINCT owned.customer_id
-       FROM changed
-       JOIN customer_subjects AS owned ON owned.subject = changed.subject
-         AND owned.ends_at > changed.hour AND owned.starts_at < changed.hour + interval '1 hour'`,
+       FROM changed CROSS JOIN LATERAL (
+         SELECT customer_id FROM customer_subjects
+         WHERE subject = changed.subject
+           AND ends_at > changed.hour AND starts_at < changed.hour + interval '1 hour'
+         OFFSET 0) AS owned`,
       [batches, firstReceivedAt, lastReceivedAt],
     );
     return rows.map((row) => row.customer_id);

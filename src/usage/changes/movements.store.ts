@@ -27,6 +27,7 @@ export class MovementsStore {
   /**
    * Of each customer who owned a subject in an hour that an event or correction lies in: so no less than
    * what it came to, in whatever window and group. Indexes on batch; reads each event of the batches once.
+   * OFFSET 0: of batches that are seconds old PostgreSQL expects two rows, and compared each with each owner.
    *
    * @param meter one whose events add up
    */
@@ -55,9 +56,11 @@ export class MovementsStore {
          GROUP BY subject, hour
        )
        SELECT owned.customer_id, sum(moved.up)::text AS up, sum(moved.down)::text AS down
-       FROM moved
-       JOIN customer_subjects AS owned ON owned.subject = moved.subject
-         AND owned.ends_at > moved.hour AND owned.starts_at < moved.hour + interval '1 hour'
+       FROM moved CROSS JOIN LATERAL (
+         SELECT customer_id FROM customer_subjects
+         WHERE subject = moved.subject
+           AND ends_at > moved.hour AND starts_at < moved.hour + interval '1 hour'
+         OFFSET 0) AS owned
        GROUP BY owned.customer_id`,
       parameters.values,
     );
