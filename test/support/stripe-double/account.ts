@@ -15,6 +15,7 @@ import type {
   TestClock,
   ThinEvent,
 } from './objects.js';
+import { OwnedShelf, Shelf } from './shelf.js';
 
 /** The version of the API whose shapes this double speaks; the one `stripe` 23.1 pins. */
 export const API_VERSION = '2026-10-28.endive';
@@ -51,19 +52,19 @@ export class Account {
    * neither that a line shows what its item was given nor the reverse.
    */
   metadataShows: 'both' | 'items' | 'lines' = 'both';
-  readonly customers = new Map<string, Customer | Deleted>();
+  readonly customers = new Shelf<Customer | Deleted>();
   readonly paymentMethods = new Map<string, PaymentMethodRecord>();
-  readonly items = new Map<string, InvoiceItem>();
-  readonly invoices = new Map<string, InvoiceRecord>();
-  readonly creditNotes = new Map<string, CreditNote>();
+  readonly items = new OwnedShelf<InvoiceItem>(({ customer }) => customer);
+  readonly invoices = new OwnedShelf<InvoiceRecord>(({ head }) => head.customer);
+  readonly creditNotes = new Shelf<CreditNote>();
   readonly subscriptions = new Map<string, Subscription>();
-  readonly meters = new Map<string, Meter>();
+  readonly meters = new Shelf<Meter>();
   readonly meterEvents = new Map<string, MeterEventRecord>();
   readonly thinEvents = new Map<string, ThinEvent>();
   /** Of one run only, as are prices and the time that a test clock set. */
   readonly testClocks = new Map<string, TestClock>();
   readonly prices = new Map<string, { id: string; currency: string; unit_amount: number }>();
-  readonly events = new Map<string, Event>();
+  readonly events = new Shelf<Event>();
   /** Those that the list does not show yet. */
   readonly hiddenEvents = new Set<string>();
   /** Replies kept by idempotency key until they are expired on demand. */

@@ -4,7 +4,7 @@ import { changeCustomer, customerOf } from './customers.js';
 import { invalid, missingParameter, noSuch } from './errors.js';
 import { newId } from './ids.js';
 import { changeInvoice, linesOf } from './invoice-object.js';
-import { inRange, newestFirst, paginate, pagination } from './lists.js';
+import { inOrder, inRange, paginate, pagination } from './lists.js';
 import { metadata } from './metadata.js';
 import type { CreditNote, InvoiceRecord, Origin } from './objects.js';
 import * as p from './parameters.js';
@@ -186,7 +186,7 @@ export const creditNoteRoutes: Route[] = [
       const page = paginate(params, {
         what: 'credit note',
         url: '/v1/credit_notes',
-        all: newestFirst(account.creditNotes),
+        all: account.creditNotes.newestFirst(),
         matches: ({ created, customer, invoice }) =>
           inRange(created, params.created) &&
           (params.customer === undefined || customer === params.customer) &&
@@ -200,7 +200,7 @@ export const creditNoteRoutes: Route[] = [
     paginate(params, {
       what: 'credit note line item',
       url: `/v1/credit_notes/${id}/lines`,
-      all: noteOf(account, id).lines,
+      all: inOrder(noteOf(account, id).lines),
     }),
   ),
   route('POST', '/v1/credit_notes/:id/void', {}, ({ account, id, origin }) => {

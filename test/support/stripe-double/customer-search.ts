@@ -1,5 +1,4 @@
 import { invalid } from './errors.js';
-import { newestFirst } from './lists.js';
 import type { Customer } from './objects.js';
 import * as p from './parameters.js';
 import { type Route, route } from './routes.js';
@@ -30,7 +29,7 @@ export const customerSearch: Route = route(
   { query: p.required(p.text()), limit: p.integer(1, 100), page: p.unmodelled() },
   ({ account, params }) => {
     const test = parse(params.query);
-    const found = newestFirst(account.customers).filter(
+    const found = [...account.customers.newestFirst().after()].filter(
       (customer): customer is Customer =>
         customer.deleted !== true &&
         customer.created <= account.now() - LAG_SECONDS &&

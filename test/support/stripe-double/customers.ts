@@ -1,7 +1,7 @@
 import { type Account, previousAttributes } from './account.js';
 import { noSuch } from './errors.js';
 import { newId, newInvoicePrefix } from './ids.js';
-import { inRange, newestFirst, paginate, pagination } from './lists.js';
+import { inRange, paginate, pagination } from './lists.js';
 import { mergeMetadata, metadata } from './metadata.js';
 import type { Customer, Origin } from './objects.js';
 import * as p from './parameters.js';
@@ -199,7 +199,7 @@ export const customerRoutes: Route[] = [
       paginate(params, {
         what: 'customer',
         url: '/v1/customers',
-        all: newestFirst(account.customers),
+        all: account.customers.newestFirst(),
         matches: (customer) =>
           customer.deleted !== true &&
           (params.email === undefined || customer.email === params.email) &&

@@ -1,5 +1,5 @@
 import { noSuch, onlyOneOf } from './errors.js';
-import { inRange, newestFirst, paginate, pagination } from './lists.js';
+import { inRange, paginate, pagination } from './lists.js';
 import type { Event } from './objects.js';
 import * as p from './parameters.js';
 import { type Route, route } from './routes.js';
@@ -34,7 +34,7 @@ export const eventRoutes: Route[] = [
     return paginate(params, {
       what: 'event',
       url: '/v1/events',
-      all: newestFirst(account.events),
+      all: account.events.newestFirst(),
       matches: (event) =>
         !account.hiddenEvents.has(event.id) &&
         isOfType(event, params) &&

@@ -5,7 +5,7 @@ import { invalid, missingParameter, noSuch, notEditable, StripeError } from './e
 import { newId } from './ids.js';
 import { attachItems, changeInvoice, recalculate } from './invoice-object.js';
 import { checkItem, createFields, type ItemParams, sharedFields } from './item-parameters.js';
-import { inRange, newestFirst, paginate, pagination } from './lists.js';
+import { inRange, paginate, pagination } from './lists.js';
 import { mergeMetadata } from './metadata.js';
 import type { Customer, InvoiceItem, InvoiceRecord, Origin } from './objects.js';
 import * as p from './parameters.js';
@@ -232,9 +232,8 @@ export const invoiceItemRoutes: Route[] = [
       const page = paginate(params, {
         what: 'invoiceitem',
         url: '/v1/invoiceitems',
-        all: newestFirst(account.items),
+        all: account.items.of(params.customer).newestFirst(),
         matches: (item) =>
-          (params.customer === undefined || item.customer === params.customer) &&
           (params.invoice === undefined || item.invoice === params.invoice) &&
           (params.pending === undefined || (item.invoice === null) === params.pending) &&
           inRange(item.date, params.created),

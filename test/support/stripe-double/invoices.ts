@@ -20,7 +20,7 @@ import {
   payFields,
 } from './invoice-parameters.js';
 import { checkItem } from './item-parameters.js';
-import { inRange, newestFirst, paginate, pagination } from './lists.js';
+import { inOrder, inRange, paginate, pagination } from './lists.js';
 import { mergeMetadata } from './metadata.js';
 import type { InvoiceItem, InvoiceRecord, Origin } from './objects.js';
 import * as p from './parameters.js';
@@ -104,9 +104,8 @@ function create(
 
 /** The customer's items on no invoice yet, newest first, as they enter a new one. */
 function pendingOf(account: Account, { head }: InvoiceRecord): InvoiceItem[] {
-  return newestFirst(account.items).filter(
-    (item) =>
-      item.invoice === null && item.customer === head.customer && item.currency === head.currency,
+  return [...account.items.of(head.customer).newestFirst().after()].filter(
+    ({ invoice, currency }) => invoice === null && currency === head.currency,
   );
 }
 
@@ -210,9 +209,8 @@ export const invoiceRoutes: Route[] = [
     const page = paginate(params, {
       what: 'invoice',
       url: '/v1/invoices',
-      all: newestFirst(account.invoices).map(({ head }) => head),
-      matches: (invoice) =>
-        (params.customer === undefined || invoice.customer === params.customer) &&
+      all: account.invoices.of(params.customer).newestFirst(),
+      matches: ({ head: invoice }) =>
         (params.subscription === undefined || subscriptionOf(invoice) === params.subscription) &&
         (params.status === undefined || invoice.status === params.status) &&
         (params.collection_method === undefined ||
@@ -220,7 +218,9 @@ export const invoiceRoutes: Route[] = [
         inRange(invoice.created, params.created) &&
         inRange(invoice.due_date, params.due_date),
     });
-    const shown = page.data.map(({ id }) => renderInvoice(account, invoiceOf(account, id, 'id')));
+    const shown = page.data.map(({ head }) =>
+      renderInvoice(account, invoiceOf(account, head.id, 'id')),
+    );
     return { ...page, data: shown };
   }),
   route('GET', '/v1/invoices/:id', {}, ({ account, id }) =>
@@ -251,7 +251,7 @@ export const invoiceRoutes: Route[] = [
     paginate(params, {
       what: 'invoice line item',
       url: `/v1/invoices/${id}/lines`,
-      all: linesOf(account, invoiceOf(account, id, 'invoice')),
+      all: inOrder(linesOf(account, invoiceOf(account, id, 'invoice'))),
     }),
   ),
   action('finalize', { auto_advance: p.boolean() }, ({ account, params, origin }, record) =>

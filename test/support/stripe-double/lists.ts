@@ -1,6 +1,7 @@
 import { noSuch, onlyOneOf } from './errors.js';
 import type { List } from './objects.js';
 import { integer, type Range, text } from './parameters.js';
+import type { Series } from './shelf.js';
 
 /** The parameters of every list. */
 export const pagination = {
@@ -15,38 +16,43 @@ interface Page {
   ending_before?: string;
 }
 
-interface Listing<T extends { id: string }> {
+interface Listing<T> {
   /** The name of the object in "No such …". */
   what: string;
   url: string;
-  /** All objects in the order of the list, whether they pass the filter or not. */
-  all: T[];
+  /** All objects that a cursor may name, in the order of the list, whether they pass the filter or not. */
+  all: Series<T>;
   matches?: (object: T) => boolean;
 }
 
 /** One page. A cursor need not pass the filter, but it must exist. */
-export function paginate<T extends { id: string }>(page: Page, listing: Listing<T>): List<T> {
-  const { all, matches = () => true, what } = listing;
-  const limit = page.limit ?? 10;
-  if (page.starting_after !== undefined && page.ending_before !== undefined) {
+export function paginate<T>(page: Page, listing: Listing<T>): List<T> {
+  const { all, url, what } = listing;
+  const { limit = 10, starting_after: after, ending_before: before } = page;
+  if (after !== undefined && before !== undefined) {
     throw onlyOneOf('ending_before', 'starting_after');
   }
-  if (page.ending_before !== undefined) {
-    const end = indexOfCursor(all, page.ending_before, { what, param: 'ending_before' });
-    const newer = all.slice(0, end).filter(matches);
-    return toList(listing.url, newer.slice(-limit), newer.length > limit);
-  }
-  const start =
-    page.starting_after === undefined
-      ? 0
-      : indexOfCursor(all, page.starting_after, { what, param: 'starting_after' }) + 1;
-  const older = all.slice(start).filter(matches);
-  return toList(listing.url, older.slice(0, limit), older.length > limit);
+  checkCursor(all, after, { what, param: 'starting_after' });
+  checkCursor(all, before, { what, param: 'ending_before' });
+  // One more than is shown tells whether there are more.
+  const found = first(
+    limit + 1,
+    before === undefined ? all.after(after) : all.before(before),
+    listing.matches,
+  );
+  const shown = found.slice(0, limit);
+  const data = before === undefined ? shown : shown.toReversed();
+  return { object: 'list', data, has_more: found.length > limit, url };
 }
 
-/** Newest first: the order of all lists but an invoice's lines. */
-export function newestFirst<T>(map: Map<string, T>): T[] {
-  return [...map.values()].toReversed();
+/** A list that is at hand whole, in its own order. */
+export function inOrder<T extends { id: string }>(objects: readonly T[]): Series<T> {
+  const placeOf = (id: string): number => objects.findIndex((object) => object.id === id);
+  return {
+    has: (id) => placeOf(id) >= 0,
+    after: (id) => (id === undefined ? objects : objects.slice(placeOf(id) + 1)),
+    before: (id) => objects.slice(0, placeOf(id)).toReversed(),
+  };
 }
 
 /** Whether an instant lies in a time filter; an absent instant never does. */
@@ -63,18 +69,27 @@ export function inRange(instant: number | null, range: Range | undefined): boole
   );
 }
 
-function indexOfCursor(
-  all: { id: string }[],
-  id: string,
+function checkCursor(
+  all: Series<unknown>,
+  id: string | undefined,
   { what, param }: { what: string; param: string },
-): number {
-  const index = all.findIndex((object) => object.id === id);
-  if (index < 0) {
+): void {
+  if (id !== undefined && !all.has(id)) {
     throw noSuch(what, id, param);
   }
-  return index;
 }
 
-function toList<T>(url: string, data: T[], hasMore: boolean): List<T> {
-  return { object: 'list', data, has_more: hasMore, url };
+/** The first that match, and no more than are wanted. */
+function first<T>(
+  count: number,
+  objects: Iterable<T>,
+  matches: (object: T) => boolean = () => true,
+): T[] {
+  const found: T[] = [];
+  for (const object of objects) {
+    if (matches(object) && found.push(object) === count) {
+      break;
+    }
+  }
+  return found;
 }

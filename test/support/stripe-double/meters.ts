@@ -1,7 +1,7 @@
 import { type Account } from './account.js';
 import { invalid, noSuch } from './errors.js';
 import { newId } from './ids.js';
-import { newestFirst, paginate, pagination } from './lists.js';
+import { paginate, pagination } from './lists.js';
 import type { List, Meter, MeterEventRecord } from './objects.js';
 import * as p from './parameters.js';
 import { type Route, route } from './routes.js';
@@ -145,7 +145,7 @@ export const meterRoutes: Route[] = [
       paginate(params, {
         what: 'billing meter',
         url: '/v1/billing/meters',
-        all: newestFirst(account.meters),
+        all: account.meters.newestFirst(),
         matches: ({ status }) => params.status === undefined || status === params.status,
       }),
   ),

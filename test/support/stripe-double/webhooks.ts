@@ -98,7 +98,7 @@ export class Webhooks {
     for (const event of events) {
       const payload = JSON.stringify({ ...event, pending_webhooks: 1 }, null, 2);
       for (let copy = 0; copy < this.settings.copies; copy += 1) {
-        this.queue.push({ event, payload, attempt: 1, dueAt: this.firstDue() });
+        this.enqueue({ event, payload, attempt: 1, dueAt: this.firstDue() });
       }
     }
     this.start();
@@ -107,8 +107,9 @@ export class Webhooks {
   /** Sends what is due, now or by a timer. */
   private start(): void {
     clearTimeout(this.timer);
-    const next = this.nextDue();
-    if (next === undefined || this.closing.signal.aborted || this.sending !== undefined) {
+    const [next] = this.queue;
+    const isHeld = next === undefined || next.dueAt === Infinity;
+    if (isHeld || this.closing.signal.aborted || this.sending !== undefined) {
       return;
     }
     const wait = next.dueAt - Date.now();
@@ -150,11 +151,11 @@ export class Webhooks {
 
   private async sendDue(): Promise<void> {
     for (;;) {
-      const next = this.nextDue();
+      const [next] = this.queue;
       if (next === undefined || next.dueAt > Date.now() || this.closing.signal.aborted) {
         return;
       }
-      this.queue = this.queue.filter((queued) => queued !== next);
+      this.queue.shift();
       await this.send(next);
     }
   }
@@ -172,7 +173,7 @@ export class Webhooks {
     } else if (attempt < this.settings.maxAttempts) {
       const wait = this.settings.backoffMs * 2 ** (attempt - 1);
       const dueAt = this.settings.mode === 'hold' ? Infinity : Date.now() + wait;
-      this.queue.push({ ...queued, attempt: attempt + 1, dueAt });
+      this.enqueue({ ...queued, attempt: attempt + 1, dueAt });
     }
   }
 
@@ -215,12 +216,10 @@ export class Webhooks {
     return Date.now() + delayMs + (shuffle ? this.random() * shuffleWindowMs : 0);
   }
 
-  private nextDue(): Queued | undefined {
-    const finite = this.queue.filter((queued) => queued.dueAt !== Infinity);
-    return finite.reduce<Queued | undefined>(
-      (first, queued) => (first === undefined || queued.dueAt < first.dueAt ? queued : first),
-      undefined,
-    );
+  /** The queue is in the order of what is due, and of what is due at once as it came. */
+  private enqueue(queued: Queued): void {
+    const later = this.queue.findLastIndex(({ dueAt }) => dueAt <= queued.dueAt) + 1;
+    this.queue.splice(later, 0, queued);
   }
 
   /** Another order than the given one, the same in every run. */
