@@ -13,8 +13,12 @@ import { RateLimitsStore } from './rate-limits.store.js';
 const LOT = 5;
 /** Of some ten slots: long enough for the next lot to be taken in time, short enough to heed a rest. */
 const HORIZON_MS = 250;
-/** From a quarter of a second to half a minute; what came before is forgotten after that. */
-const REST = { firstMs: 250, maxDoublings: 7, forgetMs: 30_000 };
+/**
+ * From a quarter of a second to half a minute. What came before is forgotten when calls went well for as
+ * long as the rest was, a second at least: one call that arrives too early now and then costs a quarter of a
+ * second, and beside somebody who takes most of what Stripe allows we call for as long as we rest.
+ */
+const REST = { firstMs: 250, maxDoublings: 7, forgetMs: 1_000 };
 
 /** Whether a call may go; if not, when it may be tried again. */
 export type Admission =

@@ -43,6 +43,7 @@ export class RateLimitsStore {
          WHERE bucket.next_at <= coalesce($4, now()) + $3::float8 * interval '1 millisecond'
        RETURNING (extract(epoch FROM next_at - coalesce($4, now())) * 1000)::float8 - $2 AS wait_ms`,
       [bucket, lengthMs, demand.horizonMs, now],
+      { isPrepared: true },
     );
     if (taken[0] !== undefined) {
       return { isTaken: true, waitMs: Math.max(0, taken[0].wait_ms) };
@@ -57,10 +58,12 @@ export class RateLimitsStore {
   }
 
   /**
-   * Lets a bucket rest after a 429: twice as long each time it comes again soon after the rest before.
+   * Lets a bucket rest after a 429: twice as long each time it comes again sooner after the rest before than
+   * that was long.
    * Calls that were under way together strike once. Locks the row.
    *
    * @param rest.maxDoublings of `firstMs`
+   * @param rest.forgetMs what came before is forgotten no sooner than that after the rest
    * @param now for tests; else the database's clock
    */
   async rest(
@@ -80,7 +83,8 @@ export class RateLimitsStore {
                coalesce($5, now()) + $2 * power(2, counted.count - 1) * interval '1 millisecond' AS until
              FROM (
                SELECT CASE
-                 WHEN bucket.rests_until > coalesce($5, now()) - $4::float8 * interval '1 millisecond'
+                 WHEN bucket.rests_until > coalesce($5, now())
+                     - greatest($4::float8, $2 * power(2, bucket.strike_count - 1)) * interval '1 millisecond'
                    THEN least(bucket.strike_count + 1, $3::integer + 1)
                  ELSE 1 END AS count) AS counted) AS struck)
          WHERE bucket.rests_until IS NULL OR bucket.rests_until <= coalesce($5, now())`,

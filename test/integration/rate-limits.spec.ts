@@ -88,22 +88,21 @@ describe('slots of a bucket', () => {
 });
 
 describe('a bucket that rests', () => {
-  const rest = { firstMs: 250, maxDoublings: 2, forgetMs: 30_000 };
+  const rest = { firstMs: 250, maxDoublings: 3, forgetMs: 300 };
   const demand = { count: 1, gapMs: 40, horizonMs: 100 };
 
-  it('rests twice as long each time, up to a bound, and forgets after a while', async () => {
+  it('rests twice as long each time, up to a bound, and forgets when as long again went well', async () => {
     const bucket = fresh();
     const rests: number[] = [];
     let now = 0;
-    for (let count = 0; count < 4; count += 1) {
+    // How long calls go well after each rest: forgotten is one of 250 ms after 300, of 1,000 after 1,000.
+    for (const well of [299, 499, 999, 1_999, 2_000, 299, 301, 301, 500, 300]) {
       await store.rest(bucket, rest, at(now));
       const { waitMs } = await store.take(bucket, demand, at(now));
       rests.push(waitMs);
-      now += waitMs + 1_000;
+      now += waitMs + well;
     }
-    expect(rests).toEqual([250, 500, 1_000, 1_000]);
-    await store.rest(bucket, rest, at(now + 60_000));
-    expect((await store.take(bucket, demand, at(now + 60_000))).waitMs).toBe(250);
+    expect(rests).toEqual([250, 500, 1_000, 2_000, 2_000, 250, 500, 1_000, 2_000, 2_000]);
   });
 
   it('is struck once by calls that were under way together', async () => {
