@@ -200,7 +200,8 @@ export class UsageStore {
     const parameters = new Parameters();
     const sql = `${togetherStatement(asked, parameters)}\nORDER BY place, ${BY_CUSTOMER}`;
     // Of one customer or subject planning is most of the work, and is done once for each connection.
-    const isPrepared = asked.length <= MAX_PREPARED && haveInCommon(asked);
+    // Each part of it is looked up by its key for what the part before has found, whatever the parameters.
+    const isPrepared = asked.length <= MAX_PREPARED && haveInCommon(asked) && 'one_plan';
     const rows = await this.database.query<NumberedRow>(sql, parameters.values, { isPrepared });
     return asked.map(({ question: { meter } }, place) =>
       wholeRows(

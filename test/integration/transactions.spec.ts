@@ -121,6 +121,31 @@ describe('transactions', () => {
     ]);
   });
 
+  it('makes one plan for any parameters where it is told to, and for nothing else', async () => {
+    const { database } = db;
+    const sql = 'SELECT $1::int / $2::int AS quotient';
+    const mode = async (): Promise<unknown> => await database.query('SHOW plan_cache_mode');
+    const onePlan = async (divisor: number): Promise<unknown> =>
+      await database.query(sql, [6, divisor], { isPrepared: 'one_plan' });
+    await database.transaction(async () => {
+      expect([await onePlan(2), await onePlan(3)]).toEqual([[{ quotient: 3 }], [{ quotient: 2 }]]);
+      const kept = 'SELECT generic_plans, custom_plans FROM pg_prepared_statements';
+      expect(await database.query(`${kept} WHERE statement = $1`, [sql])).toEqual([
+        { generic_plans: '2', custom_plans: '0' },
+      ]);
+      expect(await mode()).toEqual([{ plan_cache_mode: 'auto' }]);
+    });
+    // Each connection of the pool fails once, in a transaction or alone.
+    const failing = Array.from({ length: 40 }, async (_, index) => {
+      const run = async (): Promise<unknown> => await onePlan(0);
+      const failed = index % 2 === 0 ? database.transaction(run) : run();
+      await expect(failed).rejects.toThrow('division by zero');
+    });
+    await Promise.all(failing);
+    const modes = await Promise.all(Array.from({ length: 40 }, mode));
+    expect(modes).toEqual(modes.map(() => [{ plan_cache_mode: 'auto' }]));
+  });
+
   it('gives the connection back when a prepared statement fails', async () => {
     const failing = Array.from({ length: 30 }, async () => {
       await expect(db.database.query('SELECT 1 / $1::int AS none', [0], PREPARED)).rejects.toThrow(

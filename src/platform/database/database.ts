@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientBase } from 'pg';
 import { type DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import { limitedSignal } from '../limited-signal.js';
+import { withOnePlan } from './one-plan.js';
 import { isRetryable } from './pg-errors.js';
 
 /** How often a transaction that lost a race (40001, 40P01, 55P03) is run again. */
@@ -39,16 +40,19 @@ export class Database {
    * @param options.isPrepared for a statement that is small beside its planning and asked again and again:
    *   each connection keeps its plan, by a name made of its text. After five plans for the parameters
    *   given PostgreSQL takes one for any, unless that would be dearer (PREPARE, "Notes"). There must be few
-   *   such texts, since a connection keeps each until it ends, half a minute later.
+   *   such texts, since a connection keeps each until it ends, half a minute later. `one_plan`: one for any from
+   *   the first time on, for a statement that takes longer to plan than to run, and whose ways are so narrow
+   *   that no parameters could do with another plan.
    */
   async query<Row>(
     sql: string,
     parameters: readonly unknown[] = [],
-    { isPrepared = false }: { readonly isPrepared?: boolean } = {},
+    { isPrepared = false }: { readonly isPrepared?: boolean | 'one_plan' } = {},
   ): Promise<Row[]> {
     const manager = this.current.getStore() ?? this.dataSource.manager;
-    if (isPrepared) {
-      return (await this.queryPrepared(manager.queryRunner, sql, parameters)) as Row[];
+    if (isPrepared !== false) {
+      const runner = manager.queryRunner;
+      return (await this.queryPrepared(runner, { sql, parameters, isPrepared })) as Row[];
     }
     const result: unknown = await manager.query(sql, [...parameters]);
     return rowsOf(result) as Row[];
@@ -217,14 +221,25 @@ export class Database {
   /** TypeORM knows no prepared statements, but lends its connections. */
   private async queryPrepared(
     ambient: QueryRunner | undefined,
-    sql: string,
-    parameters: readonly unknown[],
+    {
+      sql,
+      parameters,
+      isPrepared,
+    }: {
+      readonly sql: string;
+      readonly parameters: readonly unknown[];
+      readonly isPrepared: true | 'one_plan';
+    },
   ): Promise<unknown[]> {
     const runner = ambient ?? this.dataSource.createQueryRunner();
     try {
       const client = (await runner.connect()) as ClientBase;
       const name = createHash('sha256').update(sql).digest('base64url');
-      const { rows } = await client.query<object>({ name, text: sql, values: [...parameters] });
+      const query = { name, text: sql, values: [...parameters] };
+      const { rows } =
+        isPrepared === 'one_plan'
+          ? await withOnePlan(client, async () => await client.query<object>(query))
+          : await client.query<object>(query);
       return rows;
     } finally {
       if (ambient === undefined) {
