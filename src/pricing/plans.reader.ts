@@ -13,12 +13,15 @@ import { PlansStore } from './plans.store.js';
 
 /** Of a few kilobytes each. */
 const MAX_VERSIONS_KEPT = 1_000;
+const MAX_PRICES_KEPT = 10_000;
 
 /** What other features may ask about plans. */
 @Injectable()
 export class PlansReader {
   /** Versions by their ids, as they were read: none is ever changed. */
   private readonly versions = new Map<string, PlanVersion>();
+  /** Their prices, likewise. */
+  private readonly prices = new Map<string, Price>();
 
   constructor(private readonly store: PlansStore) {}
 
@@ -97,23 +100,12 @@ export class PlansReader {
 
   /** Those that exist among the versions, by id. */
   async versionsByIds(ids: readonly string[]): Promise<ReadonlyMap<string, PlanVersion>> {
-    const known = new Map<string, PlanVersion>();
-    for (const id of ids) {
-      const version = this.versions.get(id);
-      if (version !== undefined) {
-        known.set(id, version);
-      }
-    }
-    const unknown = [...new Set(ids)].filter((id) => !known.has(id));
-    const read = unknown.length === 0 ? [] : await this.store.findVersions(unknown);
-    for (const version of read) {
-      known.set(version.id, version);
-      if (this.versions.size >= MAX_VERSIONS_KEPT) {
-        this.versions.clear();
-      }
-      this.versions.set(version.id, version);
-    }
-    return known;
+    return await keeping(
+      this.versions,
+      MAX_VERSIONS_KEPT,
+      ids,
+      async (unknown) => await this.store.findVersions(unknown),
+    );
   }
 
   /** The versions of a plan, newest first, each in all its currencies. */
@@ -123,8 +115,12 @@ export class PlansReader {
 
   /** Those that exist among the prices, by id. */
   async pricesByIds(ids: readonly string[]): Promise<ReadonlyMap<string, Price>> {
-    const prices = await this.store.findPrices([...new Set(ids)]);
-    return new Map(prices.map((price) => [price.id, price]));
+    return await keeping(
+      this.prices,
+      MAX_PRICES_KEPT,
+      ids,
+      async (unknown) => await this.store.findPrices(unknown),
+    );
   }
 
   private async withOthers(versions: readonly PlanVersion[]): Promise<SoldVersion[]> {
@@ -136,4 +132,31 @@ export class PlansReader {
       ),
     }));
   }
+}
+
+/** Those of `ids` that exist: from what was kept, and what is not there as it is read, which is kept then. */
+async function keeping<Value extends { readonly id: string }>(
+  kept: Map<string, Value>,
+  max: number,
+  ids: readonly string[],
+  read: (unknown: readonly string[]) => Promise<readonly Value[]>,
+): Promise<ReadonlyMap<string, Value>> {
+  const known = new Map<string, Value>();
+  const unknown = new Set<string>();
+  for (const id of ids) {
+    const value = kept.get(id);
+    if (value === undefined) {
+      unknown.add(id);
+    } else {
+      known.set(id, value);
+    }
+  }
+  for (const value of unknown.size === 0 ? [] : await read([...unknown])) {
+    known.set(value.id, value);
+    if (kept.size >= max) {
+      kept.clear();
+    }
+    kept.set(value.id, value);
+  }
+  return known;
 }

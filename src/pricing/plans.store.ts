@@ -145,6 +145,7 @@ export class PlansStore {
        ORDER BY CASE WHEN created_at <= $3 THEN version ELSE -version END DESC
        LIMIT 1`,
       [planId, currency, instant],
+      { isPrepared: true },
     );
     return rows[0]?.id ?? null;
   }

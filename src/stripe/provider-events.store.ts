@@ -63,6 +63,7 @@ export class ProviderEventsStore {
         event.processedAt,
         event.snapshotEventId,
       ],
+      { isPrepared: true },
     );
     return rows.length === 1;
   }
@@ -86,6 +87,7 @@ export class ProviderEventsStore {
          FOR UPDATE SKIP LOCKED)
        RETURNING ${COLUMNS}`,
       [limit, now, leasedUntil, METER_REPORT_TYPES, kind],
+      { isPrepared: true },
     );
     return rows.map(fromRow);
   }
@@ -115,6 +117,7 @@ export class ProviderEventsStore {
          FOR UPDATE)
        RETURNING id`,
       [ids, state, now],
+      { isPrepared: true },
     );
     return rows.map((row) => row.id);
   }
@@ -137,6 +140,7 @@ export class ProviderEventsStore {
          FOR UPDATE SKIP LOCKED)
        RETURNING id`,
       [objectId, receivedBefore, exceptTypes, now],
+      { isPrepared: true },
     );
     return rows.length;
   }

@@ -110,7 +110,9 @@ export class WebhooksService {
       createdAt: now,
     });
     const deliveries = endpointIds.map((endpointId) => ({ id: newId('dlv'), endpointId }));
-    await this.messages.insertDeliveries(id, deliveries, now);
+    if (deliveries.length > 0) {
+      await this.messages.insertDeliveries(id, deliveries, now);
+    }
     return { id, sequence, deliveryIds: deliveries.map((delivery) => delivery.id) };
   }
 }

@@ -224,12 +224,11 @@ export class Syncing {
         leases,
         recording,
         itemPush,
-        invoices,
         stripe,
         clock,
       ),
       invoices,
-      new FinalizePushService(stripe, invoices, following, items, clock, silentLog),
+      new FinalizePushService(stripe, following, items, clock, silentLog),
       clock,
     );
     const links = new LinksService(

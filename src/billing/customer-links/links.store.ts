@@ -64,6 +64,7 @@ export class LinksStore {
       `SELECT ${COLUMNS} FROM stripe_customer_links
        WHERE customer_id = $1 AND state = 'pending' AND next_attempt_at <= $2`,
       [customerId, now],
+      { isPrepared: true },
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }

@@ -55,6 +55,7 @@ export class InvoicesStore {
         invoice.stripeSubscriptionId,
         invoice.provider,
       ],
+      { isPrepared: true },
     );
   }
 
@@ -66,6 +67,7 @@ export class InvoicesStore {
          total_minor = $7, amount_paid_minor = $8, hosted_invoice_url = $9, updated_at = $10
        WHERE id = $1`,
       [invoice.id, invoice.state, ...saidByStripe(invoice), invoice.updatedAt],
+      { isPrepared: true },
     );
   }
 
@@ -81,6 +83,7 @@ export class InvoicesStore {
     const rows = await this.database.query<InvoiceRow>(
       `SELECT ${COLUMNS} FROM invoices WHERE id = $1`,
       [id],
+      { isPrepared: true },
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
@@ -90,6 +93,7 @@ export class InvoicesStore {
     const rows = await this.database.query<InvoiceRow>(
       `SELECT ${COLUMNS} FROM invoices WHERE id = $1 FOR UPDATE`,
       [id],
+      { isPrepared: true },
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
@@ -99,6 +103,7 @@ export class InvoicesStore {
     const rows = await this.database.query<InvoiceRow>(
       `SELECT ${COLUMNS} FROM invoices WHERE stripe_invoice_id = $1`,
       [stripeInvoiceId],
+      { isPrepared: true },
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
@@ -123,6 +128,7 @@ export class InvoicesStore {
        ORDER BY known.created_at DESC
        LIMIT 1`,
       [customerId, stripeCustomerId],
+      { isPrepared: true },
     );
     return rows[0]?.stripe_account_id ?? null;
   }

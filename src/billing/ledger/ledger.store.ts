@@ -67,6 +67,7 @@ export class LedgerStore {
          billed_in_period_id text, ownership_number bigint, counted_until timestamptz,
          counted_except tstzmultirange)`,
       [JSON.stringify(items.map(toRow))],
+      { isPrepared: true },
     );
   }
 
@@ -83,6 +84,7 @@ export class LedgerStore {
     const rows = await this.database.query<LineItemRow>(
       `SELECT ${LINE_ITEM_COLUMNS} FROM ${LINE_ITEM_ROWS} WHERE item.billing_period_id = $1 ORDER BY item.id`,
       [billingPeriodId],
+      { isPrepared: true },
     );
     return rows.map(fromRow);
   }
@@ -150,13 +152,15 @@ export class LedgerStore {
   async listWithPeriods(
     selection: LineItemSelection,
   ): Promise<{ readonly item: LineItem; readonly billingPeriod: Interval }[]> {
+    const { test, value } = selected(selection);
     const rows = await this.database.query<PeriodRow>(
       `SELECT ${LINE_ITEM_COLUMNS}, period.starts_at, period.ends_at
        FROM ${LINE_ITEM_ROWS}
        JOIN billing_periods AS period ON period.id = item.billing_period_id
-       WHERE item.invoice_id = $1 OR item.id = ANY ($2)
+       WHERE ${test}
        ORDER BY item.id`,
-      toParameters(selection),
+      [value],
+      { isPrepared: true },
     );
     return rows.map((row) => ({
       item: fromRow(row),
@@ -218,16 +222,17 @@ export class LedgerStore {
     to: LineItemState,
     details: StateDetails,
   ): Promise<number> {
-    const [invoiceId, ids] = toParameters(selection);
+    const { test, value } = selected(selection);
     const rows = await this.database.query<{ id: string }>(
-      `UPDATE line_items
-       SET state = CASE WHEN state = ANY ($4) THEN $3 ELSE state END,
-         failure = CASE WHEN state = ANY ($4) THEN $5 ELSE failure END,
-         stripe_invoice_item_id = coalesce(stripe_invoice_item_id, $6)
-       WHERE (invoice_id = $1 OR id = ANY ($2))
-         AND (state = ANY ($4) OR ($6::text IS NOT NULL AND stripe_invoice_item_id IS NULL))
+      `UPDATE line_items AS item
+       SET state = CASE WHEN state = ANY ($3) THEN $2 ELSE state END,
+         failure = CASE WHEN state = ANY ($3) THEN $4 ELSE failure END,
+         stripe_invoice_item_id = coalesce(stripe_invoice_item_id, $5)
+       WHERE ${test}
+         AND (state = ANY ($3) OR ($5::text IS NOT NULL AND stripe_invoice_item_id IS NULL))
        RETURNING id`,
-      [invoiceId, ids, to, statesBefore(to), details.failure, details.stripeInvoiceItemId],
+      [value, to, statesBefore(to), details.failure, details.stripeInvoiceItemId],
+      { isPrepared: true },
     );
     return rows.length;
   }
@@ -248,6 +253,7 @@ export class LedgerStore {
         to,
         statesBefore(to),
       ],
+      { isPrepared: true },
     );
   }
 
@@ -308,8 +314,12 @@ export class LedgerStore {
   }
 }
 
-function toParameters(
-  selection: LineItemSelection,
-): [invoiceId: string | null, ids: readonly string[] | null] {
-  return 'invoiceId' in selection ? [selection.invoiceId, null] : [null, selection.lineItemIds];
+/** Which `item` is meant, as a test of the first parameter: each by its own index. */
+function selected(selection: LineItemSelection): {
+  readonly test: string;
+  readonly value: unknown;
+} {
+  return 'invoiceId' in selection
+    ? { test: 'item.invoice_id = $1', value: selection.invoiceId }
+    : { test: 'item.id = ANY ($1::text[])', value: selection.lineItemIds };
 }

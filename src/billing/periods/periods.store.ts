@@ -101,6 +101,7 @@ export class PeriodsStore {
         period.closesAt,
         period.feesDueAt,
       ],
+      { isPrepared: true },
     );
   }
 
@@ -228,6 +229,7 @@ export class PeriodsStore {
        WHERE period.id = $1 AND period.state = 'open'
        FOR UPDATE OF period, subscription ${lock === 'skip' ? 'SKIP LOCKED' : ''}`,
       [id],
+      { isPrepared: true },
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
@@ -240,6 +242,7 @@ export class PeriodsStore {
        WHERE id = $1 AND state = 'open'
        RETURNING id`,
       [id, cutOffBatch.toString(), now],
+      { isPrepared: true },
     );
     return rows.length > 0;
   }

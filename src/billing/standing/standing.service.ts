@@ -82,7 +82,9 @@ export class StandingService {
     const judged = standingOf(unpaid, suspendAfterDays, now, suspendedUntil);
     const isChanged = judged.standing !== before.standing;
     const after = { ...before, ...judged, changedAt: isChanged ? now : before.changedAt };
-    await this.store.update(after);
+    if (isChanged || after.nextChangeAt?.getTime() !== before.nextChangeAt?.getTime()) {
+      await this.store.update(after);
+    }
     if (isChanged) {
       await this.tell(before, after, unpaid);
     }

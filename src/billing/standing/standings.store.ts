@@ -39,6 +39,7 @@ export class StandingsStore {
        SET past_due_at = coalesce(excluded.past_due_at, unpaid_invoices.past_due_at),
          is_written_off = excluded.is_written_off`,
       [unpaid.invoiceId, unpaid.customerId, unpaid.pastDueAt, unpaid.isWrittenOff],
+      { isPrepared: true },
     );
   }
 
@@ -47,6 +48,7 @@ export class StandingsStore {
     const rows = await this.database.query<{ invoice_id: string }>(
       `DELETE FROM unpaid_invoices WHERE invoice_id = $1 RETURNING invoice_id`,
       [invoiceId],
+      { isPrepared: true },
     );
     return rows.length > 0;
   }
@@ -58,6 +60,7 @@ export class StandingsStore {
        WHERE customer_id = ANY ($1::text[])
        ORDER BY invoice_id`,
       [customerIds],
+      { isPrepared: true },
     );
     return rows.map((row) => ({
       invoiceId: row.invoice_id,
@@ -72,6 +75,7 @@ export class StandingsStore {
     const rows = await this.database.query<{ ends_at: Date | null }>(
       'SELECT ends_at FROM customer_suspensions WHERE customer_id = $1',
       [customerId],
+      { isPrepared: true },
     );
     return rows.map((row) => row.ends_at);
   }
@@ -105,20 +109,33 @@ export class StandingsStore {
 
   /** A customer's standing, good if it never was anything else, locked until the transaction ends. */
   async lock(customerId: string, now: Date): Promise<CustomerStanding> {
-    await this.database.query(
+    const known = await this.lockKnown(customerId);
+    if (known !== null) {
+      return known;
+    }
+    // Whoever inserts has the lock; somebody else may have been quicker.
+    const inserted = await this.database.query<StandingRow>(
       `INSERT INTO customer_standings (${COLUMNS}) VALUES ($1, 'good', $2, NULL)
-       ON CONFLICT (customer_id) DO NOTHING`,
+       ON CONFLICT (customer_id) DO NOTHING
+       RETURNING ${COLUMNS}`,
       [customerId, now],
+      { isPrepared: true },
     );
+    const standing =
+      inserted[0] === undefined ? await this.lockKnown(customerId) : fromRow(inserted[0]);
+    if (standing === null) {
+      throw new Error(`The standing of ${customerId} is not there`);
+    }
+    return standing;
+  }
+
+  private async lockKnown(customerId: string): Promise<CustomerStanding | null> {
     const rows = await this.database.query<StandingRow>(
       `SELECT ${COLUMNS} FROM customer_standings WHERE customer_id = $1 FOR UPDATE`,
       [customerId],
+      { isPrepared: true },
     );
-    const [row] = rows;
-    if (row === undefined) {
-      throw new Error(`The standing of ${customerId} is not there`);
-    }
-    return fromRow(row);
+    return rows[0] === undefined ? null : fromRow(rows[0]);
   }
 
   /** Standings that time may have changed, longest due first, locked; others go past them. Partial index. */
@@ -140,6 +157,7 @@ export class StandingsStore {
       `UPDATE customer_standings SET standing = $2, changed_at = $3, next_change_at = $4
        WHERE customer_id = $1`,
       [customerId, standing, changedAt, nextChangeAt],
+      { isPrepared: true },
     );
   }
 

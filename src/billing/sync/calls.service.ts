@@ -30,6 +30,8 @@ export interface Call {
   readonly invoice: Invoice;
   readonly stripeInvoiceId: string;
   readonly syncs: readonly Sync[];
+  /** What the syncs are for, by id, as it was when the call was put together: what is told of it never changes. */
+  readonly lineItems: ReadonlyMap<string, BillableLineItem>;
 }
 
 /** A sync, and the one item on the draft that it made. */
@@ -51,30 +53,32 @@ export class CallsService {
   ) {}
 
   /** All that a call carries, whatever became of it. */
-  async membersOf(invoiceId: string, callId: string): Promise<Sync[]> {
-    return await this.store.ofCall(invoiceId, callId);
+  async membersOf(invoiceId: string, callId: string): Promise<Pick<Call, 'syncs' | 'lineItems'>> {
+    const syncs = await this.store.ofCall(invoiceId, callId);
+    return { syncs, lineItems: await this.lineItemsOf(syncs) };
   }
 
-  /** The items that can go together with one that was never sent, itself the first; none when it goes alone. */
-  async gather(sync: Sync): Promise<Sync[]> {
+  /** The items that can go together with one that was never sent, itself the first; null when it goes alone. */
+  async gather(sync: Sync): Promise<Pick<Call, 'syncs' | 'lineItems'> | null> {
     const fresh = await this.store.freshItems(sync.invoiceId, this.clock.now(), MAX_LINES_PER_CALL);
     const lineItems = await this.lineItemsOf(fresh);
     const together = fresh.filter(({ lineItemId }) => {
       const lineItem = lineItems.get(lineItemId ?? '');
       return lineItem !== undefined && isSendable(lineItem.amountMinor);
     });
-    return together.length > 1 && together[0]?.id === sync.id ? together : [];
+    return together.length > 1 && together[0]?.id === sync.id
+      ? { syncs: together, lineItems }
+      : null;
   }
 
-  /** Committed before the call: from here on Stripe may have all of them. Null when none is pending any longer. */
-  async begin(
-    lease: Lease,
-    of: Pick<Call, 'invoice' | 'stripeInvoiceId'>,
-    fresh: readonly Sync[],
-  ): Promise<Call | null> {
+  /**
+   * Committed before the call, for which the lease holds: from here on Stripe may have all of them. Null when
+   * none is pending any longer.
+   */
+  async begin(lease: Lease, of: Omit<Call, 'id'>): Promise<Call | null> {
     const id = newId('pcall');
-    const syncs = await this.leases.holding(lease, async () => {
-      const ids = fresh.map((sync) => sync.id);
+    const syncs = await this.leases.holdingOn(lease, async () => {
+      const ids = of.syncs.map((sync) => sync.id);
       await this.store.markSentTogether(ids, id, this.clock.now());
       const marked = await this.store.ofCall(of.invoice.id, id);
       const lineItemIds = marked.flatMap(({ lineItemId }) => lineItemId ?? []);
@@ -85,10 +89,9 @@ export class CallsService {
   }
 
   /** What the call says; always the same for the same call. */
-  async linesOf(call: Call): Promise<NewStripeLine[]> {
-    const lineItems = await this.lineItemsOf(call.syncs);
+  linesOf(call: Call): NewStripeLine[] {
     return call.syncs.flatMap(({ lineItemId }) => {
-      const lineItem = lineItems.get(lineItemId ?? '');
+      const lineItem = call.lineItems.get(lineItemId ?? '');
       return lineItem === undefined ? [] : [toStripeLine(call.invoice, lineItem)];
     });
   }
@@ -145,8 +148,7 @@ export class CallsService {
     });
   }
 
-  /** The line items that syncs are for, by their ids. */
-  async lineItemsOf(syncs: readonly Sync[]): Promise<Map<string, BillableLineItem>> {
+  private async lineItemsOf(syncs: readonly Sync[]): Promise<Map<string, BillableLineItem>> {
     const ids = syncs.flatMap(({ lineItemId }) => lineItemId ?? []);
     const lineItems = await this.lineItems.byIds(ids);
     return new Map(lineItems.map((lineItem) => [lineItem.id, lineItem]));

@@ -34,9 +34,8 @@ export class DraftPushService {
     private readonly clock: Clock,
   ) {}
 
-  /** The steps for one sync of kind create_invoice. */
-  async of(sync: Sync): Promise<Push<StripeInvoice>> {
-    const invoice = await this.invoices.get(sync.invoiceId);
+  /** The steps for one sync of kind create_invoice, of this invoice as it was just read. */
+  async of(sync: Sync, invoice: Invoice): Promise<Push<StripeInvoice>> {
     const customer = await this.customers.get(sync.customerId);
     const description = await this.describe(invoice, customer);
     const recipient = (isFresh: boolean): string | null =>

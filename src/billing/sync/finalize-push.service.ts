@@ -10,9 +10,8 @@ import { type StripeInvoice, type StripeInvoiceItem } from '../../stripe/stripe-
 import { mapResult, type Rejected, type StripeResult } from '../../stripe/stripe-result.js';
 import { MAX_WAIT_MS } from '../../stripe/rate-limits.js';
 import { StripeService } from '../../stripe/stripe.service.js';
-import { compareItems } from '../invoices/invoice.js';
+import { compareItems, type Invoice } from '../invoices/invoice.js';
 import { FollowingService } from '../invoices/following.service.js';
-import { InvoicesService } from '../invoices/invoices.service.js';
 import { type BillableLineItem } from '../ledger/line-item.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
 import { type Push, type PushFailure, type PushVerdict } from './push.js';
@@ -37,7 +36,6 @@ interface Seen {
 export class FinalizePushService {
   constructor(
     private readonly stripe: StripeService,
-    private readonly invoices: InvoicesService,
     private readonly following: FollowingService,
     private readonly lineItems: LedgerReader,
     private readonly clock: Clock,
@@ -45,11 +43,10 @@ export class FinalizePushService {
   ) {}
 
   /**
-   * The steps for one sync of kind finalize_invoice. What is on the draft is looked up first, unless the
+   * The steps for one sync of kind finalize_invoice, of an invoice as it was just read. What is on the draft is looked up first, unless the
    * call that has just put the last of it there has shown it: both are as old when the draft is finalized.
    */
-  async of(lease: Lease, sync: Sync): Promise<Push<Finalized>> {
-    const { id, stripeInvoiceId } = await this.invoices.get(sync.invoiceId);
+  async of(lease: Lease, sync: Sync, { id, stripeInvoiceId }: Invoice): Promise<Push<Finalized>> {
     const lineItems = await this.lineItems.ofInvoice(id);
     if (stripeInvoiceId === null) {
       throw new Error(`The sync ${sync.id} came before its draft`);

@@ -4,7 +4,7 @@ import { type StripeInvoiceItem } from '../../stripe/stripe-object.js';
 import { type Rejected, type StripeResult } from '../../stripe/stripe-result.js';
 import { StripeService } from '../../stripe/stripe.service.js';
 import { missedReason } from '../drafts/subscription-draft.js';
-import { faultOf, LINE_ITEM_METADATA, lineItemStateOn } from '../invoices/invoice.js';
+import { faultOf, type Invoice, LINE_ITEM_METADATA, lineItemStateOn } from '../invoices/invoice.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
 import { type BillableLineItem } from '../ledger/line-item.js';
 import { LedgerReader } from '../ledger/ledger.reader.js';
@@ -22,9 +22,8 @@ export class ItemPushService {
     private readonly lineItems: LedgerReader,
   ) {}
 
-  /** The steps for one sync of kind create_item. */
-  async of(sync: Sync): Promise<Push<StripeInvoiceItem>> {
-    const invoice = await this.invoices.get(sync.invoiceId);
+  /** The steps for one sync of kind create_item, of this invoice as it was just read. */
+  async of(sync: Sync, invoice: Invoice): Promise<Push<StripeInvoiceItem>> {
     const [lineItem] = await this.lineItems.byIds([sync.lineItemId ?? '']);
     const { stripeInvoiceId, stripeCustomerId } = invoice;
     if (lineItem === undefined || stripeInvoiceId === null || stripeCustomerId === null) {

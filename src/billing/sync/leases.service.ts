@@ -59,6 +59,14 @@ export class LeasesService {
     });
   }
 
+  /** The same, and holds on for the call that comes next: its row says so in the transaction that says it is sent. */
+  async holdingOn<Result>(lease: Lease, run: () => Promise<Result>): Promise<Result> {
+    return await this.database.transaction(async () => {
+      await this.renew(lease);
+      return await run();
+    });
+  }
+
   /** Lets go. */
   async release(lease: Lease): Promise<void> {
     await this.store.release(lease);

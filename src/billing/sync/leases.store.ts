@@ -92,6 +92,7 @@ export class LeasesStore {
        WHERE customer_id = $1 AND token = $2 AND leased_until > $3
        RETURNING customer_id, token`,
       [lease.customerId, lease.token, now, until],
+      { isPrepared: true },
     );
     return rows.length === 1;
   }
@@ -101,16 +102,18 @@ export class LeasesStore {
     const rows = await this.database.query<LeaseRow>(
       `SELECT customer_id, token FROM provider_leases WHERE customer_id = $1 AND token = $2 FOR UPDATE`,
       [lease.customerId, lease.token],
+      { isPrepared: true },
     );
     return rows.length === 1;
   }
 
   /** Lets go; of what is somebody else's by now, nothing changes. */
   async release(lease: Lease): Promise<void> {
-    await this.database.query(`DELETE FROM provider_leases WHERE customer_id = $1 AND token = $2`, [
-      lease.customerId,
-      lease.token,
-    ]);
+    await this.database.query(
+      `DELETE FROM provider_leases WHERE customer_id = $1 AND token = $2`,
+      [lease.customerId, lease.token],
+      { isPrepared: true },
+    );
   }
 }
 

@@ -7,8 +7,7 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { type StripeInvoiceItem } from '../../stripe/stripe-object.js';
 import { StripeService } from '../../stripe/stripe.service.js';
-import { faultOf, LINE_ITEM_METADATA } from '../invoices/invoice.js';
-import { InvoicesService } from '../invoices/invoices.service.js';
+import { faultOf, type Invoice, LINE_ITEM_METADATA } from '../invoices/invoice.js';
 import { type Call, CallsService, type Carried } from './calls.service.js';
 import { ItemPushService } from './item-push.service.js';
 import { LeasesService } from './leases.service.js';
@@ -24,7 +23,6 @@ export class LinesPushService {
     private readonly leases: LeasesService,
     private readonly recording: RecordingService,
     private readonly items: ItemPushService,
-    private readonly invoices: InvoicesService,
     private readonly stripe: StripeService,
     private readonly clock: Clock,
   ) {}
@@ -34,19 +32,18 @@ export class LinesPushService {
    *
    * @returns the steps by which it has to go alone, when nothing was done; else null
    */
-  async push(lease: Lease, sync: Sync): Promise<Push<StripeInvoiceItem> | null> {
-    const invoice = await this.invoices.get(sync.invoiceId);
+  async push(lease: Lease, sync: Sync, invoice: Invoice): Promise<Push<StripeInvoiceItem> | null> {
     const { stripeInvoiceId } = invoice;
     if (stripeInvoiceId !== null && sync.callId !== null) {
-      const syncs = await this.calls.membersOf(invoice.id, sync.callId);
-      await this.goOn(lease, { id: sync.callId, invoice, stripeInvoiceId, syncs });
+      const members = await this.calls.membersOf(invoice.id, sync.callId);
+      await this.goOn(lease, { id: sync.callId, invoice, stripeInvoiceId, ...members });
       return null;
     }
-    const fresh = mayBeSent(sync) ? [] : await this.calls.gather(sync);
-    if (stripeInvoiceId === null || fresh.length === 0) {
-      return await this.items.of(sync);
+    const fresh = mayBeSent(sync) ? null : await this.calls.gather(sync);
+    if (stripeInvoiceId === null || fresh === null) {
+      return await this.items.of(sync, invoice);
     }
-    const call = await this.calls.begin(lease, { invoice, stripeInvoiceId }, fresh);
+    const call = await this.calls.begin(lease, { invoice, stripeInvoiceId, ...fresh });
     if (call !== null) {
       await this.send(lease, call, 'first');
     }
@@ -60,15 +57,16 @@ export class LinesPushService {
       return;
     }
     if (isKeyGood(first, this.clock.now())) {
+      await this.leases.renew(lease);
       await this.send(lease, call, 'again');
     } else {
       await this.calls.dissolve(lease, call, 'It is too late to repeat the call that carried it.');
     }
   }
 
+  /** The lease was renewed just now. */
   private async send(lease: Lease, call: Call, time: 'first' | 'again'): Promise<void> {
-    const lines = await this.calls.linesOf(call);
-    await this.leases.renew(lease);
+    const lines = this.calls.linesOf(call);
     const result = await this.stripe.addLines(call.stripeInvoiceId, lines, call.id);
     if (result.outcome === 'succeeded') {
       // An answer that is repeated shows the draft as it was at first.
@@ -122,14 +120,16 @@ export class LinesPushService {
 
   /** Those that are what was asked for at once; each of the others waits for a person. */
   private async accept(lease: Lease, call: Call, carried: readonly Carried[]): Promise<void> {
-    const lineItems = await this.calls.lineItemsOf(carried.map(({ sync }) => sync));
     const isSound = ({ sync, item }: Carried): boolean => {
-      const lineItem = lineItems.get(sync.lineItemId ?? '');
+      const lineItem = call.lineItems.get(sync.lineItemId ?? '');
       return lineItem !== undefined && faultOf(lineItem, item) === null;
     };
     await this.calls.accept(lease, call, carried.filter(isSound));
     for (const { sync, item } of carried.filter((one) => !isSound(one))) {
-      await this.recording.accept(lease, sync, { push: await this.items.of(sync), found: item });
+      await this.recording.accept(lease, sync, {
+        push: await this.items.of(sync, call.invoice),
+        found: item,
+      });
     }
   }
 

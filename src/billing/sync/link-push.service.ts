@@ -82,10 +82,9 @@ export class LinkPushService {
     { link, customer }: { readonly link: Link; readonly customer: Customer },
     generation: number,
   ): Promise<void> {
-    await this.leases.holding(lease, async () => {
+    await this.leases.holdingOn(lease, async () => {
       await this.links.markSent(link, generation, this.clock.now());
     });
-    await this.leases.renew(lease);
     const result = await this.stripe.createCustomer(
       {
         name: customer.name,

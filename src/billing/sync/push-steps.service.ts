@@ -7,6 +7,7 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { isDatabaseAway, isRetryable } from '../../platform/database/pg-errors.js';
 import { type StripeResult } from '../../stripe/stripe-result.js';
+import { type Invoice } from '../invoices/invoice.js';
 import { InvoicesService } from '../invoices/invoices.service.js';
 import { DraftPushService } from './draft-push.service.js';
 import { FinalizePushService } from './finalize-push.service.js';
@@ -52,27 +53,28 @@ export class PushStepsService {
   }
 
   private async pushNow(lease: Lease, sync: Sync): Promise<void> {
-    const fault = await this.invoices.accountFault(await this.invoices.get(sync.invoiceId));
+    const invoice = await this.invoices.get(sync.invoiceId);
+    const fault = await this.invoices.accountFault(invoice);
     if (fault !== null) {
       await this.recording.postpone(lease, sync, fault, false);
       return;
     }
     switch (sync.kind) {
       case 'create_invoice':
-        await this.run(lease, sync, await this.drafts.of(sync));
+        await this.run(lease, sync, await this.drafts.of(sync, invoice));
         return;
       case 'create_item':
-        await this.pushItem(lease, sync);
+        await this.pushItem(lease, sync, invoice);
         return;
       case 'finalize_invoice':
-        await this.run(lease, sync, await this.finalizations.of(lease, sync));
+        await this.run(lease, sync, await this.finalizations.of(lease, sync, invoice));
     }
   }
 
-  private async pushItem(lease: Lease, sync: Sync): Promise<void> {
+  private async pushItem(lease: Lease, sync: Sync, invoice: Invoice): Promise<void> {
     // Whatever comes on the draft now was not shown before.
     lease.seenDraft = null;
-    const alone = await this.lines.push(lease, sync);
+    const alone = await this.lines.push(lease, sync, invoice);
     if (alone !== null) {
       await this.run(lease, sync, alone);
     }
@@ -140,7 +142,6 @@ export class PushStepsService {
     if (sent === null) {
       return;
     }
-    await this.leases.renew(lease);
     const result = await push.send(idempotencyKey(sent), isFresh);
     await this.record(lease, sent, { push, result });
   }

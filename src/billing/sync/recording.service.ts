@@ -28,14 +28,14 @@ export class RecordingService {
     private readonly log: Log,
   ) {}
 
-  /** Committed before the call: from here on Stripe may have it. Null when it was settled meanwhile. */
+  /** Committed before the call, for which the lease holds: from here on Stripe may have it. Null when it was settled meanwhile. */
   async markSent<Found>(
     lease: Lease,
     sync: Sync,
     { push, isFresh }: { readonly push: Push<Found>; readonly isFresh: boolean },
   ): Promise<Sync | null> {
     const now = this.clock.now();
-    return await this.leases.holding(lease, async () => {
+    return await this.leases.holdingOn(lease, async () => {
       const sent = await this.store.markSent(sync.id, sync.generation, now);
       if (sent !== null) {
         await push.begin(isFresh, now);

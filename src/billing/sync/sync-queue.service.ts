@@ -57,10 +57,12 @@ export class SyncQueueService {
     const settled = failed.filter(
       (sync) => sync.lineItemId === null || lineItemIds.includes(sync.lineItemId),
     );
-    await this.store.abandon(
-      settled.map((sync) => sync.id),
-      this.clock.now(),
-    );
+    if (settled.length > 0) {
+      await this.store.abandon(
+        settled.map((sync) => sync.id),
+        this.clock.now(),
+      );
+    }
   }
 
   /** A line item that had reached Stripe turned out missing or wrong there. Answers false when it never had. */

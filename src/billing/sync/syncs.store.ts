@@ -67,6 +67,7 @@ export class SyncsStore {
        FROM json_to_recordset($1::json) AS entry (id text, customer_id text, invoice_id text,
          line_item_id text, kind text, position integer)`,
       [JSON.stringify(syncs.map(toRow)), now],
+      { isPrepared: true },
     );
   }
 
@@ -78,6 +79,7 @@ export class SyncsStore {
        ORDER BY sync.invoice_id, sync.position
        LIMIT 1`,
       [now, customerId],
+      { isPrepared: true },
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
@@ -100,6 +102,7 @@ export class SyncsStore {
        WHERE sync.id = $1 AND sync.state = 'pending'
        RETURNING ${COLUMNS}`,
       [id, generation, now],
+      { isPrepared: true },
     );
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
@@ -113,6 +116,7 @@ export class SyncsStore {
        ORDER BY sync.position
        LIMIT $3`,
       [invoiceId, now, limit],
+      { isPrepared: true },
     );
     return rows.map(fromRow);
   }
@@ -124,6 +128,7 @@ export class SyncsStore {
        SET first_sent_at = $3, call_id = $2, updated_at = $3
        WHERE id = ANY ($1) AND state = 'pending' AND first_sent_at IS NULL`,
       [ids, callId, now],
+      { isPrepared: true },
     );
   }
 
@@ -134,6 +139,7 @@ export class SyncsStore {
        WHERE sync.invoice_id = $1 AND sync.call_id = $2
        ORDER BY sync.position`,
       [invoiceId, callId],
+      { isPrepared: true },
     );
     return rows.map(fromRow);
   }
@@ -178,6 +184,7 @@ export class SyncsStore {
        WHERE id = $1 AND state = 'pending'
        RETURNING id`,
       [id, stripeObjectId, now],
+      { isPrepared: true },
     );
     return rows.length === 1;
   }
@@ -195,6 +202,7 @@ export class SyncsStore {
        WHERE sync.id = made.id AND sync.state = 'pending'
        RETURNING sync.line_item_id`,
       [made.map(({ id }) => id), made.map(({ stripeObjectId }) => stripeObjectId), now],
+      { isPrepared: true },
     );
     return new Set(rows.map((row) => row.line_item_id));
   }
@@ -261,6 +269,7 @@ export class SyncsStore {
        ORDER BY sync.position
        FOR UPDATE`,
       [invoiceId],
+      { isPrepared: true },
     );
     return rows.map(fromRow);
   }
