@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { API_VERSION, type Account } from './account.js';
@@ -48,6 +49,8 @@ export class Api {
 
   constructor(private readonly parts: Parts) {
     this.idempotency = new Idempotency(parts.account.replies);
+    // Each request that waits listens, and they are as many as the limits admit.
+    setMaxListeners(0, this.closing.signal);
   }
 
   /** Ends all waits of faults and latency, so that the server can close. */
