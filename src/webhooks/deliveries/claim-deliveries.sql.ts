@@ -112,8 +112,12 @@ export const LOCK_DUE_ENDPOINTS = `
   LIMIT $2
   FOR NO KEY UPDATE OF e SKIP LOCKED`;
 
-/** Endpoint ids, now, cap of all, lease token, end of the lease, the sequence up to which order is settled. */
-export type ClaimParameters = readonly [string[], Date, number, string, Date, string | null];
+/** Endpoint ids, now, cap of all, lease token, end of the lease, the sequence up to which order is settled, whether in order. */
+export type ClaimParameters = readonly [
+  ...(readonly [string[], Date, number, string, Date]),
+  string | null,
+  boolean,
+];
 
 export interface ClaimRow {
   readonly id: string;
@@ -133,6 +137,9 @@ export interface ClaimRow {
 /**
  * Takes deliveries. Of an array PostgreSQL expects ten rows and looks each up: joined with what was picked, of which it
  * expects as many as may be taken, it read all deliveries and messages of tables of 15,000, in 6.4 ms instead of 1.4.
+ *
+ * The COMMIT does not wait for the disk, unless an endpoint among them is sent to in order: what a crash of PostgreSQL
+ * takes back of a claim is sent once more, under the same webhook-id, as when its worker had died.
  */
 export const CLAIM_DELIVERIES = `
   WITH picked AS (
@@ -170,7 +177,9 @@ export const CLAIM_DELIVERIES = `
   SET state = 'sending', next_attempt_at = NULL, attempt_count = d.attempt_count + 1,
       lease_token = $4, leased_until = $5
   FROM webhook_messages m, webhook_endpoints e
-  WHERE d.id = ANY (ARRAY (SELECT id FROM picked))
+  WHERE (SELECT set_config('synchronous_commit',
+      CASE WHEN $7 THEN current_setting('synchronous_commit') ELSE 'off' END, true)) IS NOT NULL
+    AND d.id = ANY (ARRAY (SELECT id FROM picked))
     AND d.state = 'pending' AND m.id = d.message_id AND e.id = d.endpoint_id
   RETURNING d.id, d.lease_token, d.endpoint_id, d.message_id, d.attempt_count, d.created_at,
     m.body, e.url, e.secret,

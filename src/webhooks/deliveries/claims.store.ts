@@ -31,6 +31,11 @@ export interface ClaimScope {
 export interface ClaimLimits {
   /** Deliveries taken at once. */
   readonly total: number;
+  /** Null unless one of the endpoints is sent to in order. */
+  readonly order: {
+    /** The sequence up to which no message can appear any more; null: all is there. */
+    readonly settledTo: string | null;
+  } | null;
   readonly leaseToken: string;
   readonly leasedUntil: Date;
 }
@@ -112,15 +117,12 @@ export class ClaimsStore {
 
   /**
    * Takes due deliveries of locked endpoints. Partial indexes webhook_deliveries_due and _in_order; at
-   * most `total` rows.
-   *
-   * @param settledTo where order counts: the sequence up to which no message can appear any more
+   * most `total` rows. Without order the COMMIT does not wait for the disk.
    */
   async claim(
     endpointIds: string[],
     now: Date,
-    { total, leaseToken, leasedUntil }: ClaimLimits,
-    settledTo: string | null,
+    { total, order, leaseToken, leasedUntil }: ClaimLimits,
   ): Promise<OutgoingDelivery[]> {
     const parameters: ClaimParameters = [
       endpointIds,
@@ -128,7 +130,8 @@ export class ClaimsStore {
       total,
       leaseToken,
       leasedUntil,
-      settledTo,
+      order?.settledTo ?? null,
+      order !== null,
     ];
     const rows = await this.database.query<ClaimRow>(CLAIM_DELIVERIES, parameters, PREPARED);
     return rows.map((row) => ({

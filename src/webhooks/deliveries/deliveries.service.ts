@@ -86,14 +86,14 @@ export class DeliveriesService {
         return [];
       }
       const isOrdered = endpoints.some((endpoint) => endpoint.is_ordered);
-      const settledTo = isOrdered ? await this.claims.settledSequence() : null;
       const limits = {
         total: limit,
+        order: isOrdered ? { settledTo: await this.claims.settledSequence() } : null,
         leaseToken: randomUUID(),
         leasedUntil: new Date(now.getTime() + leaseMsOf(this.config)),
       };
       const ids = endpoints.map(({ id }) => id);
-      const claimed = await this.claims.claim(ids, now, limits, settledTo);
+      const claimed = await this.claims.claim(ids, now, limits);
       await this.pace(endpoints, claimed, now);
       return claimed;
     });
