@@ -981,6 +981,11 @@ CREATE TABLE usage_changes (
   CONSTRAINT usage_changes_pkey PRIMARY KEY (number)
 );
 
+CREATE TABLE usage_changes_ahead (
+  batch bigint NOT NULL,
+  CONSTRAINT usage_changes_ahead_pkey PRIMARY KEY (batch)
+);
+
 CREATE TABLE usage_checks (
   id text NOT NULL,
   night date,

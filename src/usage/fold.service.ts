@@ -18,7 +18,6 @@ export class FoldService {
   private readonly folded;
   private foldSize = FIRST_FOLD_EVENTS;
   private backfillSize = FIRST_FOLD_EVENTS;
-  private readonly listeners: (() => void)[] = [];
 
   constructor(
     private readonly store: BatchesStore,
@@ -57,17 +56,7 @@ export class FoldService {
       batches = await this.foldPending('apart');
     }
     this.folded.inc(eventsOf(batches));
-    if (batches.length > 0) {
-      this.listeners.forEach((listener) => {
-        listener();
-      });
-    }
     return batches.length;
-  }
-
-  /** Calls back after every fold here, once it is committed. */
-  onFolded(listener: () => void): void {
-    this.listeners.push(listener);
   }
 
   /**

@@ -43,7 +43,11 @@ const outcome = async (customerId: string, key: string): Promise<unknown> => {
   return row;
 };
 
-const lives = async (of: Pick<TestBilling, 'get'>): Promise<void> => {
+const lives = async (of: Pick<TestBilling, 'get'>, isAhead = false): Promise<void> => {
+  if (isAhead) {
+    await of.get(NoticingService).noticeStored();
+    await of.get(JudgingService).judgeDue();
+  }
   await of.get(FoldService).foldOnce();
   await of.get(NoticingService).noticeUsage();
   await of.get(NoticingService).noticeOwners();
@@ -51,11 +55,12 @@ const lives = async (of: Pick<TestBilling, 'get'>): Promise<void> => {
 };
 
 it.each([
-  ['tells and suspends', ['notify', 'suspend'], null, 0],
-  ['tells, bills and suspends', ['notify', 'bill', 'suspend'], '1200', 1],
+  ['tells and suspends', ['notify', 'suspend'], null, 0, false],
+  ['tells and suspends before the fold', ['notify', 'suspend'], null, 0, true],
+  ['tells, bills and suspends', ['notify', 'bill', 'suspend'], '1200', 1, false],
 ] as const)(
   'a replica that %s may die anywhere',
-  async (_, actions, billed, invoices) => {
+  async (_, actions, billed, invoices, isAhead) => {
     const plan = await billing.plan([perUnit('1')]);
     await threshold(billing, ['10'], {
       watched: { kind: 'plan', planId: plan.plan.id },
@@ -63,14 +68,15 @@ it.each([
     });
     let deaths = 0;
     for (let deadly = 1; ; deadly += strideOf(7)) {
-      const customer = await billing.customer({ stripeCustomerId: `cus_${invoices}_${deadly}` });
+      const stripeCustomerId = `cus_${String(isAhead)}_${invoices}_${deadly}`;
+      const customer = await billing.customer({ stripeCustomerId });
       await billing.subscribe(customer, plan, {
         startsAt: new Date('2026-11-01T00:00:00Z'),
         billing: { provider: 'stripe', finalize: true },
       });
       await billing.use(customer.key, TIME, ['12']);
       fuse.set(deadly);
-      await lives(replica).catch(() => null);
+      await lives(replica, isAhead).catch(() => null);
       const hasLived = !fuse.isDead;
       fuse.set(Infinity);
       billing.clock.advance(LEASE_MS);
@@ -80,6 +86,7 @@ it.each([
         ...{ crossings: 1, messages: 1, billed, invoices, suspensions: 1, subject: customer.key },
       });
       expect(await billing.rows('SELECT FROM threshold_dues')).toEqual([]);
+      expect(await billing.rows('SELECT FROM usage_changes_ahead')).toEqual([]);
       if (hasLived) {
         break;
       }
@@ -104,7 +111,7 @@ it('two replicas at once fire each level of each customer once', async () => {
   }
   for (let round = 0; round < 4; round += 1) {
     await Promise.all(customers.map(async ({ key }) => await billing.use(key, TIME, ['3', '4'])));
-    await Promise.all([lives(billing), lives(replica), lives(billing)]);
+    await Promise.all([lives(billing, true), lives(replica, true), lives(billing)]);
   }
   billing.clock.advance(LEASE_MS);
   await judgeAll(billing);

@@ -20,6 +20,16 @@ export async function judgeAll(billing: TestBilling): Promise<void> {
   }
 }
 
+/** Judges whom what is stored touches, as it is done before it is folded. */
+export async function judgeStored(billing: TestBilling): Promise<void> {
+  while (await billing.get(NoticingService).noticeStored()) {
+    // Again, until all of it was looked at.
+  }
+  while ((await billing.get(JudgingService).judgeDue()) > 0) {
+    // Again, until nobody is due.
+  }
+}
+
 export async function noticeAll(billing: TestBilling): Promise<void> {
   const noticing = billing.get(NoticingService);
   while (

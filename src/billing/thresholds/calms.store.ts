@@ -19,19 +19,33 @@ export interface Calm {
  * A digest of all by which what is judged of a customer may change, but usage, owners of subjects, levels
  * that are armed again, and time: of the thresholds in force that may watch them, their subscriptions and
  * open periods, and which meters have ended. Kept with what was judged by it, and asked again each time,
- * so that nobody who writes one of these has to know of thresholds. As whole rows, for the same reason.
+ * so that nobody who writes one of these has to know of thresholds. As whole rows, for the same reason. Of all the
+ * customers of $1 at once: one by one it took 37 µs each, with every look.
  */
-const groundsOf = (customerId: string): string => `md5(concat_ws('|',
-    (SELECT md5(coalesce(string_agg(id, ',' ORDER BY id), '')) FROM thresholds
-      WHERE archived_at IS NULL AND customer_id IS NULL),
-    (SELECT md5(coalesce(string_agg(number || ' ' || archived_at, ',' ORDER BY number), '')) FROM meters
-      WHERE archived_at IS NOT NULL),
-    (SELECT coalesce(string_agg(id, ',' ORDER BY id), '') FROM thresholds
-      WHERE archived_at IS NULL AND customer_id = ${customerId}),
-    (SELECT coalesce(string_agg(subscription::text || coalesce(period::text, ''), ',' ORDER BY subscription.id, period.id), '')
-      FROM subscriptions AS subscription
-      LEFT JOIN billing_periods AS period ON period.subscription_id = subscription.id AND period.state = 'open'
-      WHERE subscription.customer_id = ${customerId})))`;
+const GROUNDS = `common AS (
+    SELECT
+      (SELECT md5(coalesce(string_agg(id, ',' ORDER BY id), '')) FROM thresholds
+        WHERE archived_at IS NULL AND customer_id IS NULL) AS thresholds,
+      (SELECT md5(coalesce(string_agg(number || ' ' || archived_at, ',' ORDER BY number), '')) FROM meters
+        WHERE archived_at IS NOT NULL) AS meters
+  ), watching AS (
+    SELECT customer_id, string_agg(id, ',' ORDER BY id) AS ids FROM thresholds
+    WHERE archived_at IS NULL AND customer_id = ANY ($1::text[])
+    GROUP BY customer_id
+  ), subscribed AS (
+    SELECT subscription.customer_id,
+      string_agg(subscription::text || coalesce(period::text, ''), ',' ORDER BY subscription.id, period.id) AS rows
+    FROM subscriptions AS subscription
+    LEFT JOIN billing_periods AS period ON period.subscription_id = subscription.id AND period.state = 'open'
+    WHERE subscription.customer_id = ANY ($1::text[])
+    GROUP BY subscription.customer_id
+  ), judged_by AS (
+    SELECT given.customer_id,
+      md5(concat_ws('|', common.thresholds, common.meters, coalesce(watching.ids, ''), coalesce(subscribed.rows, '')))
+        AS grounds
+    FROM common CROSS JOIN unnest($1::text[]) AS given (customer_id)
+    LEFT JOIN watching ON watching.customer_id = given.customer_id
+    LEFT JOIN subscribed ON subscribed.customer_id = given.customer_id)`;
 
 @Injectable()
 export class CalmsStore {
@@ -77,9 +91,9 @@ export class CalmsStore {
   /** Those of these customers who are calm, and of whom what that was judged by is as it was. */
   async listCalm(customerIds: readonly string[], now: Date): Promise<string[]> {
     const rows = await this.database.query<{ customer_id: string }>(
-      `SELECT calm.customer_id FROM threshold_calms AS calm
-       WHERE calm.customer_id = ANY ($1) AND (calm.ends_at IS NULL OR calm.ends_at > $2)
-         AND calm.grounds = ${groundsOf('calm.customer_id')}`,
+      `WITH ${GROUNDS}
+       SELECT customer_id FROM threshold_calms AS calm JOIN judged_by USING (customer_id, grounds)
+       WHERE calm.customer_id = ANY ($1) AND (calm.ends_at IS NULL OR calm.ends_at > $2)`,
       [customerIds, now],
     );
     return rows.map((row) => row.customer_id);
@@ -102,9 +116,10 @@ export class CalmsStore {
   /** Keeps who is calm, of whom nothing may be kept; what it was judged by is that of the transaction's snapshot. */
   async begin(calms: readonly Calm[]): Promise<void> {
     await this.database.query(
-      `INSERT INTO threshold_calms (customer_id, grounds, ends_at)
-       SELECT customer_id, ${groundsOf('given.customer_id')}, ends_at
-       FROM unnest($1::text[], $2::timestamptz[]) AS given (customer_id, ends_at)
+      `WITH ${GROUNDS}
+       INSERT INTO threshold_calms (customer_id, grounds, ends_at)
+       SELECT customer_id, judged_by.grounds, given.ends_at
+       FROM judged_by JOIN unnest($1::text[], $2::timestamptz[]) AS given (customer_id, ends_at) USING (customer_id)
        ORDER BY customer_id
        ON CONFLICT (customer_id) DO UPDATE SET grounds = excluded.grounds, ends_at = excluded.ends_at`,
       [calms.map(({ customerId }) => customerId), calms.map(({ endsAt }) => endsAt)],

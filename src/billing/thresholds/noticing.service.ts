@@ -1,17 +1,20 @@
 /*
- * Makes out who is to be judged: whose usage the last folds changed, or was made anew, and who got or lost a subject. Each
+ * Makes out who is to be judged: whose usage changed, as soon as it is stored or by what the last folds left, whose was
+ * made anew, and who got or lost a subject. Each
  * look is one transaction: changes come off when the customers they touch are marked, or neither.
  */
 import { Injectable } from '@nestjs/common';
 import { SubjectChangesService } from '../../customers/subject-changes.service.js';
 import { Database } from '../../platform/database/database.js';
-import { UsageChangesReader } from '../../usage/changes/changes.reader.js';
+import { type UsageChange, UsageChangesReader } from '../../usage/changes/changes.reader.js';
 import { RemakesReader } from '../../usage/changes/remakes.reader.js';
 import { DuesStore } from './dues.store.js';
 import { CalmService } from './calm.service.js';
 
 @Injectable()
 export class NoticingService {
+  private isWatching = true;
+
   constructor(
     private readonly dues: DuesStore,
     private readonly calm: CalmService,
@@ -21,19 +24,39 @@ export class NoticingService {
     private readonly database: Database,
   ) {}
 
-  /** Looks at what some folds left; answers whether there was anything. */
+  /** Whether any threshold was in force when it was looked last: then what is stored is worth a look at once. */
+  get wasAnythingWatched(): boolean {
+    return this.isWatching;
+  }
+
+  /** Looks at what some folds left, but what was looked at before; answers whether there was anything. */
   async noticeUsage(): Promise<boolean> {
     return await this.database.transaction(async () => {
       await this.dues.holdThresholds('shared');
-      if (!(await this.dues.isAnythingWatched())) {
+      this.isWatching = await this.dues.isAnythingWatched();
+      if (!this.isWatching) {
         return await this.usage.drop();
       }
-      const change = await this.usage.take();
-      if (change === null) {
+      const changes = await this.usage.take();
+      for (const change of changes ?? []) {
+        await this.mark(change);
+      }
+      return changes !== null;
+    });
+  }
+
+  /** Looks at what is stored and not folded yet, once; answers whether there was anything. */
+  async noticeStored(): Promise<boolean> {
+    return await this.database.transaction(async () => {
+      await this.dues.holdThresholds('shared');
+      if (!(await this.dues.isAnythingWatched())) {
         return false;
       }
-      await this.dues.mark(await this.calm.disturbedBy(change), change.firstBatch);
-      return true;
+      const change = await this.usage.takeAhead();
+      if (change !== null) {
+        await this.mark(change);
+      }
+      return change !== null;
     });
   }
 
@@ -66,5 +89,9 @@ export class NoticingService {
       await this.dues.recordCursor(through);
       return true;
     });
+  }
+
+  private async mark(change: UsageChange): Promise<void> {
+    await this.dues.mark(await this.calm.disturbedBy(change), change.firstBatch);
   }
 }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { CustomersModule } from '../../customers/customers.module.js';
+import { EventsModule } from '../../events/events.module.js';
 import { MetersModule } from '../../meters/meters.module.js';
 import { PricingModule } from '../../pricing/pricing.module.js';
 import { UsageModule } from '../../usage/usage.module.js';
@@ -32,6 +33,7 @@ import { ThresholdsWorker } from './thresholds.worker.js';
 @Module({
   imports: [
     CustomersModule,
+    EventsModule,
     MetersModule,
     PricingModule,
     UsageModule,

@@ -1,56 +1,82 @@
-/* Looks for what folds left, and judges whom it touches; the work is in tables, so a lost tick costs its time only. */
+/*
+ * Looks for what was stored and what folds left, and judges whom it touches; the work is in tables, so a lost tick costs its
+ * time only.
+ */
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
+import { CorrectionsService } from '../../events/corrections.service.js';
+import { EventsReader } from '../../events/events.reader.js';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
-import { UsageChangesReader } from '../../usage/changes/changes.reader.js';
 import { JudgingService } from './judging.service.js';
 import { NoticingService } from './noticing.service.js';
 
-/** For what other replicas folded, for subjects that were handed over, and new thresholds; folds here signal. */
+/**
+ * For what other replicas stored, for subjects that were handed over, for new thresholds, and what folds leave: mostly
+ * nothing, since whatever is stored here is looked at before.
+ */
 const TICK_MS = 500;
 /**
- * Folds rest, and each is looked at once. So this rests little itself: what a fold leaves meanwhile waits
- * for it, and most of whom a fold touches are left alone, which costs less than the fold.
+ * What is stored meanwhile waits for it. Each look has a dozen statements, and touches most of those who use all the
+ * while: with this rest there are three or four of them in a second, as many as folds.
  */
-const MAX_REST_MS = 50;
-const REST_FACTOR = 1;
+const REST_MS = 150;
 
 @Injectable()
 export class ThresholdsWorker extends Poller implements OnApplicationBootstrap {
+  private isTickDue = true;
+
   constructor(
     @Inject(CONFIG) config: Config,
-    outage: Outage,
+    private readonly workerOutage: Outage,
     private readonly noticing: NoticingService,
     private readonly judging: JudgingService,
-    private readonly changes: UsageChangesReader,
+    private readonly events: EventsReader,
+    private readonly corrections: CorrectionsService,
   ) {
-    super('thresholds', config, outage, (workedMs) =>
-      Math.min(workedMs * REST_FACTOR, MAX_REST_MS),
-    );
+    super('thresholds', config, workerOutage, () => REST_MS);
   }
 
   onApplicationBootstrap(): void {
-    this.changes.onFolded(() => {
-      this.look();
-    });
+    const lookIfWatched = (): void => {
+      if (this.noticing.wasAnythingWatched) {
+        this.look();
+      }
+    };
+    this.events.onStored(lookIfWatched);
+    this.corrections.onCorrected(lookIfWatched);
   }
 
   @Interval(TICK_MS)
   tick(): void {
+    this.isTickDue = true;
     this.look();
   }
 
   protected override async runOnce(): Promise<number> {
-    const hasUsage = await this.noticing.noticeUsage();
+    const isTick = this.isTickDue;
+    this.isTickDue = false;
+    const hasStored = await this.noticeStored();
+    const hasUsage = isTick && (await this.noticing.noticeUsage());
     const judged = await this.judging.judgeDue();
     // After those who wait for what they used: whom it finds are judged by the look that follows.
     const noticed = [
+      hasStored,
       hasUsage,
-      await this.noticing.noticeOwners(),
-      await this.noticing.noticeRemade(),
+      isTick && (await this.noticing.noticeOwners()),
+      isTick && (await this.noticing.noticeRemade()),
     ];
     return judged + noticed.filter(Boolean).length;
+  }
+
+  /** What fails here is looked at once more when it is folded. */
+  private async noticeStored(): Promise<boolean> {
+    try {
+      return await this.noticing.noticeStored();
+    } catch (error) {
+      this.workerOutage.report('threshold.noticing_failed', error);
+      return false;
+    }
   }
 }

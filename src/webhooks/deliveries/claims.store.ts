@@ -31,8 +31,23 @@ export interface ClaimScope {
 export interface ClaimLimits {
   /** Deliveries taken at once. */
   readonly total: number;
+  /** Null unless one of the endpoints is sent to in order. */
+  readonly order: {
+    /** The sequence up to which no message can appear any more; null: all is there. */
+    readonly settledTo: string | null;
+  } | null;
   readonly leaseToken: string;
   readonly leasedUntil: Date;
+}
+
+/** Which endpoints with something due are asked for. */
+export interface DueScope {
+  /** As this process knows; at most 1,000. All of them are answered, and all that are failing. */
+  readonly slowEndpoints: readonly string[];
+  /** How many of the others. */
+  readonly quickLimit: number;
+  /** Behind which of these the walk begins; it goes round. */
+  readonly after: string;
 }
 
 /** One that something waits for that is due, as it was when it was asked for. */
@@ -65,13 +80,23 @@ interface LeaseRow {
   readonly retry_waits_seconds: number[] | null;
 }
 
+/** To plan the three statements of a claim took as long as to run them. */
+const PREPARED = { isPrepared: true };
+
 @Injectable()
 export class ClaimsStore {
   constructor(private readonly database: Database) {}
 
-  /** Endpoints in force, and not left alone, that something due waits for. Partial index webhook_deliveries_due. */
-  async listDueEndpoints(now: Date): Promise<DueEndpoint[]> {
-    return await this.database.query<DueEndpoint>(LIST_DUE_ENDPOINTS, [now]);
+  /**
+   * Endpoints that something due could be sent to now: those that are failing or slow, and some of the others, in the
+   * order of the walk. Partial indexes webhook_deliveries_due, _in_order and _leased; no lock.
+   */
+  async listDueEndpoints(
+    now: Date,
+    { slowEndpoints, quickLimit, after }: DueScope,
+  ): Promise<DueEndpoint[]> {
+    const parameters = [now, slowEndpoints, quickLimit, after];
+    return await this.database.query<DueEndpoint>(LIST_DUE_ENDPOINTS, parameters, PREPARED);
   }
 
   /**
@@ -87,20 +112,17 @@ export class ClaimsStore {
     { pool, slowEndpoints }: ClaimScope,
   ): Promise<LockedEndpoint[]> {
     const parameters = [now, limit, pool, slowEndpoints, ids];
-    return await this.database.query<LockedEndpoint>(LOCK_DUE_ENDPOINTS, parameters);
+    return await this.database.query<LockedEndpoint>(LOCK_DUE_ENDPOINTS, parameters, PREPARED);
   }
 
   /**
    * Takes due deliveries of locked endpoints. Partial indexes webhook_deliveries_due and _in_order; at
-   * most `total` rows.
-   *
-   * @param settledTo where order counts: the sequence up to which no message can appear any more
+   * most `total` rows. Without order the COMMIT does not wait for the disk.
    */
   async claim(
     endpointIds: string[],
     now: Date,
-    { total, leaseToken, leasedUntil }: ClaimLimits,
-    settledTo: string | null,
+    { total, order, leaseToken, leasedUntil }: ClaimLimits,
   ): Promise<OutgoingDelivery[]> {
     const parameters: ClaimParameters = [
       endpointIds,
@@ -108,9 +130,10 @@ export class ClaimsStore {
       total,
       leaseToken,
       leasedUntil,
-      settledTo,
+      order?.settledTo ?? null,
+      order !== null,
     ];
-    const rows = await this.database.query<ClaimRow>(CLAIM_DELIVERIES, parameters);
+    const rows = await this.database.query<ClaimRow>(CLAIM_DELIVERIES, parameters, PREPARED);
     return rows.map((row) => ({
       id: row.id,
       leaseToken: row.lease_token,

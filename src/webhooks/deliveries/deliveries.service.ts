@@ -34,6 +34,9 @@ export function leaseMsOf({ webhooks }: Pick<Config, 'webhooks'>): number {
 
 @Injectable()
 export class DeliveriesService {
+  /** The last that was listed when there were more: so that everybody has its turn. */
+  private listedTo = '';
+
   constructor(
     private readonly claims: ClaimsStore,
     private readonly client: DeliveryClient,
@@ -43,9 +46,22 @@ export class DeliveriesService {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Endpoints that something due waits for, to be claimed of. */
-  async dueEndpoints(): Promise<readonly DueEndpoint[]> {
-    return await this.claims.listDueEndpoints(this.clock.now());
+  /**
+   * Endpoints that something due could be sent to, to be claimed of: all that are failing or slow, and at most
+   * `quickLimit` of the others, of whom the next call goes on behind those of this one.
+   */
+  async dueEndpoints(
+    quickLimit: number,
+    slowEndpoints: readonly string[],
+  ): Promise<readonly DueEndpoint[]> {
+    const scope = { slowEndpoints, quickLimit, after: this.listedTo };
+    const due = await this.claims.listDueEndpoints(this.clock.now(), scope);
+    const quick = due.filter(
+      ({ id, is_failing: isFailing }) => !isFailing && !slowEndpoints.includes(id),
+    );
+    const isCut = quickLimit > 0 && quick.length === quickLimit;
+    this.listedTo = isCut ? (quick.at(-1)?.id ?? '') : this.listedTo;
+    return due;
   }
 
   /**
@@ -58,7 +74,8 @@ export class DeliveriesService {
     scope: ClaimScope = ANY_ENDPOINT,
     due: readonly DueEndpoint[] | null = null,
   ): Promise<OutgoingDelivery[]> {
-    const dueIds = (due ?? (await this.dueEndpoints())).map(({ id }) => id);
+    const listed = due ?? (await this.dueEndpoints(limit, scope.slowEndpoints));
+    const dueIds = listed.map(({ id }) => id);
     if (dueIds.length === 0) {
       return [];
     }
@@ -69,14 +86,14 @@ export class DeliveriesService {
         return [];
       }
       const isOrdered = endpoints.some((endpoint) => endpoint.is_ordered);
-      const settledTo = isOrdered ? await this.claims.settledSequence() : null;
       const limits = {
         total: limit,
+        order: isOrdered ? { settledTo: await this.claims.settledSequence() } : null,
         leaseToken: randomUUID(),
         leasedUntil: new Date(now.getTime() + leaseMsOf(this.config)),
       };
       const ids = endpoints.map(({ id }) => id);
-      const claimed = await this.claims.claim(ids, now, limits, settledTo);
+      const claimed = await this.claims.claim(ids, now, limits);
       await this.pace(endpoints, claimed, now);
       return claimed;
     });

@@ -18,6 +18,7 @@ import { type OutgoingDelivery } from './webhook-delivery.js';
 
 /** For retries that fall due. What this process queued is looked for at once, and what others did by ElsewhereWorker. */
 const TICK_MS = 1_000;
+const POOLS: readonly Pool[] = ['quick', 'slow', 'failing'];
 
 @Injectable()
 export class DeliveriesWorker extends Poller {
@@ -58,9 +59,13 @@ export class DeliveriesWorker extends Poller {
       this.isSweepDue = false;
       await this.sweep();
     }
-    const due = await this.deliveries.dueEndpoints();
-    const quick = await this.startDue('quick', due);
-    return quick + (await this.startDue('slow', due)) + (await this.startDue('failing', due));
+    const slowEndpoints = this.places.slowEndpoints();
+    const due = await this.deliveries.dueEndpoints(this.places.free('quick'), slowEndpoints);
+    // Beside each other, so that the quick wait for no claim of others.
+    const started = await Promise.all(
+      POOLS.map(async (pool) => await this.startDue(pool, due, slowEndpoints)),
+    );
+    return started.reduce((sum, count) => sum + count, 0);
   }
 
   /** What of the lost cannot be written keeps nothing else from being sent; the next tick tries again. */
@@ -75,9 +80,12 @@ export class DeliveriesWorker extends Poller {
   }
 
   /** Starts what is due, as far as there are places; answers how much that was. */
-  private async startDue(pool: Pool, due: readonly DueEndpoint[]): Promise<number> {
+  private async startDue(
+    pool: Pool,
+    due: readonly DueEndpoint[],
+    slowEndpoints: readonly string[],
+  ): Promise<number> {
     const free = this.places.free(pool);
-    const slowEndpoints = this.places.slowEndpoints();
     const ofPool = due.filter((endpoint) => poolOf(endpoint, slowEndpoints) === pool);
     const isNobody = free === 0 || ofPool.length === 0;
     const scope = { pool, slowEndpoints };

@@ -28,10 +28,14 @@ const BACKLOG = 5_000;
 const FEW_PENDING = 10_000;
 const PENDING = 1_000_000;
 const CLAIMS = 40;
+/** Until the pages of every endpoint were read once, as those of a service at work are. */
+const FIRST_CLAIMS = 40;
 const CLAIMED_AT_ONCE = 20;
 const POLL_MS = 20;
-/** Of a clock that a queue of hundreds of POSTs a second has. */
-const TARGET_DELAY_RATIO = 2;
+/** As far as the p99 of a thousand messages tells. */
+const TARGET_DELAY_RATIO = 1.2;
+/** Without and with bad endpoints by turns, so that what else the machine does counts for neither. */
+const DELAY_TURNS = 2;
 
 const pause = async (ms: number): Promise<void> => {
   await new Promise((resolve) => setTimeout(resolve, ms));
@@ -111,23 +115,26 @@ interface Delays {
 }
 
 async function measureDelays(bench: Bench, receiverUrl: string): Promise<void> {
-  const rows: Delays[] = [];
-  for (const isTroubled of [false, true]) {
-    bench.say(`delays ${isTroubled ? 'beside' : 'without'} bad endpoints`);
-    await bench.withService({ env: ENV }, async (service) => {
-      const { databaseUrl } = service;
-      await addEndpoints(databaseUrl, { prefix: 'a', url: `${receiverUrl}/ok`, count: HEALTHY });
-      if (isTroubled) {
-        const bad = { b: 'http://127.0.0.1:1', c: `${receiverUrl}/slow`, d: `${receiverUrl}/flap` };
-        for (const [prefix, url] of Object.entries(bad)) {
-          await addEndpoints(databaseUrl, { prefix, url, count: 1 });
-          await queueDeliveries(databaseUrl, { prefix, count: BACKLOG });
+  const alone: number[] = [];
+  const troubled: number[] = [];
+  for (let turn = 0; turn < (bench.isQuick ? 1 : DELAY_TURNS); turn += 1) {
+    for (const isTroubled of [false, true]) {
+      bench.say(`delays ${isTroubled ? 'beside' : 'without'} bad endpoints`);
+      await bench.withService({ env: ENV }, async (service) => {
+        const { databaseUrl } = service;
+        await addEndpoints(databaseUrl, { prefix: 'a', url: `${receiverUrl}/ok`, count: HEALTHY });
+        if (isTroubled) {
+          await addBacklogs(databaseUrl, receiverUrl);
         }
-      }
-      const name = isTroubled ? 'with a dead, a slow and a flapping one' : 'healthy ones only';
-      rows.push({ name, ...(await delaysOf(bench, service, receiverUrl)) });
-    });
+        const delays = await delaysOf(bench, service, receiverUrl);
+        (isTroubled ? troubled : alone).push(...delays);
+      });
+    }
   }
+  const rows = [
+    delayRow('healthy ones only', alone),
+    delayRow('with a dead, a slow and a flapping one', troubled),
+  ] as const;
   bench.report.table(
     `Webhooks: from asking for a message to its receiver, ${HEALTHY} healthy endpoints`,
     [
@@ -139,7 +146,7 @@ async function measureDelays(bench: Bench, receiverUrl: string): Promise<void> {
     ],
     rows,
   );
-  const ratio = (rows[1]?.p99Ms ?? Number.NaN) / (rows[0]?.p99Ms ?? Number.NaN);
+  const ratio = rows[1].p99Ms / rows[0].p99Ms;
   bench.report.aim({
     name: "p99 delay of healthy endpoints' webhooks beside bad ones: of that without them",
     target: `at most ${TARGET_DELAY_RATIO}`,
@@ -149,12 +156,27 @@ async function measureDelays(bench: Bench, receiverUrl: string): Promise<void> {
   });
 }
 
-/** Asks for messages at a constant rate, whatever became of those before. */
-async function delaysOf(
-  bench: Bench,
-  service: Meterline,
-  receiverUrl: string,
-): Promise<Omit<Delays, 'name'>> {
+async function addBacklogs(databaseUrl: string, receiverUrl: string): Promise<void> {
+  const bad = { b: 'http://127.0.0.1:1', c: `${receiverUrl}/slow`, d: `${receiverUrl}/flap` };
+  for (const [prefix, url] of Object.entries(bad)) {
+    await addEndpoints(databaseUrl, { prefix, url, count: 1 });
+    await queueDeliveries(databaseUrl, { prefix, count: BACKLOG });
+  }
+}
+
+function delayRow(name: string, delaysMs: readonly number[]): Delays {
+  const sorted = delaysMs.toSorted((one, other) => one - other);
+  return {
+    name,
+    messages: sorted.length,
+    p50Ms: percentile(sorted, 0.5),
+    p99Ms: percentile(sorted, 0.99),
+    maxMs: sorted.at(-1) ?? Number.NaN,
+  };
+}
+
+/** Asks for messages at a constant rate, whatever became of those before; answers the milliseconds of each. */
+async function delaysOf(bench: Bench, service: Meterline, receiverUrl: string): Promise<number[]> {
   const count = bench.scaled(DELAY_SECONDS * MESSAGES_PER_SECOND);
   await (await fetch(`${receiverUrl}/arrived`)).text();
   const asked: Promise<{ id: string; atMs: number }>[] = [];
@@ -170,15 +192,7 @@ async function delaysOf(
     const answer = await fetch(`${receiverUrl}/arrived`);
     Object.assign(arrived, await answer.json());
   }
-  const delays = messages
-    .map(({ id, atMs }) => (arrived[id] ?? Number.NaN) - atMs)
-    .toSorted((one, other) => one - other);
-  return {
-    messages: count,
-    p50Ms: percentile(delays, 0.5),
-    p99Ms: percentile(delays, 0.99),
-    maxMs: delays.at(-1) ?? Number.NaN,
-  };
+  return messages.map(({ id, atMs }) => (arrived[id] ?? Number.NaN) - atMs);
 }
 
 async function askForMessage(
@@ -225,10 +239,12 @@ async function timeClaims(databaseUrl: string): Promise<{ p50Ms: number; p99Ms: 
   const dataSource = await createDataSource(databaseUrl).initialize();
   const app = createWebhooks(new Database(dataSource), new SystemClock());
   const times: number[] = [];
-  for (let claim = 0; claim < CLAIMS; claim += 1) {
+  for (let claim = -FIRST_CLAIMS; claim < CLAIMS; claim += 1) {
     const startedAt = performance.now();
     const claimed = await app.deliveries.claim(CLAIMED_AT_ONCE);
-    times.push(performance.now() - startedAt);
+    if (claim >= 0) {
+      times.push(performance.now() - startedAt);
+    }
     if (claimed.length < CLAIMED_AT_ONCE) {
       throw new Error(`A claim got ${claimed.length} deliveries only`);
     }

@@ -1,4 +1,5 @@
 /* Fills the tables of webhooks as publishing would, many rows at a time. */
+import { MESSAGE_API_VERSION } from '../../../src/webhooks/webhook-message.js';
 import { onDatabase } from '../service/database.js';
 
 /** Of 24 bytes. */
@@ -35,8 +36,11 @@ export async function queueDeliveries(
     await client.query(
       `INSERT INTO webhook_messages (id, sequence, type, body, created_at)
        OVERRIDING SYSTEM VALUE
-       SELECT 'msg_' || lpad(n::text, 26, '0'), n, 'webhook.test',
-         json_build_object('type', 'webhook.test', 'sequence', n, 'data', repeat('x', ${PADDING_BYTES})), now()
+       SELECT 'msg_' || lpad(n::text, 26, '0'), n, 'webhook_endpoint.recovered',
+         json_build_object('type', 'webhook_endpoint.recovered', 'timestamp', '2026-11-03T10:00:00.000Z',
+           'api_version', '${MESSAGE_API_VERSION}', 'sequence', n,
+           'data', json_build_object('endpoint', 'we_01kgn5y5w8e1qav2b6xmyd3n54',
+             'url', repeat('x', ${PADDING_BYTES}))), now()
        FROM generate_series($1::bigint + 1, $1::bigint + $2::bigint) n`,
       [first, count],
     );
