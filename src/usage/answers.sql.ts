@@ -52,7 +52,7 @@ function partsStatement(
   const storage = storageOf(meter.aggregation);
   const buckets = shared?.buckets ?? new Buckets(question.buckets, parameters);
   const compiled: Compiled = { meter, sql, buckets };
-  const isKept = shared?.isKept === true && mayBeKept(question);
+  const isKept = shared !== null && mayBeKept(question);
   const columns = {
     ...columnsOf(meter, sql),
     isShared: shared !== null,
