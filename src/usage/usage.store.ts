@@ -260,9 +260,9 @@ function quantityOf({ aggregation }: Meter, { value, divisor }: Row): Decimal {
     case 'count':
       return decimal(divisor ?? '0');
     case 'avg':
-      return quotient(decimal(value), BigInt(divisor ?? '1'), QUOTIENT_SCALE);
+      return quotient(value, BigInt(divisor ?? '1'), QUOTIENT_SCALE);
     case 'time_weighted_sum':
-      return quotient(decimal(value), MICROS_PER_HOUR, QUOTIENT_SCALE);
+      return quotient(value, MICROS_PER_HOUR, QUOTIENT_SCALE);
     case 'sum':
     case 'min':
     case 'max':
