@@ -240,9 +240,16 @@ export class UsageStore {
 
 /** Null when they lack something. */
 function wholeRows(meter: Meter, rows: readonly StatedRow[]): UsageRow[] | null {
-  return rows[0]?.is_partial === true
-    ? null
-    : rows.flatMap((row) => (row.bucket === null ? [] : [fromRow(meter, row)]));
+  if (rows[0]?.is_partial === true) {
+    return null;
+  }
+  const whole: UsageRow[] = [];
+  for (const row of rows) {
+    if (row.bucket !== null) {
+      whole.push(fromRow(meter, row));
+    }
+  }
+  return whole;
 }
 
 function fromRow(meter: Meter, row: Row): UsageRow {
