@@ -1,11 +1,12 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
+import { type DataSource } from 'typeorm';
 import { Clock } from '../kernel/clock.js';
 import { AccessModule } from './access/access.module.js';
 import { CONFIG, type Config } from './config.js';
 import { Database } from './database/database.js';
 import { DatabaseClock } from './database/database-clock.js';
-import { DATABASE_URL, type PlanningDataSource } from './database/data-source.js';
+import { DATABASE_URL } from './database/data-source.js';
 import { Outage } from './database/outage.js';
 import { HealthController } from './http/health.controller.js';
 import { Metrics } from './http/metrics.js';
@@ -18,7 +19,7 @@ import { SystemClock } from './system-clock.js';
 export interface PlatformOptions {
   readonly config: Config;
   readonly log: Log;
-  readonly dataSource: PlanningDataSource;
+  readonly dataSource: DataSource;
   readonly databaseUrl: string;
 }
 

@@ -116,24 +116,9 @@ describe('transactions', () => {
       throw failure;
     });
     await expect(run).rejects.toBe(failure);
-    // For any parameters, where nothing else is planned on the connection.
-    const plans =
-      'SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1';
-    const planned = [{ generic_plans: '2', custom_plans: '0' }];
-    for (const given of ['outside', 'once more']) {
-      expect(await db.database.query(sql, [given], PREPARED)).toEqual([{ count: 0, given }]);
-    }
-    expect(await db.database.query(plans, [sql], PREPARED)).toEqual(planned);
-    const other = sql.replace('count(*)', 'max(id)');
-    await db.database.snapshot(
-      async () => {
-        await db.database.query(other, ['one'], PREPARED);
-        await db.database.query(other, ['two'], PREPARED);
-        expect(await db.database.query(plans, [other])).toEqual(planned);
-      },
-      { isPlanned: true },
-    );
-    expect(await db.database.query('SHOW plan_cache_mode')).toEqual([{ plan_cache_mode: 'auto' }]);
+    expect(await db.database.query(sql, ['outside'], PREPARED)).toEqual([
+      { count: 0, given: 'outside' },
+    ]);
   });
 
   it('gives the connection back when a prepared statement fails', async () => {

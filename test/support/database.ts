@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
-import {
-  createDataSource,
-  type PlanningDataSource,
-} from '../../src/platform/database/data-source.js';
+import { type DataSource } from 'typeorm';
+import { createDataSource } from '../../src/platform/database/data-source.js';
 import { Database } from '../../src/platform/database/database.js';
 import { faultsOfBody } from '../../src/webhooks/catalogue/payload-schema.js';
 
@@ -27,7 +25,7 @@ async function onServer(sql: string): Promise<void> {
 }
 
 /** Holds every message that a spec has made against the catalogue, so that none needs to look for itself. */
-async function faultsOfMessages(dataSource: PlanningDataSource): Promise<string[]> {
+async function faultsOfMessages(dataSource: DataSource): Promise<string[]> {
   const messages: { type: string; body: string }[] = await dataSource.query(
     'SELECT type, body FROM webhook_messages',
   );

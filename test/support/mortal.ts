@@ -2,8 +2,8 @@
  * A process that dies at its n-th step: its database and its Stripe client count their steps, and from
  * the n-th on each of them throws.
  */
+import { type DataSource } from 'typeorm';
 import { type Config } from '../../src/platform/config.js';
-import { type PlanningDataSource } from '../../src/platform/database/data-source.js';
 import { Database } from '../../src/platform/database/database.js';
 import { StripeClient } from '../../src/stripe/stripe.client.js';
 import { limiter, type Syncing, type Worker } from './syncing.js';
@@ -40,7 +40,7 @@ export class Fuse {
 /** A database of a process that may die before any statement, and around any COMMIT. */
 export class MortalDatabase extends Database {
   constructor(
-    dataSource: PlanningDataSource,
+    dataSource: DataSource,
     private readonly fuse: Fuse,
   ) {
     super(dataSource);

@@ -49,28 +49,25 @@ export class CustomerUsageService {
    * @throws DomainError not_found
    */
   async read(idOrKey: string): Promise<CustomerUsage> {
-    return await this.database.snapshot(
-      async () => {
-        const customer = await this.customers.get(idOrKey);
-        const periods = await this.periods.listOpenOf(customer.id);
-        const priced = await this.pricedMeters(periods);
-        const all = await this.meters.all();
-        const others = all.filter(({ id }) => !priced.has(id));
-        const known = new Map(all.map((meter) => [meter.id, meter]));
-        const usages: PeriodUsage[] = [];
-        for (const period of periods) {
-          const rated = await this.rating.ratePeriod(period, { others, known });
-          usages.push({
-            period,
-            rated,
-            lines: rated.lines.map((line) => ({ line, measured: line.measured })),
-            unpriced: rated.others,
-          });
-        }
-        return { customer, periods: usages };
-      },
-      { isPlanned: true },
-    );
+    return await this.database.snapshot(async () => {
+      const customer = await this.customers.get(idOrKey);
+      const periods = await this.periods.listOpenOf(customer.id);
+      const priced = await this.pricedMeters(periods);
+      const all = await this.meters.all();
+      const others = all.filter(({ id }) => !priced.has(id));
+      const known = new Map(all.map((meter) => [meter.id, meter]));
+      const usages: PeriodUsage[] = [];
+      for (const period of periods) {
+        const rated = await this.rating.ratePeriod(period, { others, known });
+        usages.push({
+          period,
+          rated,
+          lines: rated.lines.map((line) => ({ line, measured: line.measured })),
+          unpriced: rated.others,
+        });
+      }
+      return { customer, periods: usages };
+    });
   }
 
   private async pricedMeters(periods: readonly BillingPeriod[]): Promise<ReadonlySet<string>> {

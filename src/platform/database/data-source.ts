@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Client, Pool } from 'pg';
+import { Client } from 'pg';
 import { DataSource } from 'typeorm';
 import { StartError } from '../start-error.js';
 import { isUnusable } from './pg-errors.js';
@@ -10,8 +10,6 @@ export const DATABASE_URL = Symbol('DATABASE_URL');
 
 /** For everything but ingest, which has a pool of its own. */
 const POOL_SIZE = 20;
-/** More for small reads outside of transactions; each is over in milliseconds. */
-const PLANNED_POOL_SIZE = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A statement longer than this is a fault; whoever has more to read than that reads it in pieces. */
 const STATEMENT_TIMEOUT_MS = 60_000;
@@ -38,70 +36,33 @@ const MIGRATIONS = path.join(
  * to it would be an event without a listener, which ends the process. Whoever uses it fails by its query.
  */
 class HeardClient extends Client {
-  constructor(config?: ConstructorParameters<typeof Client>[0]) {
+  constructor(config: ConstructorParameters<typeof Client>[0]) {
     super(config);
     this.on('error', () => undefined);
   }
 }
 
-/** What SET takes so that prepared statements are planned once, for any parameters. */
-export const PLAN_ONCE = 'plan_cache_mode = force_generic_plan';
-
-/** The database as TypeORM knows it, and connections for statements whose plans are kept. */
-export class PlanningDataSource extends DataSource {
-  /**
-   * On these a prepared statement is planned once, for any parameters. Left to itself PostgreSQL plans it
-   * for those given, five times, before it does: a statement that is asked for once a minute was
-   * planned each time, which took four times as long as answering it.
-   */
-  readonly planned: Pool;
-
-  constructor(url: string) {
-    const settings = {
+/** TypeORM's connection to the database: pool, transactions and migrations; statements are written in stores. */
+export function createDataSource(url: string): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url,
+    migrations: [MIGRATIONS],
+    migrationsTransactionMode: 'each',
+    migrationsTableName: 'migrations',
+    synchronize: false,
+    applicationName: 'meterline',
+    poolSize: POOL_SIZE,
+    connectTimeoutMS: CONNECT_TIMEOUT_MS,
+    extra: {
       Client: HeardClient,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
       keepAlive: true,
       maxLifetimeSeconds: CONNECTION_LIFETIME_SECONDS,
-    };
-    super({
-      type: 'postgres',
-      url,
-      migrations: [MIGRATIONS],
-      migrationsTransactionMode: 'each',
-      migrationsTableName: 'migrations',
-      synchronize: false,
-      applicationName: 'meterline',
-      poolSize: POOL_SIZE,
-      connectTimeoutMS: CONNECT_TIMEOUT_MS,
-      extra: settings,
-    });
-    this.planned = new Pool({
-      ...settings,
-      connectionString: url,
-      application_name: 'meterline',
-      max: PLANNED_POOL_SIZE,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      // Plans end with their connection.
-      idleTimeoutMillis: CONNECTION_LIFETIME_SECONDS * 1_000,
-      // Of a new one, before anybody has it.
-      verify: (client, done) => {
-        client.query(`SET ${PLAN_ONCE}`, done);
-      },
-    });
-    // Whoever uses one fails by its query.
-    this.planned.on('error', () => undefined);
-  }
-
-  override async destroy(): Promise<void> {
-    await Promise.all([this.planned.end(), super.destroy()]);
-  }
-}
-
-/** TypeORM's connection to the database: pool, transactions and migrations; statements are written in stores. */
-export function createDataSource(url: string): PlanningDataSource {
-  return new PlanningDataSource(url);
+    },
+  });
 }
 
 /**

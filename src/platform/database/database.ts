@@ -2,9 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientBase } from 'pg';
-import { type EntityManager, type QueryRunner } from 'typeorm';
+import { type DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import { limitedSignal } from '../limited-signal.js';
-import { PLAN_ONCE, type PlanningDataSource } from './data-source.js';
 import { isRetryable } from './pg-errors.js';
 
 /** How often a transaction that lost a race (40001, 40P01, 55P03) is run again. */
@@ -32,27 +31,25 @@ export class Database {
   /** Settles when the snapshot behind a lock that is being taken has been taken. */
   private turn: Promise<unknown> = Promise.resolve();
 
-  constructor(readonly dataSource: PlanningDataSource) {}
+  constructor(readonly dataSource: DataSource) {}
 
   /**
    * The rows that a statement answers; runs in the ambient transaction if there is one.
    *
    * @param options.isPrepared for a statement that is small beside its planning and asked again and again:
-   *   each connection keeps its plan, by a name made of its text. Outside of transactions, and in a
-   *   snapshot, it is planned once for any parameters; in a transaction after five plans for those given,
-   *   unless that would be dearer (PREPARE, "Notes"). There must be few such texts, since a
-   *   connection keeps each until it ends, half a minute later.
+   *   each connection keeps its plan, by a name made of its text. After five plans for the parameters
+   *   given PostgreSQL takes one for any, unless that would be dearer (PREPARE, "Notes"). There must be few
+   *   such texts, since a connection keeps each until it ends, half a minute later.
    */
   async query<Row>(
     sql: string,
     parameters: readonly unknown[] = [],
     { isPrepared = false }: { readonly isPrepared?: boolean } = {},
   ): Promise<Row[]> {
-    const ambient = this.current.getStore();
+    const manager = this.current.getStore() ?? this.dataSource.manager;
     if (isPrepared) {
-      return (await this.queryPrepared(ambient, sql, parameters)) as Row[];
+      return (await this.queryPrepared(manager.queryRunner, sql, parameters)) as Row[];
     }
-    const manager = ambient ?? this.dataSource.manager;
     const result: unknown = await manager.query(sql, [...parameters]);
     return rowsOf(result) as Row[];
   }
@@ -133,21 +130,10 @@ export class Database {
   /**
    * Runs the steps in one REPEATABLE READ transaction in which nothing can be written: whatever they
    * read is of one moment. They may take as long as the connection's limits allow.
-   *
-   * @param options.isPlanned for steps whose statements are small, and most of them prepared: all are
-   *   planned for any parameters, the prepared ones once
    */
-  async snapshot<Result>(
-    run: () => Promise<Result>,
-    { isPlanned = false }: { readonly isPlanned?: boolean } = {},
-  ): Promise<Result> {
+  async snapshot<Result>(run: () => Promise<Result>): Promise<Result> {
     this.assertNone('A snapshot');
-    return await this.ofRunner(
-      async (runner) => {
-        await startSnapshot(runner, isPlanned ? `; SET LOCAL ${PLAN_ONCE}` : '');
-      },
-      async () => await run(),
-    );
+    return await this.ofRunner(startSnapshot, async () => await run());
   }
 
   /**
@@ -228,17 +214,23 @@ export class Database {
     }
   }
 
-  /** TypeORM knows no prepared statements, but lends the connection of its transaction. */
+  /** TypeORM knows no prepared statements, but lends its connections. */
   private async queryPrepared(
-    ambient: EntityManager | undefined,
+    ambient: QueryRunner | undefined,
     sql: string,
     parameters: readonly unknown[],
   ): Promise<unknown[]> {
-    const name = createHash('sha256').update(sql).digest('base64url');
-    const statement = { name, text: sql, values: [...parameters] };
-    const client = (await ambient?.queryRunner?.connect()) as ClientBase | undefined;
-    const { rows } = await (client ?? this.dataSource.planned).query<object>(statement);
-    return rows;
+    const runner = ambient ?? this.dataSource.createQueryRunner();
+    try {
+      const client = (await runner.connect()) as ClientBase;
+      const name = createHash('sha256').update(sql).digest('base64url');
+      const { rows } = await client.query<object>({ name, text: sql, values: [...parameters] });
+      return rows;
+    } finally {
+      if (ambient === undefined) {
+        await runner.release();
+      }
+    }
   }
 
   private assertNone(what: string): void {
@@ -332,9 +324,9 @@ export class Database {
   }
 }
 
-async function startSnapshot(runner: QueryRunner, settings = ''): Promise<void> {
+async function startSnapshot(runner: QueryRunner): Promise<void> {
   await runner.startTransaction();
-  await runner.query(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY${settings}`);
+  await runner.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
 }
 
 /** TypeORM answers UPDATE and DELETE with `[rows, count]` and everything else with rows. */
