@@ -1023,6 +1023,9 @@ CREATE TABLE usage_day_values (
   groups text[] NOT NULL,
   day_values text[] NOT NULL,
   event_counts bigint[] NOT NULL,
+  numbers double precision[],
+  up_to bigint[],
+  CONSTRAINT usage_day_values_numbers_check CHECK (((numbers IS NULL) = (up_to IS NULL))),
   CONSTRAINT usage_day_values_pkey PRIMARY KEY (meter, day, subject, groups)
 );
 
@@ -1210,6 +1213,7 @@ CREATE TABLE usage_summed_days (
   day timestamp with time zone NOT NULL,
   is_summed boolean NOT NULL,
   has_values boolean NOT NULL DEFAULT false,
+  has_numbers boolean NOT NULL DEFAULT false,
   CONSTRAINT usage_summed_days_pkey PRIMARY KEY (meter, day)
 );
 

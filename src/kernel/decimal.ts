@@ -31,18 +31,26 @@ export function formatDecimal(value: Decimal): string {
  * The quotient, rounded once, half away from zero, to `scale` digits after the point. Only what has
  * to divide may round: an average, or a level over time.
  *
+ * @param dividend in plain notation, of any length
  * @param divisor more than 0
  * @param scale more than 0
+ * @throws SyntaxError when the dividend is no number in plain notation
  */
-export function quotient(dividend: Decimal, divisor: bigint, scale: number): Decimal {
-  // In whole numbers: big.js divides digit by digit, ten times as long.
-  const [whole = '0', fraction = ''] = dividend.abs().toFixed().split('.');
-  const below = divisor * 10n ** BigInt(fraction.length);
-  const above = BigInt(whole + fraction) * 10n ** BigInt(scale);
-  const digits = ((2n * above + below) / (2n * below)).toString().padStart(scale + 1, '0');
+export function quotient(dividend: string, divisor: bigint, scale: number): Decimal {
+  // In whole numbers: big.js divides digit by digit, ten times as long, and takes as long as this to read what is divided.
+  const isNegative = dividend.startsWith('-');
+  const [whole = '', fraction = ''] = (isNegative ? dividend.slice(1) : dividend).split('.');
+  const below = 2n * divisor * powerOfTen(fraction.length);
+  const above = 2n * BigInt(whole + fraction) * powerOfTen(scale) + below / 2n;
+  const digits = (above / below).toString().padStart(scale + 1, '0');
   const point = digits.length - scale;
-  return new Big(`${dividend.s < 0 ? '-' : ''}${digits.slice(0, point)}.${digits.slice(point)}`);
+  return new Big(`${isNegative ? '-' : ''}${digits.slice(0, point)}.${digits.slice(point)}`);
 }
+
+/** Those that quantities have, since to compute one takes as long as to divide by it. */
+const POWERS_OF_TEN = Array.from({ length: 32 }, (_, exponent) => 10n ** BigInt(exponent));
+
+const powerOfTen = (exponent: number): bigint => POWERS_OF_TEN[exponent] ?? 10n ** BigInt(exponent);
 
 /**
  * The smallest whole number that is not less than the quotient, exactly: 2 for 1.5, -1 for -1.5.

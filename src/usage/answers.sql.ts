@@ -5,7 +5,10 @@
 import { type Meter } from '../meters/meter.js';
 import { Buckets } from './buckets.sql.js';
 import { type DayColumns, dayParts, mayUseDays } from './days/days.sql.js';
-import { keptTableOf, mayBeKept } from './days/kept-figures.sql.js';
+import { isOfNumbers } from './days/day-values.sql.js';
+import { keptTableOf, mayBeKept, runsOf } from './days/kept-figures.sql.js';
+import { pickedValues, RUN } from './days/picked-values.sql.js';
+import { type Keys, RUNS_OF_DAYS, valuesOfDays } from './days/values-of-days.sql.js';
 import { levelsStatement } from './levels.sql.js';
 import { compileMeter, type MeterSql, type Parameters } from './meter-sql.js';
 import { HOUR, keptValue, rankedValues, storageOf } from './rollup.sql.js';
@@ -49,7 +52,7 @@ function partsStatement(
   const storage = storageOf(meter.aggregation);
   const buckets = shared?.buckets ?? new Buckets(question.buckets, parameters);
   const compiled: Compiled = { meter, sql, buckets };
-  const isKept = shared?.isKept === true && mayBeKept(question);
+  const isKept = shared !== null && mayBeKept(question);
   const columns = {
     ...columnsOf(meter, sql),
     isShared: shared !== null,
@@ -58,8 +61,7 @@ function partsStatement(
   const parts = new Parts(compiled, columns, parameters);
   const condition = groupCondition(question, 'part.groups', parameters);
   const keys = rowKeys(question, 'part', 'part.groups', parameters);
-  const answer =
-    storage === 'sums' ? sumOf(keys, condition) : mergeOf(question, keys, condition, parameters);
+  const own = { keys, condition, parameters };
   const isAlone = basis.kind === 'rollups_alone';
   const isDirty = storage === 'extremes' && !isAlone;
   const head = shared === null ? ownHead(question, buckets, { basis, isDirty, parameters }) : '';
@@ -68,7 +70,13 @@ function partsStatement(
       ? `WITH ${head}${parted}, answer AS (${rows}) ${WITH_STATE}`
       : `WITH ${head}${parted} ${rows}`;
   if (!(isAlone || basis.kind === 'rollups') || isKept || !mayUseDays(question)) {
-    return stated(`part AS (${union(partsOf(parts, meter, basis, parameters))})`, answer);
+    const parted = `part AS (${union(partsOf(parts, meter, basis, parameters))})`;
+    if (isKept && isOfNumbers(meter)) {
+      const runs = `SELECT ${keys}, ${RUN} FROM (${runsOf(meter, buckets, parameters)}) AS part WHERE true${condition}`;
+      const { ctes, answer } = pickedOf(question, runs, own);
+      return stated(`${parted}, ${ctes}`, answer);
+    }
+    return stated(parted, answerOf(question, own));
   }
   const { whose } = question;
   const wholly = isAlone ? IS_WHOLE : '';
@@ -77,15 +85,37 @@ function partsStatement(
   if (storage !== 'values') {
     const hours = [byDay.days, ...byDay.hours];
     const queries = isDirty ? union(parts.merged(hours)) : summed(hours);
-    return stated(`${byDay.ctes}, part AS (${queries})`, answer);
+    return stated(`${byDay.ctes}, part AS (${queries})`, answerOf(question, own));
   }
+  const together = isOfNumbers(meter)
+    ? pickedOf(question, RUNS_OF_DAYS, own)
+    : { ctes: null, answer: answerOf(question, own) };
   return stated(
     `${byDay.ctes}, rest AS MATERIALIZED (${summed(byDay.hours)}),
-      whole AS (${byDay.days}), ${valuesOfDays(meter, keys, condition, parameters)}`,
-    `${answer}
+      whole AS (${byDay.days}), ${valuesOfDays(meter, own)}
+      ${together.ctes === null ? '' : `, ${together.ctes}`}`,
+    `${together.answer}
       UNION ALL SELECT customer_id, subject, bucket, groups, NULL, value FROM counted
       WHERE day IS NOT NULL AND share = 1 AND value IS NOT NULL`,
   );
+}
+
+/** Of a percentile what is in runs need not be put together. */
+function pickedOf(
+  question: UsageQuestion,
+  runs: string,
+  { keys, condition, parameters }: Keys,
+): { readonly ctes: string; readonly answer: string } {
+  const { aggregation } = question.meter;
+  if (aggregation.kind !== 'percentile') {
+    throw new Error(`A ${aggregation.kind} has no rank`);
+  }
+  return pickedValues({
+    runs,
+    rest: `SELECT ${keys}, part.value, part.weight FROM part${manyOf(question)} WHERE part.value IS NOT NULL${condition}`,
+    varying: varyingKeys(question),
+    percentile: parameters.add(aggregation.percentile),
+  });
 }
 
 /** CTEs of a question that shares none, with a comma behind them. */
@@ -132,40 +162,6 @@ export const DIRTY = `dirty AS (
 
 const union = (queries: readonly string[]): string => queries.join('\nUNION ALL\n');
 
-/**
- * CTEs: `counted`, the days of values, each with of how many things its row of the answer is made; and
- * `part`. What a day came to is the answer where there is nothing else, as for a customer with one
- * subject; else the values of its hours are needed, since how many are distinct cannot be added up.
- */
-function valuesOfDays(
-  meter: Meter,
-  keys: string,
-  condition: string,
-  parameters: Parameters,
-): string {
-  return `counted AS MATERIALIZED (
-      SELECT one.*, count(*) OVER (PARTITION BY customer_id, subject, bucket, groups) AS share
-      FROM (
-        SELECT ${keys}, part.customer_id AS owner, part.subject AS owned, part.groups AS series,
-          part.day, part.value
-        FROM whole AS part WHERE true${condition}
-        UNION ALL
-        (SELECT ${keys}, NULL, NULL, NULL, NULL, NULL
-        FROM rest AS part WHERE part.value IS NOT NULL${condition} GROUP BY 1, 2, 3, 4)
-      ) AS one
-    ), part AS (
-      SELECT * FROM rest
-      UNION ALL
-      SELECT counted.owner, counted.owned, counted.bucket, counted.series, stored.value, stored.event_count
-      FROM counted CROSS JOIN LATERAL (
-        SELECT value, event_count FROM usage_distinct_values AS kept
-        WHERE kept.subject = counted.owned AND kept.meter = ${parameters.add(meter.number)}
-          AND kept.hour >= counted.day AND kept.hour < counted.day + interval '24 hours'
-          AND kept.groups = counted.series OFFSET 0) AS stored
-      WHERE counted.day IS NOT NULL AND counted.share > 1
-    )`;
-}
-
 function partsOf(
   parts: Parts,
   meter: Meter,
@@ -204,7 +200,7 @@ function columnsOf(meter: Meter, sql: MeterSql): PartColumns & DayColumns {
       return {
         ofEvent: (sign) => `${keptValue(meter, sql)} AS value, ${sign}1 AS weight`,
         ofRollup: 'rollup.value, rollup.event_count AS weight',
-        ofDay: 'tier.day, rollup.value',
+        ofDay: 'tier.day, tier.has_values, rollup.value',
         table: 'usage_distinct_values',
       };
     case 'extremes':
@@ -216,6 +212,12 @@ function columnsOf(meter: Meter, sql: MeterSql): PartColumns & DayColumns {
         table: 'usage_rollups',
       };
   }
+}
+
+function answerOf(question: UsageQuestion, { keys, condition, parameters }: Keys): string {
+  return storageOf(question.meter.aggregation) === 'sums'
+    ? sumOf(keys, condition)
+    : mergeOf(question, keys, condition, parameters);
 }
 
 function sumOf(keys: string, condition: string): string {
@@ -234,8 +236,7 @@ function mergeOf(
   parameters: Parameters,
 ): string {
   const { aggregation } = question.meter;
-  const isMany = storageOf(aggregation) === 'values' && isOfOne(question.whose);
-  const many = isMany ? `, ${ONE_EXPECTED_AS_MANY}` : '';
+  const many = manyOf(question);
   const standing = (
     columns: string,
     places: string,
@@ -273,6 +274,10 @@ function mergeOf(
       throw new Error(`A ${aggregation.kind} is not merged`);
   }
 }
+
+/** Of one customer's values PostgreSQL expects a handful. */
+const manyOf = ({ meter: { aggregation }, whose }: UsageQuestion): string =>
+  storageOf(aggregation) === 'values' && isOfOne(whose) ? `, ${ONE_EXPECTED_AS_MANY}` : '';
 
 const merged = (value: string, standing: string): string =>
   `SELECT customer_id, subject, bucket, groups, NULL AS divisor, ${value} AS value

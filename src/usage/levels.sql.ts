@@ -81,7 +81,7 @@ function segments(
   { now, parameters, shared }: { readonly now: string } & StatementOptions,
 ): string {
   const { meter, buckets, sql } = compiled;
-  const isKept = shared?.isKept === true && mayBeKept(question);
+  const isKept = shared !== null && mayBeKept(question);
   const hours = (condition: string): string =>
     isKept
       ? keptHoursOf(meter, `AND rollup.hour < ${now} ${condition}`, parameters)

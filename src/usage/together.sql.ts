@@ -93,13 +93,9 @@ function sharingStatement(asked: readonly Asked[], parameters: Parameters): stri
     throw new RangeError('A statement answers a question at least');
   }
   const isAlone = first.basis.kind === 'rollups_alone';
-  const storage = storageOf(first.question.meter.aggregation);
-  const shared: Shared = {
-    buckets: new Buckets(first.question.buckets, parameters),
-    isKept: asked.length > 1 || storage === 'levels' || storage === 'values',
-  };
+  const shared: Shared = { buckets: new Buckets(first.question.buckets, parameters) };
   const { buckets } = shared;
-  const kept = shared.isKept ? questions.filter(mayBeKept) : [];
+  const kept = questions.filter(mayBeKept);
   const isDirty = questions.some(({ meter }) => storageOf(meter.aggregation) === 'extremes');
   const state = isAlone ? 'whole' : 'fresh';
   const ctes = [

@@ -50,6 +50,7 @@ function toResponse(answer: UsageAnswer, groupBy: readonly string[]): UsageRespo
   // Once for each bucket: rows of a thousand customers have the same few.
   const starts = buckets.map(({ start }) => formatInstant(start, timeZone));
   const ends = buckets.map(({ end }) => formatInstant(end, timeZone));
+  const groupOf = groupsOf(groupBy);
   return {
     meter: meter.key,
     data: answer.rows.map((row) => ({
@@ -57,19 +58,23 @@ function toResponse(answer: UsageAnswer, groupBy: readonly string[]): UsageRespo
       window_end: ends[row.bucket] ?? '',
       customer: row.customerId === null ? null : (customers.get(row.customerId)?.key ?? null),
       subject: row.subject,
-      group: groupOf(row, groupBy),
+      group: groupOf(row),
       quantity: formatDecimal(row.quantity),
     })),
   };
 }
 
-function groupOf(
-  { groups }: UsageRow,
-  groupBy: readonly string[],
-): Readonly<Record<string, string | null>> {
-  return groupBy.length === 0
-    ? NO_GROUP
-    : Object.fromEntries(groupBy.map((key, index) => [key, groups[index] ?? null]));
-}
+type Group = Readonly<Record<string, string | null>>;
 
-const NO_GROUP = {};
+/** The group of a row: each once, since tens of thousands of rows have the same few. */
+function groupsOf(groupBy: readonly string[]): (row: UsageRow) => Group {
+  const known = new Map<string | null, Group>();
+  return ({ groups }) => {
+    const key = groups.length === 1 ? (groups[0] ?? null) : JSON.stringify(groups);
+    const group =
+      known.get(key) ??
+      Object.fromEntries(groupBy.map((name, index) => [name, groups[index] ?? null]));
+    known.set(key, group);
+    return group;
+  };
+}

@@ -241,9 +241,16 @@ export class UsageStore {
 
 /** Null when they lack something. */
 function wholeRows(meter: Meter, rows: readonly StatedRow[]): UsageRow[] | null {
-  return rows[0]?.is_partial === true
-    ? null
-    : rows.flatMap((row) => (row.bucket === null ? [] : [fromRow(meter, row)]));
+  if (rows[0]?.is_partial === true) {
+    return null;
+  }
+  const whole: UsageRow[] = [];
+  for (const row of rows) {
+    if (row.bucket !== null) {
+      whole.push(fromRow(meter, row));
+    }
+  }
+  return whole;
 }
 
 function fromRow(meter: Meter, row: Row): UsageRow {
@@ -261,9 +268,9 @@ function quantityOf({ aggregation }: Meter, { value, divisor }: Row): Decimal {
     case 'count':
       return decimal(divisor ?? '0');
     case 'avg':
-      return quotient(decimal(value), BigInt(divisor ?? '1'), QUOTIENT_SCALE);
+      return quotient(value, BigInt(divisor ?? '1'), QUOTIENT_SCALE);
     case 'time_weighted_sum':
-      return quotient(decimal(value), MICROS_PER_HOUR, QUOTIENT_SCALE);
+      return quotient(value, MICROS_PER_HOUR, QUOTIENT_SCALE);
     case 'sum':
     case 'min':
     case 'max':

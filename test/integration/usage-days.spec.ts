@@ -318,6 +318,84 @@ describe('days that are summed up', () => {
     expect(await read()).toEqual([]);
   });
 
+  it('are searched for a percentile, of a period and of a day with two subjects', async () => {
+    const event = { at: FIRST + DAY_MS, v: 1, region: 'eu' };
+    await send(['alone', 'one', 'other'].map((subject) => ({ ...event, subject })));
+    await fold();
+    await sumDays(100);
+    const { database } = metering.db;
+    const [meter] = meters.filter(({ aggregation: { kind } }) => kind === 'percentile') as [Meter];
+    const whole = [{ start: new Date(FIRST), end: new Date(FIRST + 3 * DAY_MS) }];
+    const read = async (): Promise<string[]> => {
+      const answers = [
+        await metering.usageStore.read(questionOf(meter, whole, 'customer', { whose: 1 })),
+        await metering.usageStore.read(questionOf(meter, DAYS, 'customer', { whose: 2 })),
+        await metering.usageStore.read(questionOf(meter, DAYS, 'customer')),
+      ];
+      return answers.map((rows) => rows.map(({ quantity }) => quantity.toFixed()).join(' '));
+    };
+    expect(await read()).toEqual(['1', '1', '1 1']);
+    // What is kept of a day stands for it; a day that is all of a row is in another table.
+    await database.query(`UPDATE usage_day_values SET numbers = '{2}' WHERE numbers IS NOT NULL`);
+    expect(await read()).toEqual(['2', '2', '1 2']);
+    // Not every number can be searched.
+    await database.query('UPDATE usage_day_values SET numbers = NULL, up_to = NULL');
+    expect(await read()).toEqual(['1', '1', '1 1']);
+    await database.query(`UPDATE usage_day_values SET day_values = '{3}'`);
+    expect(await read()).toEqual(['3', '3', '1 3']);
+    // The version before the last sums days up without their values, the one before without numbers.
+    await database.query('UPDATE usage_summed_days SET has_values = false');
+    expect(await read()).toEqual(['1', '1', '1 1']);
+    await database.query('UPDATE usage_summed_days SET has_values = true, has_numbers = false');
+    await sumDays(100);
+    expect(await read()).toEqual(['1', '1', '1 1']);
+    await database.query(`UPDATE usage_day_values SET numbers = '{4}' WHERE numbers IS NOT NULL`);
+    expect(await read()).toEqual(['4', '4', '1 4']);
+  });
+
+  it('keep numbers that are as long as a number may be, and a few thousand of them', async () => {
+    const [meter] = meters.filter(({ aggregation: { kind } }) => kind === 'percentile') as [Meter];
+    const digits = '12345678901234567890.1234';
+    const value = (index: number): unknown =>
+      index < 2_700 ? ((index * 7_919) % 10_007) / 10 : `${digits}${index}`;
+    const body = Array.from({ length: 2_720 }, (_, index) => {
+      const time = new Date(FIRST + (index % 3) * DAY_MS + index).toISOString();
+      const subject = index < 2_700 || index % 4 > 0 ? 'one' : 'other';
+      return factory.event({
+        source: SOURCE,
+        id: `l${index}`,
+        subject,
+        time,
+        data: { v: value(index) },
+      });
+    });
+    const periods = [1, 2, 3].map((days) => ({
+      start: new Date(FIRST),
+      end: new Date(FIRST + days * DAY_MS),
+    }));
+    const readsAll = async (): Promise<void> => {
+      for (const period of periods) {
+        await readsExactly(questionOf(meter, [period], 'customer', { whose: 2 }));
+        await readsExactly(questionOf(meter, [period], 'subject', { whose: 2 }));
+      }
+      await readsExactly(questionOf(meter, DAYS, 'customer'));
+    };
+    await metering.send(body.slice(0, 2_700));
+    await fold();
+    await sumDays(100);
+    await readsAll();
+    await metering.send(body.slice(2_700));
+    await readsAll();
+    await fold();
+    await sumDays(100);
+    await readsAll();
+    const rows = await metering.db.database.query(
+      'SELECT FROM usage_day_values WHERE numbers IS NULL AND meter = $1',
+      [meter.number],
+    );
+    expect(rows.length).toBeGreaterThan(3);
+  });
+
   it('stand for their hours until something is folded into one of them, or it is made anew', async () => {
     const [count] = meters as [Meter];
     const { database } = metering.db;

@@ -360,6 +360,14 @@ describe('upkeep of usage', () => {
     const { differenceCount } = await metering.checks.checkNow(true);
     expect(differenceCount).toBe(2 * meters.filter(isOfValues).length);
     expect(await metering.checks.checkNow(false)).toMatchObject({ differenceCount: 0 });
+    metering.clock.advance(300_000);
+    while ((await metering.days.sumOnce()) > 0) {
+      // Until all are summed up.
+    }
+    await run(
+      `UPDATE usage_day_values SET up_to[1] = 7 WHERE subject = 's1' AND up_to IS NOT NULL`,
+    );
+    expect(await metering.checks.checkNow(true)).toMatchObject({ differenceCount: 1 });
   });
 
   it('looks at all parts of large tables, and at hours that only a correction has', async () => {

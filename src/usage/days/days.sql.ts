@@ -142,10 +142,10 @@ export function dayParts(
 
 export const endOf = (day: string): string => `${day} + interval '24 hours'`;
 
-/** CTEs: `tier`, the days of the window that are summed up; `open_hours`, what of it these are not. */
+/** CTEs: `tier`, the days of the window that are summed up, and whether their values are; `open_hours`, what of it these are not. */
 export function summedDays(meter: string, isInBucket: string, buckets: Buckets): string {
   return `tier AS MATERIALIZED (
-      SELECT day FROM usage_summed_days
+      SELECT day, has_values FROM usage_summed_days
       WHERE meter = ${meter} AND is_summed
         AND day >= ${buckets.start} AND ${endOf('day')} <= ${buckets.end} AND ${isInBucket}
     ), open_hours AS MATERIALIZED (
@@ -165,28 +165,6 @@ export function sumDayStatement(meter: Meter, day: string, parameters: Parameter
   return `INSERT INTO usage_days (meter, day, ${DAY_COLUMNS})
     SELECT ${parameters.add(meter.number)}, ${day}::timestamptz, ${DAY_COLUMNS}
     FROM (${figuresOfDay(meter, day, parameters)}) AS summed`;
-}
-
-/** The statement that puts the values of a meter's hours together for a day; `day` is a parameter. */
-export function keepValuesStatement(meter: Meter, day: string, parameters: Parameters): string {
-  const number = parameters.add(meter.number);
-  return `INSERT INTO usage_day_values (meter, day, ${VALUES_OF_DAY})
-    SELECT ${number}, ${day}::timestamptz, ${VALUES_OF_DAY}
-    FROM (${valuesOfDay(number, day)}) AS kept`;
-}
-
-/** What a day has of values. */
-export const VALUES_OF_DAY = 'subject, groups, day_values, event_counts';
-
-/** A select: the values of a meter's hours of a day, in VALUES_OF_DAY; `meter` and `day` are parameters. Index on meter and hour. */
-export function valuesOfDay(meter: string, day: string): string {
-  return `SELECT subject, groups, array_agg(value ORDER BY value COLLATE "C") AS day_values,
-      array_agg(event_count ORDER BY value COLLATE "C") AS event_counts
-    FROM (SELECT subject, groups, value, sum(event_count)::bigint AS event_count
-      FROM usage_distinct_values
-      WHERE meter = ${meter} AND hour >= ${day}::timestamptz AND hour < ${endOf(`${day}::timestamptz`)}
-      GROUP BY subject, groups, value HAVING sum(event_count) <> 0) AS value
-    GROUP BY subject, groups`;
 }
 
 /** The last level of each hour holds until the first of the next one that has any. */

@@ -7,7 +7,8 @@ import { type Meter } from '../../meters/meter.js';
 import { Database } from '../../platform/database/database.js';
 import { Parameters } from '../meter-sql.js';
 import { storageOf, tableOf } from '../rollup.sql.js';
-import { dayOf, keepValuesStatement, sumDayStatement } from './days.sql.js';
+import { isOfNumbers, keepValuesStatement } from './day-values.sql.js';
+import { dayOf, sumDayStatement } from './days.sql.js';
 
 const isOfValues = ({ aggregation }: Meter): boolean => storageOf(aggregation) === 'values';
 
@@ -24,9 +25,10 @@ export class DaysStore {
        WHERE past.day <> ALL ($3::timestamptz[])
          AND NOT EXISTS (SELECT FROM usage_summed_days AS summed
            WHERE summed.meter = $1 AND summed.day = past.day
-             AND (summed.has_values OR NOT summed.is_summed OR NOT $4))
+             AND (NOT summed.is_summed
+               OR ((summed.has_values OR NOT $4) AND (summed.has_numbers OR NOT $5))))
        ORDER BY past.day DESC LIMIT 1`,
-      [meter.number, last, except, isOfValues(meter)],
+      [meter.number, last, except, isOfValues(meter), isOfNumbers(meter)],
     );
     return rows[0]?.day ?? null;
   }
@@ -35,11 +37,14 @@ export class DaysStore {
   async mark(meter: Meter, day: Date, isSummed: boolean): Promise<boolean> {
     const hasValues = isSummed && isOfValues(meter);
     const rows = await this.database.query(
-      `INSERT INTO usage_summed_days AS summed (meter, day, is_summed, has_values) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (meter, day) DO UPDATE SET has_values = true
-         WHERE excluded.has_values AND summed.is_summed AND NOT summed.has_values
+      `INSERT INTO usage_summed_days AS summed (meter, day, is_summed, has_values, has_numbers)
+       VALUES ($1, $2, $3, $4, $5)
+       ON CONFLICT (meter, day) DO UPDATE
+         SET has_values = excluded.has_values, has_numbers = excluded.has_numbers
+         WHERE summed.is_summed
+           AND (summed.has_values < excluded.has_values OR summed.has_numbers < excluded.has_numbers)
        RETURNING true`,
-      [meter.number, day, isSummed, hasValues],
+      [meter.number, day, isSummed, hasValues, hasValues && isOfNumbers(meter)],
     );
     return rows.length > 0;
   }

@@ -10,7 +10,9 @@ import { type Parameters } from '../meter-sql.js';
 import { storageOf, tableOf } from '../rollup.sql.js';
 import { isOfOne, type UsageQuestion } from '../usage.sql.js';
 import { IS_WHOLE, levelsEnd } from '../whole-hours.sql.js';
+import { isOfNumbers } from './day-values.sql.js';
 import { DAY_MS, dayOf, endOf, isDay } from './days.sql.js';
+import { RUN } from './picked-values.sql.js';
 
 const FIGURES = 'event_count, value_sum, value, first_time, last_time, level_sum';
 
@@ -83,7 +85,7 @@ export function keptFigures(
           AND (base.subject, tier.day) NOT IN (SELECT subject, day FROM ${touched}))
     )${isValues.includes(false) ? keptHours('usage_rollups', sumsOf(buckets)) : ''}${
       isValues.includes(true) ? keptHours('usage_distinct_values', valuesOf(buckets)) : ''
-    }`;
+    }${questions.some(({ meter }) => isOfNumbers(meter)) ? keptRuns(buckets) : ''}`;
 }
 
 /** Levels hold on after a day that is not over; of others a day is summed up once it is. */
@@ -113,10 +115,10 @@ interface Kept {
   readonly ofHour: string;
 }
 
-const daysOf = (table: string, columns: string, { start, end }: Buckets): string =>
+const daysOf = (table: string, columns: string, { start, end }: Buckets, condition = ''): string =>
   `(SELECT day, groups, ${columns} FROM ${table} AS one
         WHERE one.subject = base.subject AND one.meter = kept_meter.meter
-          AND one.day >= ${start} AND one.day < ${end} OFFSET 0) AS stored`;
+          AND one.day >= ${start} AND one.day < ${end} ${condition} OFFSET 0) AS stored`;
 
 const sumsOf = (buckets: Buckets): Kept => ({
   isValues: false,
@@ -127,7 +129,7 @@ const sumsOf = (buckets: Buckets): Kept => ({
 
 const valuesOf = (buckets: Buckets): Kept => ({
   isValues: true,
-  days: `${daysOf('usage_day_values', 'day_values, event_counts', buckets)}
+  days: `${daysOf('usage_day_values', 'day_values, event_counts', buckets, 'AND one.numbers IS NULL')}
       CROSS JOIN LATERAL unnest(stored.day_values, stored.event_counts) AS one (value, event_count)`,
   ofDay: 'one.value, one.event_count',
   ofHour: 'value, event_count',
@@ -135,6 +137,26 @@ const valuesOf = (buckets: Buckets): Kept => ({
 
 const columns = (from: string, hour: string, figures: string): string =>
   `base.subject, ${from}.meter, ${hour} AS hour, stored.groups, ${figures}, base.spans @> ${hour} AS is_owned`;
+
+/** The days that stand for their hours. */
+const keptDays = (which: string, days: string, ofDay: string): string =>
+  `SELECT ${columns('kept_meter', 'stored.day', ofDay)}
+      FROM base CROSS JOIN (SELECT number AS meter FROM kept_meter WHERE ${which}) AS kept_meter
+      CROSS JOIN LATERAL ${days}
+      WHERE (kept_meter.meter, stored.day) IN (SELECT meter, day FROM tier)
+        AND (base.subject, kept_meter.meter, stored.day) NOT IN (SELECT subject, meter, day FROM odd)`;
+
+/** CTE: the days whose values can be searched; they are not in the table of values. */
+const keptRuns = (buckets: Buckets): string =>
+  `, kept_runs AS NOT MATERIALIZED (
+      ${keptDays('is_values', daysOf('usage_day_values', RUN, buckets, 'AND one.numbers IS NOT NULL'), RUN)}
+    )`;
+
+/** A select: the runs of a meter in what is kept, with whose and in which bucket they are. */
+export function runsOf({ number }: Meter, buckets: Buckets, parameters: Parameters): string {
+  return `SELECT NULL::text AS customer_id, subject, ${buckets.of('hour')} AS bucket, groups, ${RUN}
+    FROM kept_runs WHERE meter = ${parameters.add(number)} AND is_owned`;
+}
 
 /**
  * CTE: the days, the hours between them, and those of days that cannot stand for them. Values are many, and of
@@ -145,11 +167,7 @@ function keptHours(table: string, { isValues, days, ofDay, ofHour }: Kept): stri
   const hours = (where: string): string =>
     `(SELECT hour, groups, ${ofHour} FROM ${table} AS one WHERE ${where} OFFSET 0) AS stored`;
   return `, kept_${table} AS ${isValues ? 'NOT ' : ''}MATERIALIZED (
-      SELECT ${columns('kept_meter', 'stored.day', ofDay)}
-      FROM base CROSS JOIN (SELECT number AS meter FROM kept_meter WHERE ${which}) AS kept_meter
-      CROSS JOIN LATERAL ${days}
-      WHERE (kept_meter.meter, stored.day) IN (SELECT meter, day FROM tier)
-        AND (base.subject, kept_meter.meter, stored.day) NOT IN (SELECT subject, meter, day FROM odd)
+      ${keptDays(which, days, ofDay)}
       UNION ALL
       SELECT ${columns('open_hours', 'stored.hour', ofHour)}
       FROM base CROSS JOIN (SELECT * FROM open_hours WHERE ${which}) AS open_hours

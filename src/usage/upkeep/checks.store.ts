@@ -3,7 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { type Meter } from '../../meters/meter.js';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
-import { DAY_COLUMNS, figuresOfDay, VALUES_OF_DAY, valuesOfDay } from '../days/days.sql.js';
+import { isOfNumbers, VALUES_OF_DAY, valuesOfDay } from '../days/day-values.sql.js';
+import { DAY_COLUMNS, figuresOfDay } from '../days/days.sql.js';
 import { Parameters } from '../meter-sql.js';
 import {
   foldedRowsIn,
@@ -143,7 +144,7 @@ export class ChecksStore {
   /** The same of the values that a day has. */
   private async compareDayValues(meter: Meter, day: Date): Promise<DifferenceRow[]> {
     return await this.database.query<DifferenceRow>(
-      `WITH summary AS (${valuesOfDay('$1', '$2')}), kept AS (
+      `WITH summary AS (${valuesOfDay(meter, '$1', '$2')}), kept AS (
          SELECT ${VALUES_OF_DAY} FROM usage_day_values WHERE meter = $1 AND day = $2::timestamptz
        )
        SELECT subject, to_char($2::timestamptz AT TIME ZONE 'UTC', ${TIME}) AS hour, groups,
@@ -151,8 +152,9 @@ export class ChecksStore {
        FROM kept FULL JOIN summary USING (subject, groups)
        WHERE ${shownValues('kept')} IS DISTINCT FROM ${shownValues('summary')}
          AND EXISTS (SELECT FROM usage_summed_days
-           WHERE meter = $1 AND day = $2::timestamptz AND is_summed AND has_values)`,
-      [meter.number, day],
+           WHERE meter = $1 AND day = $2::timestamptz AND is_summed AND has_values
+             AND (has_numbers OR NOT $3))`,
+      [meter.number, day, isOfNumbers(meter)],
     );
   }
 
@@ -230,7 +232,7 @@ function compareStatement(
 /** The values of a day are too many to be shown: how many there are, and a digest. */
 const shownValues = (row: string): string => `CASE WHEN ${row}.day_values IS NOT NULL THEN
       jsonb_build_object('hours', '24', 'value_count', cardinality(${row}.day_values)::text,
-        'digest', md5(${row}.day_values::text || ${row}.event_counts::text)) END`;
+        'digest', md5(concat_ws(' ', ${row}.day_values, ${row}.event_counts, ${row}.numbers, ${row}.up_to))) END`;
 
 /**
  * jsonb: numbers as text without trailing zeros, and times in UTC, so that equal ones look alike; NULL

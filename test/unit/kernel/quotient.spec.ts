@@ -4,7 +4,7 @@
  */
 import { Big } from 'big.js';
 import fc from 'fast-check';
-import { decimal, formatDecimal, quotient } from '../../../src/kernel/decimal.js';
+import { formatDecimal, quotient } from '../../../src/kernel/decimal.js';
 
 describe('a quotient', () => {
   it.each([
@@ -17,14 +17,21 @@ describe('a quotient', () => {
     ['0.000000000001', 3n, '0'],
     ['10', 4n, '2.5'],
     ['99999999999999999999999999.999999999999', 1n, '99999999999999999999999999.999999999999'],
-    ['1e-30', 1n, '0'],
+    ['0.000000000000000000000000000001', 1n, '0'],
+    ['-0.0000000000001', 1n, '0'],
     [
       '12345678901234567890123456789012345678',
       3_600_000_000n,
       '3429355250342935525034293552.503429355',
     ],
   ])('of %s and %s is %s', (dividend, divisor, expected) => {
-    expect(formatDecimal(quotient(decimal(dividend), divisor, 12))).toBe(expected);
+    expect(formatDecimal(quotient(dividend, divisor, 12))).toBe(expected);
+  });
+
+  it('is of nothing but a number in plain notation', () => {
+    for (const dividend of ['1e3', 'NaN', 'Infinity', '1,5']) {
+      expect(() => quotient(dividend, 2n, 12)).toThrow(SyntaxError);
+    }
   });
 
   it('is that of big.js, whatever is divided', () => {
@@ -33,14 +40,14 @@ describe('a quotient', () => {
     fc.assert(
       fc.property(
         fc.bigInt({ min: -(10n ** 45n), max: 10n ** 45n }),
-        fc.nat(20),
+        fc.nat(40),
         fc.bigInt({ min: 1n, max: 10n ** 20n }),
         fc.integer({ min: 1, max: 20 }),
         (digits, places, divisor, scale) => {
           const dividend = new Big(`${digits.toString()}e-${places}`);
           Rounding.DP = scale;
           const expected = new Rounding(dividend).div(divisor.toString());
-          expect(formatDecimal(quotient(dividend, divisor, scale))).toBe(
+          expect(formatDecimal(quotient(dividend.toFixed(), divisor, scale))).toBe(
             formatDecimal(new Big(expected.toFixed())),
           );
         },

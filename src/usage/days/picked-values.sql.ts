@@ -1,0 +1,162 @@
+/*
+ * The value of a rank among very many, as SQL: pure. The values of a day are a run: in order, each with how
+ * many events are up to it. How many of all runs are up to some value is told by a search in each, and
+ * a few such questions leave a small part of each run to be put together and ranked. Exact however much is
+ * left: the questions only tell between which two values the one that is looked for must be.
+ */
+import { rankedValues } from '../rollup.sql.js';
+
+/** So many are ranked as fast as it is found out where to look. */
+const FEW_VALUES = 2_000;
+/** The same of so many to a run, since each question searches each run. */
+const FEW_VALUES_OF_RUN = 50;
+/** Of what is left each round asks about so many, evenly spread, and leaves what is between two of them. */
+const QUESTIONS = 16;
+/** Of 90,000 values 5,600 are left after one, and 350 after two, however they are spread. */
+const ROUNDS = 2;
+
+const KEYS = ['customer_id', 'subject', 'bucket', 'groups'];
+/** What a run has: see `usage_day_values`. */
+export const RUN = 'numbers, up_to, event_counts';
+
+export interface Runs {
+  /** A select of KEYS, `numbers`, `up_to` and `event_counts`. */
+  readonly runs: string;
+  /** A select of KEYS, `value` as text and `weight` of what is in no run; weights of equal values add up. */
+  readonly rest: string;
+  /** Those of KEYS by which rows of the answer differ. */
+  readonly varying: readonly string[];
+  /** The parameter with the percentile. */
+  readonly percentile: string;
+}
+
+/** CTEs and a select: the value by nearest rank for each row of the answer, with the columns of an answer. */
+export function pickedValues({ runs, rest, varying, percentile }: Runs): {
+  readonly ctes: string;
+  readonly answer: string;
+} {
+  const rounds = Array.from({ length: ROUNDS }, (_, index) => round(index + 1, percentile));
+  const ranked = rankedValues(
+    varying.length === 0 ? [] : ['place'],
+    `SELECT place, value, sum(weight) AS weight FROM piece
+      GROUP BY place, value HAVING sum(weight) > 0`,
+  );
+  return {
+    ctes: [runsOf(runs, rest, varying), WIDE, ...rounds, PIECE].join(', '),
+    answer: `SELECT customer_id, subject, bucket, groups, NULL AS divisor, found.value
+      FROM (
+        SELECT ranked.place, min(ranked.value) AS value
+        FROM (${ranked}) AS ranked
+        LEFT JOIN bound_${ROUNDS} AS bound ON bound.place = ranked.place
+        WHERE (coalesce(bound.below, 0) + ranked.up_to) * 100
+          >= coalesce(bound.total, ranked.total) * ${percentile}::numeric
+        GROUP BY ranked.place
+      ) AS found
+      JOIN (SELECT DISTINCT place, ${KEYS.join(', ')} FROM run) AS named ON named.place = found.place`,
+  };
+}
+
+/**
+ * CTE: the runs, with their arrays unpacked, since each is searched many times. What is in no run is made one:
+ * it can be searched if its values are such numbers exactly and none has less than no events, as where
+ * only a correction of it is there; else its row of the answer is ranked as a whole, from `inexact`.
+ */
+function runsOf(runs: string, rest: string, varying: readonly string[]): string {
+  const place = varying.length === 0 ? '1' : `dense_rank() OVER (ORDER BY ${varying.join(', ')})`;
+  const by = varying.length === 0 ? 'HAVING count(*) > 0' : `GROUP BY ${varying.join(', ')}`;
+  const key = KEYS.map((name) => (varying.includes(name) ? name : `min(${name}) AS ${name}`));
+  const keys = KEYS.join(', ');
+  const counted = `SELECT ${keys}, value::numeric AS value, weight
+            FROM (SELECT ${keys}, value, sum(weight)::bigint AS weight FROM (${rest}) AS rest
+              GROUP BY ${keys}, value HAVING sum(weight) <> 0) AS counted`;
+  return `run AS MATERIALIZED (
+      SELECT ${keys}, ${place} AS place, row_number() OVER () AS id, ${unpacked('numbers')} AS numbers,
+        ${unpacked('up_to')} AS up_to, event_counts, inexact
+      FROM (
+        SELECT ${keys}, ${RUN}, NULL::numeric[] AS inexact FROM (${runs}) AS stored
+        UNION ALL
+        SELECT ${key.join(', ')}, array_agg(value::float8 ORDER BY value), array_agg(up_to::bigint ORDER BY value),
+          array_agg(weight ORDER BY value),
+          CASE WHEN NOT bool_and(${isSearchable('value', 'weight')}) THEN array_agg(value ORDER BY value) END
+        FROM (${rankedValues(varying, counted)}) AS ranked
+        ${by}
+      ) AS one
+    )`;
+}
+
+/** boolean: whether a numeric is the same as float8, in which fifteen digits are, and what it weighs is something. */
+export const isSearchable = (value: string, weight: string): string =>
+  `(${value}::float8::numeric = ${value} AND ${weight} > 0)`;
+
+/** An array that is stored apart would be fetched anew for each search in it. */
+const unpacked = (array: string): string => `${array} || '{}'`;
+
+/** How many values of `run` are up to a number. */
+const placeOf = (number: string): string => `width_bucket(${number}, run.numbers)`;
+
+/** How many events have one of these values; NULL for none. */
+const upTo = (number: string): string => `run.up_to[${placeOf(number)}]`;
+
+/** CTEs: `wide`, the rows of the answer with so many values that it pays to ask where to look; and `bound_0`. */
+const WIDE = `wide AS MATERIALIZED (
+      SELECT place, sum(up_to[cardinality(up_to)]) AS total FROM run
+      GROUP BY place
+      HAVING bool_and(inexact IS NULL)
+        AND sum(cardinality(numbers)) > greatest(${FEW_VALUES}, ${FEW_VALUES_OF_RUN} * count(*))
+    ), bound_0 AS (
+      SELECT place, total, '-infinity'::float8 AS low, 'infinity'::float8 AS high FROM wide
+    )`;
+
+/**
+ * CTE: the same rows with narrower bounds. The value of the rank is above `low` and not above `high`; `below`
+ * events are up to `low`. Searches: QUESTIONS for each run.
+ */
+function round(number: number, percentile: string): string {
+  return `asked_${number} AS (
+      SELECT DISTINCT run.place, run.numbers[sized.after + sized.nth] AS number
+      FROM (
+        SELECT id, after, generate_series((step - before % step)::int, size, step::int) AS nth
+        FROM (
+          SELECT id, after, size, sum(size) OVER (PARTITION BY place ROWS UNBOUNDED PRECEDING) - size AS before,
+            ceil(sum(size) OVER (PARTITION BY place) / ${QUESTIONS + 1}.0) AS step
+          FROM (
+            SELECT run.id, run.place, ${placeOf('bound.low')} AS after,
+              ${placeOf('bound.high')} - ${placeOf('bound.low')} AS size
+            FROM bound_${number - 1} AS bound JOIN run ON run.place = bound.place OFFSET 0
+          ) AS sized
+        ) AS sized
+      ) AS sized
+      JOIN run ON run.id = sized.id
+    ), bound_${number} AS MATERIALIZED (
+      SELECT place, total, low, high, (SELECT sum(${upTo('low')}) FROM run WHERE run.place = bound.place) AS below
+      FROM (
+        SELECT bound.place, bound.total,
+          coalesce(max(answer.number) FILTER (WHERE answer.up_to * 100 < bound.total * ${percentile}::numeric), bound.low) AS low,
+          coalesce(min(answer.number) FILTER (WHERE answer.up_to * 100 >= bound.total * ${percentile}::numeric), bound.high) AS high
+        FROM bound_${number - 1} AS bound
+        LEFT JOIN (
+          SELECT place, number, coalesce(sum(up_to), 0) AS up_to
+          FROM (
+            SELECT asked.place, asked.number, ${upTo('asked.number')} AS up_to
+            FROM asked_${number} AS asked JOIN run ON run.place = asked.place OFFSET 0
+          ) AS found
+          GROUP BY place, number
+        ) AS answer ON answer.place = bound.place
+        GROUP BY bound.place, bound.total, bound.low, bound.high
+      ) AS bound
+    )`;
+}
+
+/** CTE: what of each run is between the bounds, or all of it. */
+const PIECE = `piece AS (
+      SELECT run.place, one.number::numeric AS value, one.weight
+      FROM run LEFT JOIN bound_${ROUNDS} AS bound ON bound.place = run.place
+      CROSS JOIN LATERAL (SELECT coalesce(${placeOf('bound.low')}, 0) + 1 AS first,
+        coalesce(${placeOf('bound.high')}, cardinality(run.numbers)) AS last) AS slice
+      CROSS JOIN LATERAL unnest(run.numbers[first:last], run.event_counts[first:last]) AS one (number, weight)
+      WHERE run.inexact IS NULL
+      UNION ALL
+      SELECT run.place, one.value, one.weight
+      FROM run CROSS JOIN LATERAL unnest(run.inexact, run.event_counts) AS one (value, weight)
+      WHERE run.inexact IS NOT NULL
+    )`;
