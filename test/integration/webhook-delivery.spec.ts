@@ -482,6 +482,10 @@ describe('webhook delivery', () => {
     let queued = 0;
     app.messages.onQueued(() => signals.push(queued));
     const content = exampleContent('invoice.paid', clock.now());
+    // Of what nobody wants there is nothing to send.
+    await db.database.transaction(async () => await app.webhooks.publish(content));
+    expect(signals).toEqual([]);
+    await endpointAt((await receive()).url);
     await db.database.transaction(async () => {
       await app.webhooks.publish(content);
       queued += 1;
