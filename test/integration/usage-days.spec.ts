@@ -336,8 +336,8 @@ describe('days that are summed up', () => {
     };
     expect(await read()).toEqual(['1', '1', '1 1']);
     // What is kept of a day stands for it; a day that is all of a row is in another table.
-    await database.query(`UPDATE usage_day_values SET numbers = '{2}' WHERE numbers IS NOT NULL`);
-    expect(await read()).toEqual(['2', '2', '1 2']);
+    await database.query(`UPDATE usage_day_values SET numbers = '{0}' WHERE numbers IS NOT NULL`);
+    expect(await read()).toEqual(['0', '0', '1 0']);
     // Not every number can be searched.
     await database.query('UPDATE usage_day_values SET numbers = NULL, up_to = NULL');
     expect(await read()).toEqual(['1', '1', '1 1']);
