@@ -218,6 +218,46 @@ describe('a webhook message on its way', () => {
     ).toEqual([]);
   });
 
+  it('does not wait for a claim of what is failing, however long that takes', async () => {
+    const failing = await receive();
+    const healthy = await receive();
+    const id = await endpointAt(failing.url);
+    await db.database.query(
+      `UPDATE webhook_endpoints SET failing_since = now(), last_failed_at = now(), failure_count = 1
+       WHERE id = $1`,
+      [id],
+    );
+    await publish();
+    await endpointAt(healthy.url);
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const worker = app.startWorker();
+    let holding: Promise<void> = Promise.resolve();
+    await new Promise<void>((resolve) => {
+      holding = db.database.transaction(async () => {
+        await db.database.query('SELECT FROM webhook_deliveries FOR UPDATE');
+        resolve();
+        await held;
+      });
+    });
+    const waits = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    worker.look();
+    while ((await db.database.query(waits)).length === 0) {
+      // Until the claim of the failing one waits.
+    }
+    await publish();
+    await healthy.arrived(1);
+    await publish();
+    await healthy.arrived(2);
+    expect(failing.requests).toHaveLength(0);
+    letGo();
+    await holding;
+    await failing.arrived(3);
+    await worker.beforeApplicationShutdown();
+  });
+
   it('is seen by another process without its tick, also when it commits late', async () => {
     const receiver = await receive();
     await endpointAt(receiver.url);

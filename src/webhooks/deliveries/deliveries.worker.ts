@@ -18,11 +18,15 @@ import { type OutgoingDelivery } from './webhook-delivery.js';
 
 /** For retries that fall due. What this process queued is looked for at once, and what others did by ElsewhereWorker. */
 const TICK_MS = 1_000;
-const POOLS: readonly Pool[] = ['quick', 'slow', 'failing'];
+/** Claimed beside the quick, who wait for none of it. */
+const BESIDE: readonly Pool[] = ['slow', 'failing'];
 
 @Injectable()
 export class DeliveriesWorker extends Poller {
   private readonly inFlight = new Set<Promise<void>>();
+  private readonly claiming = new Map<Pool, Promise<void>>();
+  /** Of which a claim is under way that may have missed something. */
+  private readonly missing = new Set<Pool>();
   private readonly places = new Places(() => {
     this.look();
   });
@@ -51,6 +55,7 @@ export class DeliveriesWorker extends Poller {
   /** Lets the calls under way end too; each ends by its deadline. */
   override async beforeApplicationShutdown(): Promise<void> {
     await super.beforeApplicationShutdown();
+    await Promise.all(this.claiming.values());
     await Promise.all(this.inFlight);
   }
 
@@ -61,11 +66,32 @@ export class DeliveriesWorker extends Poller {
     }
     const slowEndpoints = this.places.slowEndpoints();
     const due = await this.deliveries.dueEndpoints(this.places.free('quick'), slowEndpoints);
-    // Beside each other, so that the quick wait for no claim of others.
-    const started = await Promise.all(
-      POOLS.map(async (pool) => await this.startDue(pool, due, slowEndpoints)),
-    );
-    return started.reduce((sum, count) => sum + count, 0);
+    for (const pool of BESIDE) {
+      if (this.claiming.has(pool)) {
+        this.missing.add(pool);
+      } else {
+        this.claiming.set(pool, this.startBeside(pool, due, slowEndpoints));
+      }
+    }
+    return await this.startDue('quick', due, slowEndpoints);
+  }
+
+  /** Looks again when there was something, or something may have come meanwhile. */
+  private async startBeside(
+    pool: Pool,
+    due: readonly DueEndpoint[],
+    slowEndpoints: readonly string[],
+  ): Promise<void> {
+    let started = 0;
+    try {
+      started = await this.startDue(pool, due, slowEndpoints);
+    } catch (error) {
+      this.workerOutage.report('delivery.claim_failed', error, { pool });
+    }
+    this.claiming.delete(pool);
+    if (this.missing.delete(pool) || started > 0) {
+      this.look();
+    }
   }
 
   /** What of the lost cannot be written keeps nothing else from being sent; the next tick tries again. */

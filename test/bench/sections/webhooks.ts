@@ -24,6 +24,8 @@ const DELIVERIES = 20_000;
 const HEALTHY = 500;
 const MESSAGES_PER_SECOND = 50;
 const DELAY_SECONDS = 20;
+/** Until every worker has ticked, and the connections that they need together are there. */
+const WARM_SECONDS = 7;
 const BACKLOG = 5_000;
 const FEW_PENDING = 10_000;
 const PENDING = 1_000_000;
@@ -175,9 +177,19 @@ function delayRow(name: string, delaysMs: readonly number[]): Delays {
   };
 }
 
-/** Asks for messages at a constant rate, whatever became of those before; answers the milliseconds of each. */
+/** The milliseconds of each message, but of the first ones. */
 async function delaysOf(bench: Bench, service: Meterline, receiverUrl: string): Promise<number[]> {
-  const count = bench.scaled(DELAY_SECONDS * MESSAGES_PER_SECOND);
+  await sendFor(WARM_SECONDS, service, receiverUrl);
+  return await sendFor(bench.scaled(DELAY_SECONDS), service, receiverUrl);
+}
+
+/** Asks for messages at a constant rate, whatever became of those before, and waits for all of them. */
+async function sendFor(
+  seconds: number,
+  service: Meterline,
+  receiverUrl: string,
+): Promise<number[]> {
+  const count = seconds * MESSAGES_PER_SECOND;
   await (await fetch(`${receiverUrl}/arrived`)).text();
   const asked: Promise<{ id: string; atMs: number }>[] = [];
   const startedAt = performance.now();
