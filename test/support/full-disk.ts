@@ -1,4 +1,4 @@
-import { open, rm, stat, symlink } from 'node:fs/promises';
+import { open, rename, stat, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { Client } from 'pg';
 
@@ -31,22 +31,25 @@ export async function fillDisk(
       throw new Error(`${file} is not empty, and what it holds would be lost`);
     }
     owners.set(file, { uid, gid });
-    await rm(file);
-    await symlink(FULL_DEVICE, file);
+    await symlink(FULL_DEVICE, besides(file));
+    await rename(besides(file), file);
   }
   await closeFiles(client);
   return async () => {
     for (const file of files) {
-      await rm(file);
       const { uid, gid } = owners.get(file)!;
-      const made = await open(file, 'wx', 0o600);
+      const made = await open(besides(file), 'wx', 0o600);
       await made.chown(uid, gid);
       await made.close();
+      await rename(besides(file), file);
     }
     await closeFiles(client);
     await client.end();
   };
 }
+
+/** Made there and renamed, so that nobody finds no file at all, or one that is not PostgreSQL's. */
+const besides = (file: string): string => `${file}.besides`;
 
 /** Dropping a database makes every process of PostgreSQL's close all its files. */
 async function closeFiles(client: Client): Promise<void> {
