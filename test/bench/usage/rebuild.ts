@@ -10,6 +10,8 @@ const METER = 'egress';
 const TARGET_SECONDS = 60;
 const MIN_SHARE = 0.8;
 const POLL_MS = 50;
+/** Loads that follow one another, each of some seconds: beside full ingest a rebuild takes the most of an hour. */
+const LOADS = 5;
 
 interface Round {
   readonly name: string;
@@ -18,7 +20,10 @@ interface Round {
   readonly rateBeside: number;
 }
 
-/** Rounds of three: ingest alone, the rebuild alone, and ingest again while the meter is rebuilt. */
+/**
+ * Rounds of four: the rebuild alone, ingest alone, as much ingest while the meter is rebuilt, and alone again, since it
+ * grows slower as more is stored. Each begins when all is folded.
+ */
 export async function measureRebuild(
   bench: Bench,
   service: Meterline,
@@ -31,20 +36,17 @@ export async function measureRebuild(
     bench.say(`rebuild, round ${round}`);
     const seconds = await rebuild(service, month);
     bench.say(`rebuilt in ${seconds.toFixed(1)} s`);
-    const before = await ingest(bench, service);
-    const over = new AbortController();
+    const before = mean(await loads(bench, service, () => false));
+    await service.settle();
+    let isOver = false;
     const rebuilt = rebuild(service, month).then(() => {
-      over.abort();
+      isOver = true;
     });
-    const beside: number[] = [];
-    while (!over.signal.aborted) {
-      beside.push(await ingest(bench, service));
-    }
-    await rebuilt;
-    const after = await ingest(bench, service);
+    const beside = await loads(bench, service, () => isOver);
     // The last load was alone for a part of it.
-    const counted = beside.length > 1 ? beside.slice(0, -1) : beside;
-    const rateBeside = counted.reduce((sum, rate) => sum + rate, 0) / counted.length;
+    const rateBeside = mean(isOver && beside.length > 1 ? beside.slice(0, -1) : beside);
+    await rebuilt;
+    const after = mean(await loads(bench, service, () => false));
     rounds.push({ name: `round ${round}`, seconds, rate: (before + after) / 2, rateBeside });
   }
   reportRounds(bench, rounds, events);
@@ -65,6 +67,19 @@ async function rebuild(service: Meterline, { from, to }: Month): Promise<number>
   }
   return (performance.now() - startedAt) / 1_000;
 }
+
+/** One load after another, from when all is folded until there are enough or `isOver` says so. */
+async function loads(bench: Bench, service: Meterline, isOver: () => boolean): Promise<number[]> {
+  await service.settle();
+  const rates: number[] = [];
+  do {
+    rates.push(await ingest(bench, service));
+  } while (rates.length < LOADS && !isOver());
+  return rates;
+}
+
+const mean = (rates: readonly number[]): number =>
+  rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
 
 /** Events a second with every connection busy. */
 async function ingest(bench: Bench, service: Meterline): Promise<number> {
