@@ -8,6 +8,7 @@ import { ApiKeysService } from './platform/access/api-keys.service.js';
 import { type Config } from './platform/config.js';
 import { createDataSource, migrate, whyUnusable } from './platform/database/data-source.js';
 import { openEmbeddedPostgres } from './platform/database/embedded-postgres.js';
+import { PlannedConnections } from './platform/database/planned-connections.js';
 import { guardPostgres } from './platform/database/postgres-guard.js';
 import { createAdapter, setUpHttp } from './platform/http/server.js';
 import { type Log } from './platform/log.js';
@@ -35,8 +36,12 @@ export async function runService(config: Config, log: Log, signal: AbortSignal):
     running.add(async () => {
       await dataSource.destroy();
     });
+    const planned = await PlannedConnections.open(database.url);
+    running.add(async () => {
+      await planned.close();
+    });
     signal.throwIfAborted();
-    await serve({ config, log, dataSource, databaseUrl: database.url }, running);
+    await serve({ config, log, dataSource, planned, databaseUrl: database.url }, running);
     await Promise.race([aborted(signal), database.lost]);
     log.event('service.stopping', { signal: signal.reason });
   } catch (error) {

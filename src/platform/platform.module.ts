@@ -8,6 +8,7 @@ import { Database } from './database/database.js';
 import { DatabaseClock } from './database/database-clock.js';
 import { DATABASE_URL } from './database/data-source.js';
 import { Outage } from './database/outage.js';
+import { PlannedConnections } from './database/planned-connections.js';
 import { HealthController } from './http/health.controller.js';
 import { Metrics } from './http/metrics.js';
 import { Log } from './log.js';
@@ -20,6 +21,8 @@ export interface PlatformOptions {
   readonly config: Config;
   readonly log: Log;
   readonly dataSource: DataSource;
+  /** For small questions that are planned once; by default they take any connection. */
+  readonly planned?: PlannedConnections;
   readonly databaseUrl: string;
 }
 
@@ -27,8 +30,8 @@ export interface PlatformOptions {
 @Global()
 @Module({})
 export class PlatformModule {
-  static with({ config, log, dataSource, databaseUrl }: PlatformOptions): DynamicModule {
-    const database = new Database(dataSource);
+  static with({ config, log, dataSource, planned, databaseUrl }: PlatformOptions): DynamicModule {
+    const database = new Database(dataSource, planned);
     const { allowedCidrs, allowedPorts } = config.webhooks;
     const rules = new AddressRules(allowedCidrs, allowedPorts);
     const outbound = new OutboundHttp(rules, database, undefined, config.webhooks);

@@ -11,6 +11,7 @@ import { pickedValues, RUN } from './days/picked-values.sql.js';
 import { type Keys, RUNS_OF_DAYS, valuesOfDays } from './days/values-of-days.sql.js';
 import { levelsStatement } from './levels.sql.js';
 import { compileMeter, type MeterSql, type Parameters } from './meter-sql.js';
+import { type PartColumns, Parts } from './parts.sql.js';
 import { HOUR, keptValue, rankedValues, storageOf } from './rollup.sql.js';
 import { type Shared, type StatementOptions } from './shared.js';
 import {
@@ -18,15 +19,12 @@ import {
   groupCondition,
   isOfOne,
   ONE_EXPECTED_AS_MANY,
-  type PartColumns,
-  Parts,
   rowKeys,
   spans,
   type UsageBasis,
   type UsageQuestion,
   varyingKeys,
 } from './usage.sql.js';
-import { IS_WHOLE, stateOf, WITH_STATE } from './whole-hours.sql.js';
 
 /** The statement that answers a question, with rows as `fromRow` takes them, in no order. */
 export function usageStatement(
@@ -62,35 +60,30 @@ function partsStatement(
   const condition = groupCondition(question, 'part.groups', parameters);
   const keys = rowKeys(question, 'part', 'part.groups', parameters);
   const own = { keys, condition, parameters };
-  const isAlone = basis.kind === 'rollups_alone';
-  const isDirty = storage === 'extremes' && !isAlone;
+  const isDirty = storage === 'extremes';
   const head = shared === null ? ownHead(question, buckets, { basis, isDirty, parameters }) : '';
-  const stated = (parted: string, rows: string): string =>
-    isAlone && shared === null
-      ? `WITH ${head}${parted}, answer AS (${rows}) ${WITH_STATE}`
-      : `WITH ${head}${parted} ${rows}`;
-  if (!(isAlone || basis.kind === 'rollups') || isKept || !mayUseDays(question)) {
+  const withHead = (parted: string, rows: string): string => `WITH ${head}${parted} ${rows}`;
+  if (basis.kind !== 'rollups' || isKept || !mayUseDays(question)) {
     const parted = `part AS (${union(partsOf(parts, meter, basis, parameters))})`;
     if (isKept && isOfNumbers(meter)) {
       const runs = `SELECT ${keys}, ${RUN} FROM (${runsOf(meter, buckets, parameters)}) AS part WHERE true${condition}`;
       const { ctes, answer } = pickedOf(question, runs, own);
-      return stated(`${parted}, ${ctes}`, answer);
+      return withHead(`${parted}, ${ctes}`, answer);
     }
-    return stated(parted, answerOf(question, own));
+    return withHead(parted, answerOf(question, own));
   }
   const { whose } = question;
-  const wholly = isAlone ? IS_WHOLE : '';
-  const byDay = dayParts(compiled, columns, { whose, isDirty, condition: wholly, parameters });
-  const summed = (hours: readonly string[]): string => union(isAlone ? hours : parts.summed(hours));
+  const byDay = dayParts(compiled, columns, { whose, isDirty, parameters });
+  const summed = (hours: readonly string[]): string => union(parts.summed(hours));
   if (storage !== 'values') {
     const hours = [byDay.days, ...byDay.hours];
     const queries = isDirty ? union(parts.merged(hours)) : summed(hours);
-    return stated(`${byDay.ctes}, part AS (${queries})`, answerOf(question, own));
+    return withHead(`${byDay.ctes}, part AS (${queries})`, answerOf(question, own));
   }
   const together = isOfNumbers(meter)
     ? pickedOf(question, RUNS_OF_DAYS, own)
     : { ctes: null, answer: answerOf(question, own) };
-  return stated(
+  return withHead(
     `${byDay.ctes}, rest AS MATERIALIZED (${summed(byDay.hours)}),
       whole AS (${byDay.days}), ${valuesOfDays(meter, own)}
       ${together.ctes === null ? '' : `, ${together.ctes}`}`,
@@ -130,11 +123,7 @@ function ownHead(
 ): string {
   const { basis, isDirty, parameters } = options;
   const isInlined = basis.kind === 'events' && question.whose.kind === 'customers';
-  const ctes = [
-    spans(question, buckets, parameters, { isInlined }),
-    ...(basis.kind === 'rollups_alone' ? [stateOf(question, parameters)] : []),
-    ...(isDirty ? [DIRTY] : []),
-  ];
+  const ctes = [spans(question, buckets, parameters, { isInlined }), ...(isDirty ? [DIRTY] : [])];
   return `${ctes.join(', ')}, `;
 }
 
@@ -174,9 +163,6 @@ function partsOf(
   }
   if (basis.kind === 'events') {
     return parts.everything('true');
-  }
-  if (basis.kind === 'rollups_alone') {
-    return parts.wholeHours();
   }
   return storage === 'extremes' ? parts.merged() : parts.summed();
 }

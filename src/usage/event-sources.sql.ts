@@ -1,5 +1,4 @@
 /* Where the events come from that no rollup has yet, or can have, as SQL: pure. */
-import { type Buckets } from './buckets.sql.js';
 
 /**
  * The events of a subject from a time until another, for LATERAL. OFFSET 0 makes PostgreSQL go through
@@ -27,20 +26,6 @@ export function pendingEvents(table: string): string {
   return `(SELECT id, received_at FROM ingest_batches WHERE fold IS NULL OFFSET 0) AS batch
        CROSS JOIN LATERAL (SELECT * FROM ${table} AS stored
          WHERE stored.batch_id = batch.id AND stored.received_at = batch.received_at OFFSET 0) AS events`;
-}
-
-/**
- * CTEs: `fresh`, what is not folded yet of the subjects of `owned`; and `edge`, the events of cut hours. Read once
- * for all questions of a statement. Needs the CTEs of `spans`.
- */
-export function sharedEvents({ end }: Buckets): string {
-  return `fresh AS MATERIALIZED (
-      SELECT events.* FROM ${pendingEvents('usage_events')}
-      WHERE events.subject IN (SELECT subject FROM owned) AND events.time < ${end}
-    ), edge AS MATERIALIZED (
-      SELECT cut.customer_id, events.*
-      FROM cut CROSS JOIN LATERAL ${eventsWithin('usage_events', 'cut', ['cut.starts_at', 'cut.ends_at'])} AS events
-    )`;
 }
 
 /** The condition that an hour is not one of the CTE `dirty`, which are read from their events; with AND before it. */

@@ -10,16 +10,16 @@ import { groupArray, type MeterSql, type Parameters } from './meter-sql.js';
 import { HOUR, hourOf, micros, SIGNED_EVENTS } from './rollup.sql.js';
 import { Buckets } from './buckets.sql.js';
 import { eventsOfHour, pendingEvents } from './event-sources.sql.js';
-import { type Shared, type StatementOptions } from './shared.js';
+import { type StatementOptions } from './shared.js';
 import {
   type Compiled,
   groupCondition,
+  levelsEnd,
   rowKeys,
   spans,
   type UsageBasis,
   type UsageQuestion,
 } from './usage.sql.js';
-import { levelsEnd, stateOf, WITH_STATE } from './whole-hours.sql.js';
 
 /** Microseconds in an hour: what the sum of level times microseconds is divided by. */
 export const MICROS_PER_HOUR = 3_600_000_000n;
@@ -42,9 +42,6 @@ export function levelsStatement(
   const last = buckets.of(`least(held.held_until, past.ends_at) - interval '1 microsecond'`);
   const end = `least(part.ends_at, part.held_until, ${buckets.endOf('part.bucket')})`;
   const start = `greatest(part.starts_at, part.held_from, ${buckets.startOf('part.bucket')})`;
-  const isAlone = basis.kind === 'rollups_alone';
-  const isStated = isAlone && shared === null;
-  const state = isStated ? `${stateOf(question, parameters)}, ` : '';
   const ownSpans = shared === null ? `${spans(question, buckets, parameters)}, ` : '';
   const answer = `SELECT ${rowKeys(question, 'part', 'part.groups', parameters)}, NULL AS divisor, sum(
         CASE WHEN part.bucket = part.first_bucket THEN part.level_sum ELSE 0 END
@@ -52,10 +49,10 @@ export function levelsStatement(
     FROM part
     WHERE true${groupCondition(question, 'part.groups', parameters)}
     GROUP BY 1, 2, 3, 4`;
-  return `WITH ${ownSpans}${state}past AS (
+  return `WITH ${ownSpans}past AS (
       SELECT subject, customer_id, starts_at, least(ends_at, ${now}) AS ends_at
       FROM owned
-      WHERE starts_at < ${now}${isAlone ? ' AND NOT (SELECT is_partial FROM state)' : ''}
+      WHERE starts_at < ${now}
     ), reach AS (
       SELECT subject, min(starts_at) AS starts_at, max(ends_at) AS ends_at FROM past GROUP BY subject
     ), ${segments(question, basis, { meter: question.meter, buckets, sql }, { now, parameters, shared })}
@@ -70,7 +67,7 @@ export function levelsStatement(
       FROM past
       JOIN held ON held.subject = past.subject
         AND held.starts_at < past.ends_at AND held.held_until > past.starts_at
-    )${isStated ? `, answer AS (${answer}) ${WITH_STATE}` : ` ${answer}`}`;
+    ) ${answer}`;
 }
 
 /** CTEs up to `segment`. */
@@ -80,7 +77,7 @@ function segments(
   compiled: Compiled,
   { now, parameters, shared }: { readonly now: string } & StatementOptions,
 ): string {
-  const { meter, buckets, sql } = compiled;
+  const { meter, sql } = compiled;
   const isKept = shared !== null && mayBeKept(question);
   const hours = (condition: string): string =>
     isKept
@@ -88,14 +85,12 @@ function segments(
       : hoursOf(meter, condition, parameters);
   const carried = (condition: string): string => carriedBefore(meter, condition, parameters);
   switch (basis.kind) {
-    case 'rollups_alone':
-      return `${SEGMENT} (${hours('')} UNION ALL ${carried('')})`;
     case 'rollups': {
       const days = mayUseDays(question)
         ? levelDays(compiled, { now, isNotLoose: IS_NOT_LOOSE }, parameters)
         : { ctes: null, segments: [hours(IS_NOT_LOOSE)] };
       const parts = [...days.segments, carried(IS_NOT_LOOSE), POINTS];
-      return `${loose(buckets, sql, shared)}${days.ctes === null ? '' : `, ${days.ctes}`}, ${SEGMENT} (
+      return `${loose(compiled, { parameters, shared })}${days.ctes === null ? '' : `, ${days.ctes}`}, ${SEGMENT} (
         ${parts.join('\nUNION ALL\n')}
       )`;
     }
@@ -144,8 +139,14 @@ function carriedBefore(meter: Meter, condition: string, parameters: Parameters):
   return `SELECT carried.* FROM reach CROSS JOIN LATERAL (${carried}) AS carried`;
 }
 
-/** CTEs: hours whose events are needed one by one, and the levels that these set. */
-function loose(buckets: Buckets, sql: MeterSql, shared: Shared | null): string {
+/**
+ * CTEs: hours whose events are needed one by one, and the levels that these set. The hour in which a span ends, such as
+ * the present one, is not among them while nothing in it is from later. Primary key.
+ */
+function loose(
+  { meter, buckets, sql }: Compiled,
+  { parameters, shared }: StatementOptions,
+): string {
   const cutHours = buckets.cutHours();
   const cutByBuckets =
     cutHours === null
@@ -156,7 +157,11 @@ function loose(buckets: Buckets, sql: MeterSql, shared: Shared | null): string {
   return `loose AS (
       SELECT subject, ${hourOf('starts_at')} AS hour FROM past WHERE starts_at <> ${hourOf('starts_at')}
       UNION
-      SELECT subject, ${hourOf('ends_at')} FROM past WHERE ends_at <> ${hourOf('ends_at')}
+      SELECT subject, ${hourOf('ends_at')} FROM past
+      WHERE ends_at <> ${hourOf('ends_at')} AND EXISTS (
+        SELECT FROM usage_rollups AS rollup
+        WHERE rollup.subject = past.subject AND rollup.meter = ${parameters.add(meter.number)}
+          AND rollup.hour = ${hourOf('past.ends_at')} AND rollup.last_time >= past.ends_at)
       ${cutByBuckets}
       UNION
       ${pending(shared === null ? pendingEvents('usage_events') : 'fresh AS events', sql)}

@@ -52,13 +52,15 @@ export const hourOf = (time: string): string =>
 /** The hour of an event. */
 export const HOUR = hourOf('events.time');
 
-const EVENT_COLUMNS = 'batch_id, received_at, source, id, type, subject, time, data';
+/** What events and corrections both have. */
+export const EVENT_COLUMNS = 'batch_id received_at source id type subject time data'.split(' ');
+const COLUMNS = EVENT_COLUMNS.join(', ');
 
 /** Events and corrections as one: in two statements they would be written in two orders, and deadlock. */
 export const SIGNED_EVENTS = `(
-  SELECT ${EVENT_COLUMNS}, 1::smallint AS sign FROM usage_events
+  SELECT ${COLUMNS}, 1::smallint AS sign FROM usage_events
   UNION ALL
-  SELECT ${EVENT_COLUMNS}, sign FROM usage_corrections)`;
+  SELECT ${COLUMNS}, sign FROM usage_corrections)`;
 
 /** Which rows are summarised. */
 export interface Rows {

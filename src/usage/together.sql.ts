@@ -9,11 +9,10 @@ import { Buckets } from './buckets.sql.js';
 import { keptFigures, mayBeKept } from './days/kept-figures.sql.js';
 import { lacking, meterStates } from './lacking.sql.js';
 import { type Parameters } from './meter-sql.js';
+import { sharedEvents } from './parts.sql.js';
 import { storageOf } from './rollup.sql.js';
-import { sharedEvents } from './event-sources.sql.js';
 import { type Shared } from './shared.js';
 import { isOfOne, spans, type UsageBasis, type UsageQuestion, type Whose } from './usage.sql.js';
-import { stateOfAll } from './whole-hours.sql.js';
 
 /** A question, and of what its answer is to be made. */
 export interface Asked {
@@ -30,18 +29,16 @@ export function togetherStatement(asked: readonly Asked[], parameters: Parameter
 
 const union = (statements: readonly string[]): string => statements.join('\nUNION ALL\n');
 
-const row = (place: number, isPartial: string): string =>
-  `SELECT ${place} AS place, ${isPartial} AS is_partial, customer_id, subject, bucket, groups,
+const row = (place: number, isLacking: string): string =>
+  `SELECT ${place} AS place, ${isLacking} AS is_lacking, customer_id, subject, bucket, groups,
           divisor::numeric AS divisor, value::numeric AS value`;
 
 function ownStatement({ question, basis }: Asked, place: number, parameters: Parameters): string {
   const answer = usageStatement(question, basis, parameters);
   switch (basis.kind) {
-    case 'rollups_alone':
-      return `${row(place, 'answer.is_partial')} FROM (${answer}) AS answer`;
     case 'rollups':
-      return `${row(place, 'state.is_partial')}
-        FROM (SELECT ${lacking(question.meter, parameters)} AS is_partial) AS state
+      return `${row(place, 'state.is_lacking')}
+        FROM (SELECT ${lacking(question.meter, parameters)} AS is_lacking) AS state
         LEFT JOIN (${answer}) AS answer ON true`;
     case 'events':
     case 'cut_off':
@@ -57,10 +54,10 @@ export function haveInCommon(asked: readonly Asked[]): boolean {
   }
   const { question, basis } = first;
   return (
-    (basis.kind === 'rollups_alone' || basis.kind === 'rollups') &&
+    basis.kind === 'rollups' &&
     others.every(
       (other) =>
-        other.basis.kind === basis.kind &&
+        other.basis.kind === 'rollups' &&
         isSameOne(other.question.whose, question.whose) &&
         areSame(other.question.buckets, question.buckets) &&
         other.question.except === question.except &&
@@ -92,32 +89,28 @@ function sharingStatement(asked: readonly Asked[], parameters: Parameters): stri
   if (first === undefined) {
     throw new RangeError('A statement answers a question at least');
   }
-  const isAlone = first.basis.kind === 'rollups_alone';
   const shared: Shared = { buckets: new Buckets(first.question.buckets, parameters) };
   const { buckets } = shared;
   const kept = questions.filter(mayBeKept);
-  const isDirty = questions.some(({ meter }) => storageOf(meter.aggregation) === 'extremes');
-  const state = isAlone ? 'whole' : 'fresh';
+  const storages = questions.map(({ meter }) => storageOf(meter.aggregation));
+  const isMerged = storages.includes('extremes');
+  const isAdded = storages.includes('sums') || storages.includes('values');
   const ctes = [
     spans(first.question, buckets, parameters),
     meterStates(
       questions.map(({ meter }) => meter),
       parameters,
     ),
-    ...(isAlone
-      ? [stateOfAll(questions, ANY_LACKING, parameters)]
-      : [sharedEvents(buckets), ...(isDirty ? [DIRTY] : [])]),
-    ...(kept.length === 0 ? [] : [keptFigures(kept, { buckets, state, parameters })]),
+    ...(isMerged ? [DIRTY] : []),
+    sharedEvents(buckets, { isAdded, isMerged }),
+    ...(kept.length === 0 ? [] : [keptFigures(kept, buckets, parameters)]),
   ];
   const answers = asked.map(({ question, basis }, place) => {
-    const from = isAlone
-      ? 'state'
-      : `(SELECT is_lacking AS is_partial FROM meter_state
-          WHERE number = ${parameters.add(question.meter.number)}) AS state`;
+    const number = parameters.add(question.meter.number);
     const answer = usageStatement(question, basis, parameters, shared);
-    return `${row(place, 'state.is_partial')} FROM ${from} LEFT JOIN (${answer}) AS answer ON true`;
+    return `${row(place, 'state.is_lacking')}
+      FROM (SELECT is_lacking FROM meter_state WHERE number = ${number}) AS state
+      LEFT JOIN (${answer}) AS answer ON true`;
   });
   return `WITH ${ctes.join(', ')}\n${union(answers)}`;
 }
-
-const ANY_LACKING = 'EXISTS (SELECT FROM meter_state WHERE is_lacking)';

@@ -1,16 +1,13 @@
 /*
- * What questions about usage have in common, as SQL: whose spans, the parts of which an answer is
- * made, and the events of hours that no rollup can answer. Pure; everything is over tables that
- * stand in one snapshot.
+ * What questions about usage have in common, as SQL: whose spans, and what tells one row of an answer from
+ * another. Pure; everything is over tables that stand in one snapshot.
  */
 import { type Interval, type OpenInterval, without } from '../kernel/interval.js';
 import { type Meter } from '../meters/meter.js';
 import { type Buckets } from './buckets.sql.js';
-import { eventsOfHour, eventsWithin, isClean, pendingEvents } from './event-sources.sql.js';
-import { boundedText, groupArray, type MeterSql, type Parameters } from './meter-sql.js';
-import { IS_WHOLE } from './whole-hours.sql.js';
+import { boundedText, type MeterSql, type Parameters } from './meter-sql.js';
 import { type OfCustomer, ownedByCustomer } from './ownership.sql.js';
-import { HOUR, SIGNED_EVENTS } from './rollup.sql.js';
+import { SIGNED_EVENTS } from './rollup.sql.js';
 
 /** Whose usage: one customer's, some or every customer's (each on its own), one subject's, or what nobody owns as one. */
 export type Whose =
@@ -49,12 +46,11 @@ export interface UsageQuestion {
 }
 
 /**
- * Of what an answer is made: rollups and what they lack; rollups alone, unless they lack something;
- * raw events, when the meter's history is not in the rollups; or raw events up to a batch.
+ * Of what an answer is made: rollups and what they lack; raw events, when the meter's history is not in the
+ * rollups; or raw events up to a batch.
  */
 export type UsageBasis =
   | { readonly kind: 'rollups' }
-  | { readonly kind: 'rollups_alone' }
   | { readonly kind: 'events' }
   | { readonly kind: 'cut_off'; readonly batch: bigint };
 
@@ -169,6 +165,14 @@ export function unownedSpans(from: string): string {
       tstzmultirange(tstzrange('-infinity', 'infinity')) - owned.spans) AS gap (span))`;
 }
 
+/** Levels hold until then at most: a meter that has ended counts no time after its end. */
+export function levelsEnd({
+  meter: { archivedAt },
+  now,
+}: Pick<UsageQuestion, 'meter' | 'now'>): Date {
+  return archivedAt !== null && archivedAt < now ? archivedAt : now;
+}
+
 /** The columns that say which row of the answer a part belongs to; `from` has a customer and a bucket. */
 export function rowKeys(
   question: UsageQuestion,
@@ -223,21 +227,6 @@ function positionOf(meter: Meter, key: string): number {
   return meter.groupBy.findIndex((group) => group.key === key) + 1;
 }
 
-/** The columns of raw events and of rollups that a part of an answer has besides its keys. */
-export interface PartColumns {
-  /** Of an event, given its sign as a factor, such as `events.sign * `, or nothing. */
-  readonly ofEvent: (sign: string) => string;
-  /** Of a row `rollup` of `table`. */
-  readonly ofRollup: string;
-  readonly table: string;
-  /** Whether what is pending, and the events of cut hours, are in the CTEs of `sharedEvents`. */
-  readonly isShared?: boolean;
-  /** Whether the table is a CTE of what is kept of one customer or subject, which needs no span. */
-  readonly isKept?: boolean;
-}
-
-const SIGNED = 'events.sign * ';
-
 /** FROM clause: one row, of which PostgreSQL expects a thousand. */
 export const ONE_EXPECTED_AS_MANY = `string_to_table('one', ',') AS one`;
 
@@ -246,138 +235,4 @@ export interface Compiled {
   readonly meter: Meter;
   readonly sql: MeterSql;
   readonly buckets: Buckets;
-}
-
-/** The queries whose rows together are what an answer is made of. */
-export class Parts {
-  private readonly meter: Meter;
-  private readonly sql: MeterSql;
-  private readonly buckets: Buckets;
-
-  constructor(
-    { meter, sql, buckets }: Compiled,
-    private readonly columns: PartColumns,
-    private readonly parameters: Parameters,
-  ) {
-    this.meter = meter;
-    this.sql = sql;
-    this.buckets = buckets;
-  }
-
-  /** Whole hours, when nothing else is needed. */
-  wholeHours(): string[] {
-    return [this.rollups(IS_WHOLE)];
-  }
-
-  /** What can be added up: whole hours, cut hours, what is not folded yet, and corrections likewise. */
-  summed(hours: readonly string[] = [this.rollups('')]): string[] {
-    return [
-      ...hours,
-      this.cutHours(),
-      this.pending(''),
-      this.corrections(`(batch.fold IS NULL OR ${this.isCut()})`),
-    ];
-  }
-
-  /**
-   * What can be merged, but nothing can be taken from: hours of which a correction or its event is not
-   * folded yet (the CTE `dirty`) are read from their events, and must not be among `hours`.
-   */
-  merged(hours: readonly string[] = [this.rollups(isClean('rollup.hour', 'rollup'))]): string[] {
-    return [
-      ...hours,
-      this.cutHours(),
-      this.pending(isClean(HOUR)),
-      this.corrections(this.isCut()),
-      this.raw(
-        `span JOIN dirty ON dirty.subject = span.subject
-           AND dirty.hour >= span.first_hour AND dirty.hour < span.last_hour
-           ${this.buckets.areWhole('dirty.hour')}
-         CROSS JOIN LATERAL ${eventsOfHour(SIGNED_EVENTS, 'dirty')} AS events
-         WHERE true`,
-        SIGNED,
-      ),
-    ];
-  }
-
-  /** Everything from events; the condition is on `events`. */
-  everything(condition: string): string[] {
-    const within = `events.subject = span.subject
-      AND events.time >= span.starts_at AND events.time < span.ends_at AND ${condition}`;
-    return [
-      this.raw(`span JOIN usage_events AS events ON ${within} WHERE true`),
-      this.raw(`span JOIN usage_corrections AS events ON ${within} WHERE true`, SIGNED),
-    ];
-  }
-
-  /** The window stands here too: it is what an index on meter and hour can use for many subjects. */
-  private rollups(condition: string): string {
-    const { buckets } = this;
-    if (this.columns.isKept === true) {
-      return `SELECT NULL::text AS customer_id, rollup.subject, ${buckets.of('rollup.hour')} AS bucket, rollup.groups,
-          ${this.columns.ofRollup}
-        FROM ${this.columns.table} AS rollup
-        WHERE rollup.meter = ${this.parameters.add(this.meter.number)} AND rollup.is_owned
-          AND rollup.hour >= ${buckets.start} AND rollup.hour < ${buckets.end}
-          ${buckets.areWhole('rollup.hour')} ${condition}`;
-    }
-    return `SELECT span.customer_id, span.subject, ${buckets.of('rollup.hour')} AS bucket, rollup.groups,
-        ${this.columns.ofRollup}
-      FROM span
-      JOIN ${this.columns.table} AS rollup ON rollup.subject = span.subject
-        AND rollup.hour >= span.first_hour AND rollup.hour < span.last_hour
-      WHERE rollup.meter = ${this.parameters.add(this.meter.number)}
-        AND rollup.hour >= ${buckets.start} AND rollup.hour < ${buckets.end}
-        ${buckets.areWhole('rollup.hour')} ${condition}`;
-  }
-
-  private raw(from: string, sign = '', owner = 'span'): string {
-    const groups = groupArray(this.sql.groups.map((group) => `(${group})`));
-    return `SELECT ${owner}.customer_id, ${owner}.subject, ${this.buckets.of('events.time')} AS bucket,
-        ${groups} AS groups, ${this.columns.ofEvent(sign)}
-      FROM ${from} AND ${this.sql.matches}`;
-  }
-
-  /** From events of whichever batch. Index on subject and time. */
-  private cutHours(): string {
-    if (this.columns.isShared === true) {
-      return this.raw('edge AS events WHERE true', '', 'events');
-    }
-    const from = `cut CROSS JOIN LATERAL ${eventsWithin('usage_events', 'cut', ['cut.starts_at', 'cut.ends_at'])} AS events
-      WHERE true`;
-    return this.raw(from, '', 'cut');
-  }
-
-  private isCut(): string {
-    const cutHours = this.buckets.cutHours();
-    const byBuckets = cutHours === null ? '' : `OR ${HOUR} = ANY (${cutHours})`;
-    return `(events.time < span.first_hour OR events.time >= span.last_hour ${byBuckets})`;
-  }
-
-  /**
-   * Whole hours, from batches that are not in the rollups yet. Of batches that are seconds old PostgreSQL
-   * expects a handful of events, and compared each with the spans of each of many customers: a second for
-   * 10,000 events and 1,000 customers. As many as it takes for a thousand times more it looks up by a hash.
-   */
-  private pending(condition: string): string {
-    const many = `(SELECT events.* FROM ${pendingEvents('usage_events')} CROSS JOIN ${ONE_EXPECTED_AS_MANY} OFFSET 0) AS events`;
-    return this.raw(
-      `${this.columns.isShared === true ? 'fresh AS events' : many}
-       JOIN span ON span.subject = events.subject
-         AND events.time >= span.first_hour AND events.time < span.last_hour
-       WHERE true ${this.buckets.areWhole(HOUR)} ${condition}`,
-    );
-  }
-
-  /** Index on subject and time. */
-  private corrections(condition: string): string {
-    return this.raw(
-      `span
-       JOIN usage_corrections AS events ON events.subject = span.subject
-         AND events.time >= span.starts_at AND events.time < span.ends_at
-       JOIN ingest_batches AS batch ON batch.id = events.batch_id
-       WHERE ${condition}`,
-      SIGNED,
-    );
-  }
 }

@@ -14,7 +14,6 @@ import { MICROS_PER_HOUR } from './levels.sql.js';
 import { Parameters } from './meter-sql.js';
 import { type Asked, haveInCommon, togetherStatement } from './together.sql.js';
 import { isOfOne, type UsageBasis, type UsageQuestion } from './usage.sql.js';
-import { mayBeWhole } from './whole-hours.sql.js';
 
 /** Digits after the point of an average, and of a level over time: what numeric(38, 12) has. */
 const QUOTIENT_SCALE = 12;
@@ -52,8 +51,8 @@ const SIZES: Readonly<Record<string, string>> = { count: 'divisor', avg: 'value 
 
 /** A row of an answer, or that there is none; and whether what it was made of lacked something. */
 type StatedRow =
-  | ({ readonly is_partial: boolean } & Row)
-  | { readonly is_partial: boolean; readonly bucket: null };
+  | ({ readonly is_lacking: boolean } & Row)
+  | { readonly is_lacking: boolean; readonly bucket: null };
 
 /** A row of several answers in one: which question it answers. */
 type NumberedRow = { readonly place: number } & StatedRow;
@@ -71,13 +70,9 @@ export class UsageStore {
       const [rows = []] = await this.readAll([question]);
       return rows;
     }
-    for (const basis of await this.basesOf(question)) {
-      const rows = await this.askStated(question, basis);
-      if (rows !== null) {
-        return rows;
-      }
-    }
-    return await this.ask(question, { kind: 'events' });
+    await this.learnRolledUp([question.meter.number]);
+    const rows = this.rolledUp.has(question.meter.number) ? await this.askStated(question) : null;
+    return rows ?? (await this.ask(question, { kind: 'events' }));
   }
 
   /**
@@ -87,20 +82,18 @@ export class UsageStore {
   async readAll(questions: readonly UsageQuestion[]): Promise<UsageRow[][]> {
     await this.learnRolledUp(questions.map(({ meter }) => meter.number));
     const answers: UsageRow[][] = questions.map(() => []);
-    let open = questions.map((question, place) => {
-      const bases: readonly UsageBasis[] = [...this.knownBasesOf(question), { kind: 'events' }];
-      return { question, place, bases };
+    let open = questions.map((question, place): Asked & { readonly place: number } => {
+      const kind = this.rolledUp.has(question.meter.number) ? 'rollups' : 'events';
+      return { question, place, basis: { kind } };
     });
     while (open.length > 0) {
-      const found = await this.askTogether(
-        open.map(({ question, bases: [basis = { kind: 'events' }] }) => ({ question, basis })),
-      );
+      const found = await this.askTogether(open);
       open.forEach(({ place }, index) => {
         answers[place] = found[index] ?? [];
       });
       open = open
         .filter((_, index) => found[index] === null)
-        .map((one) => ({ ...one, bases: one.bases.slice(1) }));
+        .map((one) => ({ ...one, basis: { kind: 'events' } }));
     }
     return answers;
   }
@@ -163,33 +156,15 @@ export class UsageStore {
     return rows.map((row) => fromRow(question.meter, row));
   }
 
-  /** What an answer may be made of without all of its events, the cheapest first; none of it may suffice. */
-  private async basesOf(question: UsageQuestion): Promise<readonly UsageBasis[]> {
-    await this.learnRolledUp([question.meter.number]);
-    return this.knownBasesOf(question);
-  }
-
-  private knownBasesOf(question: UsageQuestion): readonly UsageBasis[] {
-    if (!this.rolledUp.has(question.meter.number)) {
-      return [];
-    }
-    return mayBeWhole(question)
-      ? [{ kind: 'rollups_alone' }, { kind: 'rollups' }]
-      : [{ kind: 'rollups' }];
-  }
-
-  /** Null when what it is made of does not have all of it: that is asked in the same statement. */
-  private async askStated(question: UsageQuestion, basis: UsageBasis): Promise<UsageRow[] | null> {
+  /** From rollups; null when they do not have all of it: that is asked in the same statement. */
+  private async askStated(question: UsageQuestion): Promise<UsageRow[] | null> {
     const parameters = new Parameters();
-    const answer = usageStatement(question, basis, parameters);
-    const sql =
-      basis.kind === 'rollups_alone'
-        ? answer
-        : `SELECT state.is_partial, answer.*
-           FROM (SELECT ${lacking(question.meter, parameters)} AS is_partial) AS state
-           LEFT JOIN (${answer}) AS answer ON true`;
+    const answer = usageStatement(question, { kind: 'rollups' }, parameters);
     const rows = await this.database.query<StatedRow>(
-      `${sql}\nORDER BY ${BY_CUSTOMER}`,
+      `SELECT state.is_lacking, answer.*
+       FROM (SELECT ${lacking(question.meter, parameters)} AS is_lacking) AS state
+       LEFT JOIN (${answer}) AS answer ON true
+       ORDER BY ${BY_CUSTOMER}`,
       parameters.values,
     );
     return wholeRows(question.meter, rows);
@@ -241,7 +216,7 @@ export class UsageStore {
 
 /** Null when they lack something. */
 function wholeRows(meter: Meter, rows: readonly StatedRow[]): UsageRow[] | null {
-  if (rows[0]?.is_partial === true) {
+  if (rows[0]?.is_lacking === true) {
     return null;
   }
   const whole: UsageRow[] = [];

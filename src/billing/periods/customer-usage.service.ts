@@ -49,7 +49,7 @@ export class CustomerUsageService {
    * @throws DomainError not_found
    */
   async read(idOrKey: string): Promise<CustomerUsage> {
-    return await this.database.snapshot(async () => {
+    return await this.database.plannedSnapshot(async () => {
       const customer = await this.customers.get(idOrKey);
       const periods = await this.periods.listOpenOf(customer.id);
       const priced = await this.pricedMeters(periods);

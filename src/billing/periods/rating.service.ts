@@ -60,7 +60,8 @@ export interface RatedPeriod {
 
 /** What all lines of a period have in common. */
 interface Rated {
-  readonly period: BillingPeriod;
+  /** When, in words. */
+  readonly span: string;
   readonly plan: Plan;
   readonly currency: string;
   /** By id of the price. */
@@ -113,7 +114,7 @@ export class RatingService {
         return [id, { meter, quantity: supposed.get(id) ?? quantity }];
       }),
     );
-    const rated: Rated = { period, plan, currency, measured };
+    const rated: Rated = { span: spanOf(period), plan, currency, measured };
     const lines: RatedLine[] = [];
     for (const price of isPausedWhole(period) ? [] : prices) {
       lines.push(lineOf(price, rated, lines));
@@ -128,7 +129,7 @@ export class RatingService {
     }
     const plan = await this.plans.get(period.subscription.planId);
     const { currency, prices } = await this.plans.version(period.planVersionId);
-    const rated: Rated = { period, plan, currency, measured: new Map() };
+    const rated: Rated = { span: spanOf(period), plan, currency, measured: new Map() };
     return prices.filter(isInAdvance).map((price) => flatLine(price, rated));
   }
 
@@ -193,7 +194,7 @@ function lineOf(price: Price, rated: Rated, before: readonly RatedLine[]): Rated
   }
 }
 
-function usageLine(price: UsagePrice, { period, currency, measured }: Rated): RatedLine {
+function usageLine(price: UsagePrice, { span, currency, measured }: Rated): RatedLine {
   const found = measured.get(price.id);
   if (found === undefined) {
     throw new Error(`The price '${price.key}' was not measured`);
@@ -204,24 +205,24 @@ function usageLine(price: UsagePrice, { period, currency, measured }: Rated): Ra
     ...rate(price, quantity, currency),
     price,
     charge: { kind: 'usage', quantity },
-    description: describe(what, period),
+    description: describe(what, span),
     measured: found,
   };
 }
 
-function flatLine(price: FlatPrice, { period, plan, currency }: Rated): RatedLine {
+function flatLine(price: FlatPrice, { span, plan, currency }: Rated): RatedLine {
   return {
     ...rate(price, NOTHING, currency),
     price,
     charge: { kind: 'flat' },
-    description: describe(`${plan.name}: ${price.key}`, period),
+    description: describe(`${plan.name}: ${price.key}`, span),
     measured: null,
   };
 }
 
 function limitLine(
   price: LimitPrice,
-  { period, plan, currency }: Rated,
+  { span, plan, currency }: Rated,
   before: readonly RatedLine[],
 ): RatedLine {
   const totalMinor = before.reduce((sum, line) => sum + line.amountMinor, 0n);
@@ -231,11 +232,12 @@ function limitLine(
     ...rateLimit(price, totalMinor, currency),
     price,
     charge: { kind: price.kind },
-    description: describe(what, period),
+    description: describe(what, span),
     measured: null,
   };
 }
 
-function describe(what: string, { window, subscription }: BillingPeriod): string {
-  return `${what} (${describeWindow(window, subscription.timeZone)})`;
-}
+const describe = (what: string, span: string): string => `${what} (${span})`;
+
+const spanOf = ({ window, subscription }: BillingPeriod): string =>
+  describeWindow(window, subscription.timeZone);

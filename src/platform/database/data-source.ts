@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Client } from 'pg';
+import { Client, type ClientBase, escapeIdentifier, escapeLiteral } from 'pg';
 import { DataSource } from 'typeorm';
 import { StartError } from '../start-error.js';
 import { isUnusable } from './pg-errors.js';
@@ -8,7 +8,7 @@ import { isUnusable } from './pg-errors.js';
 /** Nest's token for the address of the database. */
 export const DATABASE_URL = Symbol('DATABASE_URL');
 
-/** For everything but ingest, which has a pool of its own. */
+/** For everything but ingest, which has a pool of its own, and what is planned once. */
 const POOL_SIZE = 20;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A statement longer than this is a fault; whoever has more to read than that reads it in pieces. */
@@ -22,6 +22,8 @@ export const IDLE_IN_TRANSACTION_MS = 30_000;
  * by another one and only reads since then.
  */
 const CONNECTION_LIFETIME_SECONDS = 30;
+/** As pools of pg have it by themselves. */
+const IDLE_CONNECTION_MS = 10_000;
 /** Of all replicas, one migrates; the number is arbitrary but must never change. */
 const MIGRATION_LOCK = 7_263_001;
 
@@ -42,8 +44,40 @@ class HeardClient extends Client {
   }
 }
 
+/** Some plans have hundreds of small nodes: to compile these takes a hundred times as long as to run them. */
+const SESSION = { jit: 'off' };
+
+/** Asked of the session, since what an address says of `options` would take the place of ours. */
+async function setSession(
+  client: ClientBase,
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
+  const statements = Object.entries(settings).map(
+    ([name, value]) => `SET ${escapeIdentifier(name)} = ${escapeLiteral(value)}`,
+  );
+  await client.query(statements.join('; '));
+}
+
+/** What one pool may have besides its address. */
+interface PoolOptions {
+  readonly poolSize?: number;
+  readonly lifetimeSeconds?: number | undefined;
+  /** 0: not before its lifetime is over. */
+  readonly idleTimeoutMillis?: number;
+  /** Settings of PostgreSQL. */
+  readonly session?: Readonly<Record<string, string>>;
+}
+
 /** TypeORM's connection to the database: pool, transactions and migrations; statements are written in stores. */
-export function createDataSource(url: string): DataSource {
+export function createDataSource(
+  url: string,
+  {
+    poolSize = POOL_SIZE,
+    lifetimeSeconds = CONNECTION_LIFETIME_SECONDS,
+    idleTimeoutMillis = IDLE_CONNECTION_MS,
+    session = {},
+  }: PoolOptions = {},
+): DataSource {
   return new DataSource({
     type: 'postgres',
     url,
@@ -52,7 +86,7 @@ export function createDataSource(url: string): DataSource {
     migrationsTableName: 'migrations',
     synchronize: false,
     applicationName: 'meterline',
-    poolSize: POOL_SIZE,
+    poolSize,
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
     extra: {
       Client: HeardClient,
@@ -60,7 +94,11 @@ export function createDataSource(url: string): DataSource {
       query_timeout: QUERY_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
       keepAlive: true,
-      maxLifetimeSeconds: CONNECTION_LIFETIME_SECONDS,
+      maxLifetimeSeconds: lifetimeSeconds,
+      idleTimeoutMillis,
+      onConnect: async (client: ClientBase) => {
+        await setSession(client, { ...SESSION, ...session });
+      },
     },
   });
 }

@@ -6,6 +6,7 @@ import { type DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import { limitedSignal } from '../limited-signal.js';
 import { withOnePlan } from './one-plan.js';
 import { isRetryable } from './pg-errors.js';
+import { type PlannedConnections, type PreparedQuery } from './planned-connections.js';
 
 /** How often a transaction that lost a race (40001, 40P01, 55P03) is run again. */
 const MAX_ATTEMPTS = 5;
@@ -32,7 +33,11 @@ export class Database {
   /** Settles when the snapshot behind a lock that is being taken has been taken. */
   private turn: Promise<unknown> = Promise.resolve();
 
-  constructor(readonly dataSource: DataSource) {}
+  /** @param planned for small questions that are planned once; none by default: they take any connection */
+  constructor(
+    readonly dataSource: DataSource,
+    private readonly planned: PlannedConnections | null = null,
+  ) {}
 
   /**
    * The rows that a statement answers; runs in the ambient transaction if there is one.
@@ -41,8 +46,8 @@ export class Database {
    *   each connection keeps its plan, by a name made of its text. After five plans for the parameters
    *   given PostgreSQL takes one for any, unless that would be dearer (PREPARE, "Notes"). There must be few
    *   such texts, since a connection keeps each until it ends, half a minute later. `one_plan`: one for any from
-   *   the first time on, for a statement that takes longer to plan than to run, and whose ways are so narrow
-   *   that no parameters could do with another plan.
+   *   the first time on, for a statement that only reads, takes longer to plan than to run, and whose ways are so narrow
+   *   that no parameters could do with another plan. Outside of a transaction it runs on a connection for such.
    */
   async query<Row>(
     sql: string,
@@ -140,6 +145,19 @@ export class Database {
     return await this.ofRunner(startSnapshot, async () => await run());
   }
 
+  /** The same on a connection that keeps plans: for a few short questions, `one_plan` among them. */
+  async plannedSnapshot<Result>(run: () => Promise<Result>): Promise<Result> {
+    if (this.planned === null) {
+      return await this.snapshot(run);
+    }
+    this.assertNone('A snapshot');
+    const runner = this.planned.createQueryRunner();
+    const start = async (): Promise<void> => {
+      await runner.startTransaction();
+    };
+    return await this.ofRunner(start, async () => await run(), runner);
+  }
+
   /**
    * The same for steps that wait for somebody else, who may hang up or be slow. When `signal` aborts
    * the statement under way is cancelled, and this throws the signal's reason; whatever the steps wait
@@ -231,15 +249,20 @@ export class Database {
       readonly isPrepared: true | 'one_plan';
     },
   ): Promise<unknown[]> {
-    const runner = ambient ?? this.dataSource.createQueryRunner();
+    const isOnePlan = isPrepared === 'one_plan';
+    const { planned } = this;
+    const runner =
+      ambient ?? (isOnePlan && planned !== null ? planned : this.dataSource).createQueryRunner();
     try {
-      const client = (await runner.connect()) as ClientBase;
       const name = createHash('sha256').update(sql).digest('base64url');
-      const query = { name, text: sql, values: [...parameters] };
-      const { rows } =
-        isPrepared === 'one_plan'
-          ? await withOnePlan(client, async () => await client.query<object>(query))
-          : await client.query<object>(query);
+      const query: PreparedQuery = { name, text: sql, values: [...parameters] };
+      if (isOnePlan && planned?.has(runner) === true) {
+        return await planned.ask(runner, query);
+      }
+      const client = (await runner.connect()) as ClientBase;
+      const { rows } = isOnePlan
+        ? await withOnePlan(client, async () => await client.query<object>(query))
+        : await client.query<object>(query);
       return rows;
     } finally {
       if (ambient === undefined) {
@@ -258,8 +281,8 @@ export class Database {
   private async ofRunner<Result>(
     start: (runner: QueryRunner) => Promise<void>,
     run: (runner: QueryRunner) => Promise<Result>,
+    runner = this.dataSource.createQueryRunner(),
   ): Promise<Result> {
-    const runner = this.dataSource.createQueryRunner();
     try {
       await start(runner);
       const result = await this.within(runner.manager, async () => await run(runner));

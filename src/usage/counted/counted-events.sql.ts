@@ -6,8 +6,7 @@ import { type Aggregation } from '../../meters/meter.js';
 import { Buckets } from '../buckets.sql.js';
 import { compileMeter, groupArray, type MeterSql, type Parameters } from '../meter-sql.js';
 import { SIGNED_EVENTS } from '../rollup.sql.js';
-import { groupCondition, ownedBy, type UsageQuestion } from '../usage.sql.js';
-import { levelsEnd } from '../whole-hours.sql.js';
+import { groupCondition, levelsEnd, ownedBy, type UsageQuestion } from '../usage.sql.js';
 import { type CountedUsage, type SoughtEvent, toQuestion } from './counted-usage.js';
 
 /** Where a page begins: behind the event that has these. */

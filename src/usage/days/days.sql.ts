@@ -74,8 +74,6 @@ export function figuresOfDay(meter: Meter, day: string, parameters: Parameters):
 interface DayOptions {
   readonly whose: Whose;
   readonly isDirty: boolean;
-  /** Of the whole, with AND before it; none by default. */
-  readonly condition?: string;
   readonly parameters: Parameters;
 }
 
@@ -83,7 +81,7 @@ interface DayOptions {
 export function dayParts(
   { meter, buckets }: Compiled,
   columns: DayColumns,
-  { whose, isDirty, condition = '', parameters }: DayOptions,
+  { whose, isDirty, parameters }: DayOptions,
 ): DayParts {
   const number = parameters.add(meter.number);
   const isValues = storageOf(meter.aggregation) === 'values';
@@ -100,7 +98,7 @@ export function dayParts(
   const hour = (where: string, from: string): string => `SELECT span.customer_id, span.subject,
       ${buckets.of('rollup.hour')} AS bucket, rollup.groups, ${columns.ofRollup}
     FROM ${from}
-    WHERE ${where} ${buckets.areWhole('rollup.hour')} ${clean('dirty.hour = rollup.hour')} ${condition}`;
+    WHERE ${where} ${buckets.areWhole('rollup.hour')} ${clean('dirty.hour = rollup.hour')}`;
   const stored = (where: string): string => `(SELECT * FROM ${tableOf(meter)} AS stored
       WHERE stored.meter = ${number} AND ${where} OFFSET 0) AS rollup`;
   const cut = isDirty ? 'OR span.subject IN (SELECT subject FROM dirty)' : '';
@@ -120,7 +118,7 @@ export function dayParts(
           ? `span CROSS JOIN tier CROSS JOIN LATERAL ${ofDays('AND stored.subject = span.subject')}`
           : `tier CROSS JOIN LATERAL ${ofDays('')} JOIN span ON span.subject = rollup.subject`
       }
-      WHERE ${isWholeDay} ${condition}`,
+      WHERE ${isWholeDay}`,
     hours: [
       hour(
         'true',

@@ -8,8 +8,7 @@ import { type Meter } from '../../meters/meter.js';
 import { type Buckets } from '../buckets.sql.js';
 import { type Parameters } from '../meter-sql.js';
 import { storageOf, tableOf } from '../rollup.sql.js';
-import { isOfOne, type UsageQuestion } from '../usage.sql.js';
-import { IS_WHOLE, levelsEnd } from '../whole-hours.sql.js';
+import { isOfOne, levelsEnd, type UsageQuestion } from '../usage.sql.js';
 import { isOfNumbers } from './day-values.sql.js';
 import { DAY_MS, dayOf, endOf, isDay } from './days.sql.js';
 import { RUN } from './picked-values.sql.js';
@@ -31,35 +30,28 @@ export function mayBeKept({ meter, whose, buckets }: UsageQuestion): boolean {
   );
 }
 
-interface KeptOptions {
-  readonly buckets: Buckets;
-  /** `whole`: only when the CTE `state` says that nothing lacks; `fresh`: beside the CTE `fresh` of what is pending. */
-  readonly state: 'whole' | 'fresh';
-  readonly parameters: Parameters;
-}
-
 /**
  * CTEs: `base`, the subjects, each with the hours that it may have figures in; and those of `keptTableOf`, in
  * which `is_owned` says whether a figure's time is wholly the customer's: a level from between may still hold.
- * Needs the CTEs of `spans`, and `state` or `fresh`. Indexes on subject, meter and day, or hour.
+ * Needs the CTEs of `spans`, and `fresh`, what is pending. Indexes on subject, meter and day, or hour.
  */
 export function keptFigures(
   questions: readonly UsageQuestion[],
-  { buckets, state, parameters }: KeptOptions,
+  buckets: Buckets,
+  parameters: Parameters,
 ): string {
   const { start, end } = buckets;
-  const touched = state === 'fresh' ? 'touched' : 'untouched';
   const isValues = questions.map(({ meter }) => storageOf(meter.aggregation) === 'values');
   return `kept_meter AS MATERIALIZED (
       SELECT DISTINCT * FROM unnest(${parameters.add(questions.map(({ meter }) => meter.number))}::int[],
         ${parameters.add(isValues)}::bool[], ${parameters.add(questions.map(endOfDays))}::timestamptz[])
         AS meter (number, is_values, until)
-    ), ${state === 'fresh' ? TOUCHED : UNTOUCHED}, base AS MATERIALIZED (
+    ), ${TOUCHED}, base AS MATERIALIZED (
       SELECT subject, date_trunc('hour', min(starts_at), 'UTC') AS first_hour,
         date_trunc('hour', max(ends_at) + interval '3599.999999 s', 'UTC') AS last_hour,
         coalesce(range_agg(tstzrange(first_hour, last_hour)) FILTER (WHERE first_hour < last_hour), '{}') AS spans,
         count(*) > 1 OR min(starts_at) > ${start} OR max(ends_at) < ${end} AS is_odd
-      FROM span WHERE true ${state === 'whole' ? IS_WHOLE : ''}
+      FROM span
       GROUP BY subject
     ), tier AS MATERIALIZED (
       SELECT summed.meter, kept_meter.is_values, summed.day
@@ -67,22 +59,24 @@ export function keptFigures(
       WHERE summed.is_summed AND (summed.has_values OR NOT kept_meter.is_values)
         AND summed.day >= ${start} AND ${endOf('summed.day')} <= least(${end}, kept_meter.until)
         AND ${buckets.of('summed.day')} = ${buckets.of(`${endOf('summed.day')} - interval '1 microsecond'`)}
+    ), kept_days AS MATERIALIZED (
+      SELECT kept_meter.number AS meter, kept_meter.is_values,
+        coalesce(range_agg(tstzrange(tier.day, ${endOf('tier.day')})) FILTER (WHERE tier.meter IS NOT NULL), '{}') AS days
+      FROM kept_meter LEFT JOIN tier ON tier.meter = kept_meter.number
+      GROUP BY kept_meter.number, kept_meter.is_values
     ), open_hours AS MATERIALIZED (
-      SELECT kept_meter.number AS meter, kept_meter.is_values, lower(hours) AS starts_at, upper(hours) AS ends_at
-      FROM kept_meter
-      LEFT JOIN (SELECT meter, range_agg(tstzrange(day, ${endOf('day')})) AS days FROM tier GROUP BY meter) AS summed
-        ON summed.meter = kept_meter.number
+      SELECT kept_days.meter, kept_days.is_values, lower(hours) AS starts_at, upper(hours) AS ends_at
+      FROM kept_days
       CROSS JOIN (SELECT min(first_hour) AS first_hour, max(last_hour) AS last_hour FROM base) AS reached
-      CROSS JOIN LATERAL unnest(
-        tstzmultirange(tstzrange(first_hour, last_hour)) - coalesce(summed.days, '{}')) AS hours
+      CROSS JOIN LATERAL unnest(tstzmultirange(tstzrange(first_hour, last_hour)) - kept_days.days) AS hours
       WHERE first_hour < last_hour
     ), odd AS MATERIALIZED (
       SELECT base.subject, tier.meter, tier.is_values, tier.day
       FROM base CROSS JOIN tier
-      WHERE (base.is_odd OR base.subject IN (SELECT subject FROM ${touched}))
+      WHERE (base.is_odd OR base.subject IN (SELECT subject FROM touched))
         AND tier.day < base.last_hour AND ${endOf('tier.day')} > base.first_hour
         AND NOT (base.spans @> tstzrange(tier.day, ${endOf('tier.day')})
-          AND (base.subject, tier.day) NOT IN (SELECT subject, day FROM ${touched}))
+          AND (base.subject, tier.day) NOT IN (SELECT subject, day FROM touched))
     )${isValues.includes(false) ? keptHours('usage_rollups', sumsOf(buckets)) : ''}${
       isValues.includes(true) ? keptHours('usage_distinct_values', valuesOf(buckets)) : ''
     }${questions.some(({ meter }) => isOfNumbers(meter)) ? keptRuns(buckets) : ''}`;
@@ -103,10 +97,6 @@ const TOUCHED = `touched AS MATERIALIZED (
       WHERE events.subject IN (SELECT subject FROM owned)
     )`;
 
-const UNTOUCHED = `untouched AS MATERIALIZED (
-      SELECT NULL::text AS subject, NULL::timestamptz AS day WHERE false
-    )`;
-
 /** What differs between the two tables: where days are, and the columns of days and of hours. */
 interface Kept {
   readonly isValues: boolean;
@@ -117,7 +107,7 @@ interface Kept {
 
 const daysOf = (table: string, columns: string, { start, end }: Buckets, condition = ''): string =>
   `(SELECT day, groups, ${columns} FROM ${table} AS one
-        WHERE one.subject = base.subject AND one.meter = kept_meter.meter
+        WHERE one.subject = base.subject AND one.meter = kept_days.meter
           AND one.day >= ${start} AND one.day < ${end} ${condition} OFFSET 0) AS stored`;
 
 const sumsOf = (buckets: Buckets): Kept => ({
@@ -140,11 +130,11 @@ const columns = (from: string, hour: string, figures: string): string =>
 
 /** The days that stand for their hours. */
 const keptDays = (which: string, days: string, ofDay: string): string =>
-  `SELECT ${columns('kept_meter', 'stored.day', ofDay)}
-      FROM base CROSS JOIN (SELECT number AS meter FROM kept_meter WHERE ${which}) AS kept_meter
+  `SELECT ${columns('kept_days', 'stored.day', ofDay)}
+      FROM base CROSS JOIN (SELECT meter, days FROM kept_days WHERE ${which}) AS kept_days
       CROSS JOIN LATERAL ${days}
-      WHERE (kept_meter.meter, stored.day) IN (SELECT meter, day FROM tier)
-        AND (base.subject, kept_meter.meter, stored.day) NOT IN (SELECT subject, meter, day FROM odd)`;
+      WHERE kept_days.days @> stored.day
+        AND (base.subject, kept_days.meter, stored.day) NOT IN (SELECT subject, meter, day FROM odd)`;
 
 /** CTE: the days whose values can be searched; they are not in the table of values. */
 const keptRuns = (buckets: Buckets): string =>

@@ -1,0 +1,109 @@
+/*
+ * Connections apart for small questions that take longer to plan than to run: PostgreSQL keeps plans by connection. The one
+ * that was used last is used first, so one is enough mostly, and nobody else's work comes between. Each lives for
+ * half a minute; the next one makes the plans that were asked for lately before anybody waits for it.
+ */
+import { type ClientBase, type Pool, type QueryConfig } from 'pg';
+import { type DataSource, type QueryRunner } from 'typeorm';
+import { type PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+import { createDataSource } from './data-source.js';
+
+/** Mostly one is used; others while long ones are under way. */
+const POOL_SIZE = 8;
+/** Beyond this the query that was not asked for longest is forgotten. */
+const MAX_REMEMBERED = 10;
+/** Nobody waits for plans that nobody has asked for in this time. */
+const REMEMBERED_MS = 600_000;
+/** Of a session rather than of each question and transaction, since that would be four round trips more. */
+const SESSION = {
+  default_transaction_isolation: 'repeatable read',
+  default_transaction_read_only: 'on',
+  plan_cache_mode: 'force_generic_plan',
+};
+
+export interface PreparedQuery extends QueryConfig {
+  readonly name: string;
+}
+
+export class PlannedConnections {
+  /** By name, with when it was asked last; that one is the last of them. */
+  private readonly asked = new Map<
+    string,
+    { readonly query: PreparedQuery; readonly at: number }
+  >();
+
+  private constructor(private readonly dataSource: DataSource) {}
+
+  /** @param lifetimeSeconds after how long a connection is made anew */
+  static async open(url: string, lifetimeSeconds?: number): Promise<PlannedConnections> {
+    const options = {
+      poolSize: POOL_SIZE,
+      lifetimeSeconds,
+      idleTimeoutMillis: 0,
+      session: SESSION,
+    };
+    const dataSource = await createDataSource(url, options).initialize();
+    const connections = new PlannedConnections(dataSource);
+    const pool = (dataSource.driver as PostgresDriver).master as Pool;
+    pool.on('remove', () => {
+      if (!pool.ending && pool.totalCount === 0) {
+        void connections.succeed();
+      }
+    });
+    return connections;
+  }
+
+  async close(): Promise<void> {
+    await this.dataSource.destroy();
+  }
+
+  /** Its transactions only read, each as of one moment. */
+  createQueryRunner(): QueryRunner {
+    return this.dataSource.createQueryRunner();
+  }
+
+  has(runner: QueryRunner): boolean {
+    return runner.dataSource === this.dataSource;
+  }
+
+  /** The rows; by one plan for any parameters. */
+  async ask(runner: QueryRunner, query: PreparedQuery): Promise<object[]> {
+    const client = (await runner.connect()) as ClientBase;
+    const { rows } = await client.query<object>(query);
+    this.remember(query);
+    return rows;
+  }
+
+  /** Takes down that a query was asked, so that the next connection knows its plan, too. */
+  private remember(query: PreparedQuery): void {
+    this.asked.delete(query.name);
+    this.asked.set(query.name, { query, at: performance.now() });
+    for (const [name, { at }] of this.asked) {
+      if (this.asked.size <= MAX_REMEMBERED && performance.now() - at < REMEMBERED_MS) {
+        return;
+      }
+      this.asked.delete(name);
+    }
+  }
+
+  /** The connection that follows the last one is asked once more what was asked lately, with the same parameters. */
+  private async succeed(): Promise<void> {
+    const lately = [...this.asked.values()].filter(
+      ({ at }) => performance.now() - at < REMEMBERED_MS,
+    );
+    if (lately.length === 0) {
+      return;
+    }
+    const runner = this.createQueryRunner();
+    try {
+      const client = (await runner.connect()) as ClientBase;
+      for (const { query } of lately) {
+        await client.query(query);
+      }
+    } catch {
+      // Whoever asks next meets what was in the way, and tells.
+    } finally {
+      await runner.release();
+    }
+  }
+}
