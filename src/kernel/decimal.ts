@@ -27,6 +27,11 @@ export function formatDecimal(value: Decimal): string {
   return value.eq(0) ? '0' : value.toFixed();
 }
 
+/** The same number as `formatDecimal` has it, without the way through one; PostgreSQL knows no negative zero. */
+export function trimDecimal(text: string): string {
+  return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+}
+
 /**
  * The quotient, rounded once, half away from zero, to `scale` digits after the point. Only what has
  * to divide may round: an average, or a level over time.

@@ -202,11 +202,17 @@ function columnsOf(meter: Meter, sql: MeterSql): PartColumns & DayColumns {
 
 function answerOf(question: UsageQuestion, { keys, condition, parameters }: Keys): string {
   return storageOf(question.meter.aggregation) === 'sums'
-    ? sumOf(keys, condition)
+    ? sumOf(question.meter, keys, condition)
     : mergeOf(question, keys, condition, parameters);
 }
 
-function sumOf(keys: string, condition: string): string {
+function sumOf({ aggregation }: Meter, keys: string, condition: string): string {
+  if (aggregation.kind === 'count') {
+    return `SELECT ${keys}, sum(part.event_count) AS divisor, NULL AS value
+      FROM part WHERE true${condition}
+      GROUP BY 1, 2, 3, 4
+      HAVING sum(part.event_count) > 0`;
+  }
   // No condition on the value: PostgreSQL would test it below the union, and read it a second time.
   const count = 'sum(part.event_count) FILTER (WHERE part.value_sum IS NOT NULL)';
   return `SELECT ${keys}, ${count} AS divisor, sum(part.value_sum) AS value

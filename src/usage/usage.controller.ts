@@ -1,11 +1,10 @@
-import { Controller, Get, Param, Query } from '@nestjs/common';
-import { formatDecimal } from '../kernel/decimal.js';
+import { Controller, Get, Header, Param, Query } from '@nestjs/common';
+import { ApiOkResponse } from '@nestjs/swagger';
 import { formatInstant, instantOf } from '../kernel/instant.js';
 import { RequireScope } from '../platform/access/scope.js';
-import { ReadUsageQuery, UsageResponse } from './read-usage.dto.js';
+import { ReadUsageQuery, UsageResponse, type UsageRowResponse } from './read-usage.dto.js';
 import { type GroupFilter } from './usage.sql.js';
 import { type UsageAnswer, type UsageRequest, UsageService } from './usage.service.js';
-import { type UsageRow } from './usage.store.js';
 
 @Controller('api/v1/meters')
 export class UsageController {
@@ -14,8 +13,10 @@ export class UsageController {
   /** Exact usage of a meter: everything that was acknowledged before this request is counted. */
   @Get(':id/usage')
   @RequireScope('read')
-  async readUsage(@Param('id') id: string, @Query() query: ReadUsageQuery): Promise<UsageResponse> {
-    return toResponse(await this.usage.ask(toRequest(id, query)), query.group_by ?? []);
+  @ApiOkResponse({ type: UsageResponse })
+  @Header('content-type', 'application/json; charset=utf-8')
+  async readUsage(@Param('id') id: string, @Query() query: ReadUsageQuery): Promise<string> {
+    return toJson(await this.usage.ask(toRequest(id, query)), query.group_by ?? []);
   }
 }
 
@@ -45,31 +46,52 @@ function toGroupFilter({ filter = {}, missing = [] }: ReadUsageQuery): GroupFilt
   );
 }
 
-function toResponse(answer: UsageAnswer, groupBy: readonly string[]): UsageResponse {
-  const { meter, buckets, timeZone, customers } = answer;
+/** So many rows are put into words at once, and need not be kept as objects. */
+const LOT = 1_000;
+
+/** A UsageResponse as JSON. */
+function toJson(answer: UsageAnswer, groupBy: readonly string[]): string {
+  const lots: string[] = [];
+  let lot: UsageRowResponse[] = [];
+  for (const row of rowsOf(answer, groupBy)) {
+    lot.push(row);
+    if (lot.length === LOT) {
+      lots.push(elementsOf(lot));
+      lot = [];
+    }
+  }
+  lots.push(...(lot.length === 0 ? [] : [elementsOf(lot)]));
+  return `{"meter":${JSON.stringify(answer.meter.key)},"data":[${lots.join(',')}]}`;
+}
+
+const elementsOf = (rows: readonly UsageRowResponse[]): string => JSON.stringify(rows).slice(1, -1);
+
+function* rowsOf(
+  { buckets, timeZone, customers, lines }: UsageAnswer,
+  groupBy: readonly string[],
+): Generator<UsageRowResponse> {
   // Once for each bucket: rows of a thousand customers have the same few.
   const starts = buckets.map(({ start }) => formatInstant(start, timeZone));
   const ends = buckets.map(({ end }) => formatInstant(end, timeZone));
   const groupOf = groupsOf(groupBy);
-  return {
-    meter: meter.key,
-    data: answer.rows.map((row) => ({
-      window_start: starts[row.bucket] ?? '',
-      window_end: ends[row.bucket] ?? '',
-      customer: row.customerId === null ? null : (customers.get(row.customerId)?.key ?? null),
-      subject: row.subject,
-      group: groupOf(row),
-      quantity: formatDecimal(row.quantity),
-    })),
-  };
+  for (const { customerId, subject, bucket, groups, quantity } of lines) {
+    yield {
+      window_start: starts[bucket] ?? '',
+      window_end: ends[bucket] ?? '',
+      customer: customerId === null ? null : (customers.get(customerId)?.key ?? null),
+      subject,
+      group: groupOf(groups),
+      quantity,
+    };
+  }
 }
 
 type Group = Readonly<Record<string, string | null>>;
 
 /** The group of a row: each once, since tens of thousands of rows have the same few. */
-function groupsOf(groupBy: readonly string[]): (row: UsageRow) => Group {
+function groupsOf(groupBy: readonly string[]): (groups: readonly (string | null)[]) => Group {
   const known = new Map<string | null, Group>();
-  return ({ groups }) => {
+  return (groups) => {
     const key = groups.length === 1 ? (groups[0] ?? null) : JSON.stringify(groups);
     const group =
       known.get(key) ??

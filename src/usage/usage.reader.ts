@@ -5,7 +5,8 @@ import { type Interval, type OpenInterval } from '../kernel/interval.js';
 import { EventsReader } from '../events/events.reader.js';
 import { type Meter } from '../meters/meter.js';
 import { type GroupFilter, type UsageQuestion } from './usage.sql.js';
-import { type UsageRow, UsageStore } from './usage.store.js';
+import { type UsageRow } from './usage-row.js';
+import { type UsageLines, UsageStore } from './usage.store.js';
 
 export type { UsageQuestion } from './usage.sql.js';
 
@@ -31,12 +32,12 @@ export class UsageReader {
     private readonly clock: Clock,
   ) {}
 
-  /** Exact quantities, by customer, bucket and group; nothing where nothing was used. */
-  async read(question: UsageQuestion): Promise<UsageRow[]> {
-    return await this.store.read(question);
+  /** Exact quantities as they are shown, by customer, bucket and group; nothing where nothing was used. */
+  async readLines(question: UsageQuestion): Promise<UsageLines> {
+    return await this.store.readLines(question);
   }
 
-  /** The same for several questions, each answer at the place of its question; in a transaction, as of its snapshot. */
+  /** The same as numbers for several questions, each answer at the place of its question; in a transaction, as of its snapshot. */
   async readAll(questions: readonly UsageQuestion[]): Promise<UsageRow[][]> {
     const answers: UsageRow[][] = [];
     for (let start = 0; start < questions.length; start += MAX_QUESTIONS) {

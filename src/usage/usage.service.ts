@@ -9,7 +9,7 @@ import { MetersReader } from '../meters/meters.reader.js';
 import { type BucketSize, bucketsOf, MAX_BUCKETS } from './buckets.js';
 import { UsageReader } from './usage.reader.js';
 import { type GroupFilter, type UsageSplit, type Whose } from './usage.sql.js';
-import { type UsageRow } from './usage.store.js';
+import { type UsageLine } from './usage-row.js';
 
 /** A question as callers put it; names may be ids or keys. */
 export interface UsageRequest {
@@ -30,8 +30,9 @@ export interface UsageAnswer {
   readonly meter: Meter;
   readonly timeZone: string;
   readonly buckets: readonly Interval[];
-  readonly rows: readonly UsageRow[];
-  /** The customers that the rows name, by id. */
+  /** Can be gone through once. */
+  readonly lines: Iterable<UsageLine>;
+  /** The customers that the lines name, by id. */
   readonly customers: ReadonlyMap<string, Customer>;
 }
 
@@ -69,20 +70,19 @@ export class UsageService {
     const now = this.clock.now();
     const by = request.by ?? (request.subject === null ? 'customer' : 'subject');
     const question = { meter, whose, buckets, by, groupBy, groupFilter, now };
-    const rows = await this.reader.read(question);
-    const customers = await this.ownersOf(rows, customer);
-    return { meter, timeZone, buckets, rows, customers };
+    const { customerIds, lines } = await this.reader.readLines(question);
+    const customers = await this.named(customerIds, customer);
+    return { meter, timeZone, buckets, lines, customers };
   }
 
-  /** The customers of the rows; of one who was asked for everything is known. */
-  private async ownersOf(
-    rows: readonly UsageRow[],
+  /** The customers of these ids; of one who was asked for everything is known. */
+  private async named(
+    ids: ReadonlySet<string | null>,
     asked: Customer | null,
   ): Promise<ReadonlyMap<string, Customer>> {
     if (asked !== null) {
       return new Map([[asked.id, asked]]);
     }
-    const ids = new Set(rows.map((row) => row.customerId));
     const named = [...ids].filter((id) => id !== null);
     return named.length === 0 ? new Map() : await this.customers.byIds(named);
   }

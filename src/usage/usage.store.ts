@@ -5,41 +5,25 @@
  * the rollups, or added here, by the same rule. Reads only.
  */
 import { Injectable } from '@nestjs/common';
-import { type Decimal, decimal, quotient } from '../kernel/decimal.js';
+import { formatDecimal } from '../kernel/decimal.js';
 import { type Meter } from '../meters/meter.js';
 import { Database } from '../platform/database/database.js';
 import { usageStatement } from './answers.sql.js';
 import { lacking } from './lacking.sql.js';
-import { MICROS_PER_HOUR } from './levels.sql.js';
 import { Parameters } from './meter-sql.js';
 import { type Asked, haveInCommon, togetherStatement } from './together.sql.js';
+import { fromLine, fromRow, type Row, type UsageLine, type UsageRow } from './usage-row.js';
+import { linesOf, seriesOf, sortSeries, type StatedSeries } from './usage-series.sql.js';
 import { isOfOne, type UsageBasis, type UsageQuestion } from './usage.sql.js';
-
-/** Digits after the point of an average, and of a level over time: what numeric(38, 12) has. */
-const QUOTIENT_SCALE = 12;
 
 /** A plan takes some hundred kilobytes for each question, and a connection keeps it. */
 const MAX_PREPARED = 20;
 
-export interface UsageRow {
-  readonly customerId: string | null;
-  /** Null unless the question is by subject. */
-  readonly subject: string | null;
-  /** Place in the question's buckets. */
-  readonly bucket: number;
-  /** Values of the question's `groupBy`, in its order. */
-  readonly groups: readonly (string | null)[];
-  readonly quantity: Decimal;
-}
-
-interface Row {
-  readonly customer_id: string | null;
-  readonly subject: string | null;
-  readonly bucket: string;
-  readonly groups: (string | null)[];
-  readonly value: string;
-  /** By what the value is divided, where the meter divides. */
-  readonly divisor: string | null;
+export interface UsageLines {
+  /** Null: of usage in total, or of a subject that was asked for. */
+  readonly customerIds: ReadonlySet<string | null>;
+  /** By customer, subject, bucket and group; can be gone through once. */
+  readonly lines: Iterable<UsageLine>;
 }
 
 /** By whom, then by when; and the other way round. */
@@ -70,9 +54,19 @@ export class UsageStore {
       const [rows = []] = await this.readAll([question]);
       return rows;
     }
+    const { lines } = await this.readLines(question);
+    return Array.from(lines, fromLine);
+  }
+
+  /** The same with quantities as they are shown, and whose usage it is; of very many rows each is made when it is asked for. */
+  async readLines(question: UsageQuestion): Promise<UsageLines> {
+    if (isOfOne(question.whose)) {
+      const [rows = []] = await this.readAll([question]);
+      return linesOfRows(rows);
+    }
     await this.learnRolledUp([question.meter.number]);
-    const rows = this.rolledUp.has(question.meter.number) ? await this.askStated(question) : null;
-    return rows ?? (await this.ask(question, { kind: 'events' }));
+    const lines = this.rolledUp.has(question.meter.number) ? await this.askStated(question) : null;
+    return lines ?? linesOfRows(await this.ask(question, { kind: 'events' }));
   }
 
   /**
@@ -157,17 +151,21 @@ export class UsageStore {
   }
 
   /** From rollups; null when they do not have all of it: that is asked in the same statement. */
-  private async askStated(question: UsageQuestion): Promise<UsageRow[] | null> {
+  private async askStated(question: UsageQuestion): Promise<UsageLines | null> {
     const parameters = new Parameters();
     const answer = usageStatement(question, { kind: 'rollups' }, parameters);
-    const rows = await this.database.query<StatedRow>(
+    const rows = await this.database.query<StatedSeries>(
       `SELECT state.is_lacking, answer.*
        FROM (SELECT ${lacking(question.meter, parameters)} AS is_lacking) AS state
-       LEFT JOIN (${answer}) AS answer ON true
-       ORDER BY ${BY_CUSTOMER}`,
+       LEFT JOIN (${seriesOf(answer)}) AS answer ON true`,
       parameters.values,
     );
-    return wholeRows(question.meter, rows);
+    if (rows[0]?.is_lacking === true) {
+      return null;
+    }
+    const series = sortSeries(rows);
+    const customerIds = new Set(series.map((one) => one.customer_id));
+    return { customerIds, lines: linesOf(question.meter, series) };
   }
 
   /** All in one statement; null where what it is made of does not have all of it. */
@@ -228,30 +226,9 @@ function wholeRows(meter: Meter, rows: readonly StatedRow[]): UsageRow[] | null 
   return whole;
 }
 
-function fromRow(meter: Meter, row: Row): UsageRow {
+function linesOfRows(rows: readonly UsageRow[]): UsageLines {
   return {
-    customerId: row.customer_id,
-    subject: row.subject,
-    bucket: Number(row.bucket) - 1,
-    groups: row.groups,
-    quantity: quantityOf(meter, row),
+    customerIds: new Set(rows.map(({ customerId }) => customerId)),
+    lines: rows.map((row) => ({ ...row, quantity: formatDecimal(row.quantity) })),
   };
-}
-
-function quantityOf({ aggregation }: Meter, { value, divisor }: Row): Decimal {
-  switch (aggregation.kind) {
-    case 'count':
-      return decimal(divisor ?? '0');
-    case 'avg':
-      return quotient(value, BigInt(divisor ?? '1'), QUOTIENT_SCALE);
-    case 'time_weighted_sum':
-      return quotient(value, MICROS_PER_HOUR, QUOTIENT_SCALE);
-    case 'sum':
-    case 'min':
-    case 'max':
-    case 'latest':
-    case 'unique_count':
-    case 'percentile':
-      return decimal(value);
-  }
 }

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { type Interval } from '../../src/kernel/interval.js';
 import { type Aggregation, type Meter } from '../../src/meters/meter.js';
 import { type UsageQuestion, type UsageSplit, type Whose } from '../../src/usage/usage.sql.js';
-import { type UsageRow } from '../../src/usage/usage.store.js';
+import { type UsageRow } from '../../src/usage/usage-row.js';
 import { factory } from '../support/factory.js';
 import { type Metering, startMetering } from '../support/metering.js';
 

@@ -5,7 +5,8 @@
 import { type Aggregation, type Meter } from '../../src/meters/meter.js';
 import { Database } from '../../src/platform/database/database.js';
 import { type UsageQuestion } from '../../src/usage/usage.sql.js';
-import { UsageStore, type UsageRow } from '../../src/usage/usage.store.js';
+import { type UsageRow } from '../../src/usage/usage-row.js';
+import { UsageStore } from '../../src/usage/usage.store.js';
 import { factory } from '../support/factory.js';
 import { type Metering, startMetering } from '../support/metering.js';
 

@@ -66,7 +66,7 @@ describe('upkeep of usage', () => {
     };
     const [row] = await (isRaw
       ? metering.usageStore.readFromEvents(question)
-      : metering.usage.read(question));
+      : metering.usageStore.read(question));
     return row?.quantity.toFixed();
   };
 

@@ -273,7 +273,7 @@ describe('usage', () => {
       now: NOW,
     };
     const rows = await (asOf === null
-      ? metering.usage.read(question)
+      ? metering.usageStore.read(question)
       : metering.usage.readAsOf(question, asOf));
     return buckets.map((_, index) =>
       Object.fromEntries(
@@ -480,7 +480,7 @@ describe('a level of the hour that is not over', () => {
     };
     const readAt = async (now: string, start: string): Promise<string[]> => {
       const window = { start: new Date(start), end: new Date('2026-11-10T00:00:00Z') };
-      const rows = await metering.usage.read({
+      const rows = await metering.usageStore.read({
         ...{ meter, buckets: [window], by: 'customer', groupBy: [], groupFilter: {} },
         ...{ now: new Date(now), whose: { kind: 'customer', customerId: customer.id } },
       });

@@ -16,7 +16,7 @@ import { Database } from '../../platform/database/database.js';
 import { bucketChunks, type BucketSize } from '../buckets.js';
 import { UsageReader } from '../usage.reader.js';
 import { type UsageQuestion, type UsageSplit } from '../usage.sql.js';
-import { type UsageRow } from '../usage.store.js';
+import { type UsageRow } from '../usage-row.js';
 
 /** Vacuum removes nothing that is newer than the oldest snapshot, so nobody may hold one for longer. */
 export const MAX_SNAPSHOT_MS = 600_000;

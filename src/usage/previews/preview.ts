@@ -1,7 +1,7 @@
 /* What a meter would have counted, beside what another one has: pure. */
 import { type Decimal, decimal } from '../../kernel/decimal.js';
 import { type QuarantineReason } from '../quarantined-value.js';
-import { type UsageRow } from '../usage.store.js';
+import { type UsageRow } from '../usage-row.js';
 
 /** Quantities of the same usage; of nothing it is 0, as nothing is billed. */
 export interface Comparison {

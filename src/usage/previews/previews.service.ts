@@ -13,7 +13,8 @@ import { type Meter } from '../../meters/meter.js';
 import { MetersReader } from '../../meters/meters.reader.js';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { type UsageQuestion, type Whose } from '../usage.sql.js';
-import { type UsageRow, UsageStore } from '../usage.store.js';
+import { type UsageRow } from '../usage-row.js';
+import { UsageStore } from '../usage.store.js';
 import {
   type BadValue,
   compareCustomers,

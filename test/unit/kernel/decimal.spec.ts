@@ -1,5 +1,11 @@
 import fc from 'fast-check';
-import { ceilingQuotient, decimal, formatDecimal, isDecimal } from '../../../src/kernel/decimal.js';
+import {
+  ceilingQuotient,
+  decimal,
+  formatDecimal,
+  isDecimal,
+  trimDecimal,
+} from '../../../src/kernel/decimal.js';
 
 describe('isDecimal', () => {
   it.each(['0', '-0', '0.0004', '1.50', '-12', '007', `${'9'.repeat(26)}.${'9'.repeat(12)}`])(
@@ -15,6 +21,28 @@ describe('isDecimal', () => {
     ...[1, 1n, null, undefined, ['1'], {}],
   ])('refuses %p', (value) => {
     expect(isDecimal(value)).toBe(false);
+  });
+});
+
+describe('trimDecimal', () => {
+  it.each([
+    ['0', '0'],
+    ['0.00', '0'],
+    ['100', '100'],
+    ['100.000', '100'],
+    ['-3.050', '-3.05'],
+    ['0.000000000001', '0.000000000001'],
+  ])('shows %s as %s', (text, shown) => {
+    expect(trimDecimal(text)).toBe(shown);
+  });
+
+  it('shows what PostgreSQL writes as formatDecimal shows the number', () => {
+    fc.assert(
+      fc.property(fc.bigInt(), fc.nat(20), (digits, scale) => {
+        const text = decimal(`${digits}e-${scale}`).toFixed(scale);
+        expect(trimDecimal(text)).toBe(formatDecimal(decimal(text)));
+      }),
+    );
   });
 });
 
