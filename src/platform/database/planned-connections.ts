@@ -14,6 +14,8 @@ const POOL_SIZE = 8;
 const MAX_REMEMBERED = 10;
 /** Nobody waits for plans that nobody has asked for in this time. */
 const REMEMBERED_MS = 600_000;
+/** What takes longer is not asked once more for the sake of its plan. */
+const SMALL_MS = 500;
 /** Of a session rather than of each question and transaction, since that would be four round trips more. */
 const SESSION = {
   default_transaction_isolation: 'repeatable read',
@@ -69,8 +71,11 @@ export class PlannedConnections {
   /** The rows; by one plan for any parameters. */
   async ask(runner: QueryRunner, query: PreparedQuery): Promise<object[]> {
     const client = (await runner.connect()) as ClientBase;
+    const askedAt = performance.now();
     const { rows } = await client.query<object>(query);
-    this.remember(query);
+    if (performance.now() - askedAt < SMALL_MS) {
+      this.remember(query);
+    }
     return rows;
   }
 
