@@ -36,6 +36,17 @@ export interface MeterHistory {
   readonly wholeEvents: bigint;
 }
 
+/** What there is to do for whoever folds. */
+export interface FoldWork {
+  readonly isPending: boolean;
+  /** A meter that nobody folds for yet. */
+  readonly isMeterNew: boolean;
+  /** A meter that failed, and is to be tried again. */
+  readonly isRetryDue: boolean;
+  /** A meter whose history is to be brought in. */
+  readonly isHistoryOpen: boolean;
+}
+
 interface BatchRow {
   readonly id: string;
   readonly received_at: Date;
@@ -65,6 +76,33 @@ export class BatchesStore {
   /** Lets no statement of the transaction take longer. */
   async limitStatements(timeoutMs: number): Promise<void> {
     await this.database.query(`SET LOCAL statement_timeout = ${timeoutMs}`);
+  }
+
+  /**
+   * What there is to do, at a glance: mostly nothing, and to begin each kind of work to see that there is none
+   * took fourteen round trips. Others may be at it. Partial index; the other tables have a row for each meter.
+   */
+  async findWork(now: Date): Promise<FoldWork> {
+    const [row] = await this.database.query<{
+      is_pending: boolean;
+      is_meter_new: boolean;
+      is_retry_due: boolean;
+      is_history_open: boolean;
+    }>(
+      `SELECT EXISTS (SELECT FROM ingest_batches WHERE fold IS NULL) AS is_pending,
+         EXISTS (SELECT FROM meters
+           WHERE NOT EXISTS (SELECT FROM usage_backfills AS known WHERE known.meter = meters.number)) AS is_meter_new,
+         EXISTS (SELECT FROM usage_failing_meters WHERE next_attempt_at <= $1) AS is_retry_due,
+         EXISTS (SELECT FROM usage_backfills WHERE finished_at IS NULL) AS is_history_open`,
+      [now],
+      { isPrepared: true },
+    );
+    return {
+      isPending: row?.is_pending === true,
+      isMeterNew: row?.is_meter_new === true,
+      isRetryDue: row?.is_retry_due === true,
+      isHistoryOpen: row?.is_history_open === true,
+    };
   }
 
   /** How many batches are not folded yet. Partial index. */

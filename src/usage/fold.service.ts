@@ -39,6 +39,19 @@ export class FoldService {
   }
 
   /**
+   * Does some of each kind of work that there is.
+   *
+   * @returns how much was done; 0 when there is none, or others are at it
+   */
+  async workOnce(): Promise<number> {
+    const work = await this.store.findWork(this.clock.now());
+    const folded = work.isPending || work.isMeterNew ? await this.foldOnce() : 0;
+    const retried = work.isRetryDue ? await this.retryFailingOnce() : 0;
+    const hasHistory = work.isHistoryOpen || work.isMeterNew;
+    return folded + retried + (hasHistory ? await this.backfillOnce() : 0);
+  }
+
+  /**
    * Folds some pending batches for all meters. Should the statement of one meter fail, it is done again
    * with each apart from the others, and that one is set apart.
    *

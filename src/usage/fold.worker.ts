@@ -45,8 +45,6 @@ export class FoldWorker extends Poller implements OnApplicationBootstrap {
   }
 
   protected override async runOnce(): Promise<number> {
-    const folded = await this.service.foldOnce();
-    const retried = await this.service.retryFailingOnce();
-    return folded + retried + (await this.service.backfillOnce());
+    return await this.service.workOnce();
   }
 }

@@ -4,11 +4,12 @@
  * look is one transaction: changes come off when the customers they touch are marked, or neither.
  */
 import { Injectable } from '@nestjs/common';
+import { Clock } from '../../kernel/clock.js';
 import { SubjectChangesService } from '../../customers/subject-changes.service.js';
 import { Database } from '../../platform/database/database.js';
 import { type UsageChange, UsageChangesReader } from '../../usage/changes/changes.reader.js';
 import { RemakesReader } from '../../usage/changes/remakes.reader.js';
-import { DuesStore } from './dues.store.js';
+import { DuesStore, type ThresholdWork } from './dues.store.js';
 import { CalmService } from './calm.service.js';
 
 @Injectable()
@@ -22,11 +23,19 @@ export class NoticingService {
     private readonly subjects: SubjectChangesService,
     private readonly remakes: RemakesReader,
     private readonly database: Database,
+    private readonly clock: Clock,
   ) {}
 
   /** Whether any threshold was in force when it was looked last: then what is stored is worth a look at once. */
   get wasAnythingWatched(): boolean {
     return this.isWatching;
+  }
+
+  /** What there is to look at. */
+  async findWork(): Promise<ThresholdWork> {
+    const work = await this.dues.findWork(this.clock.now());
+    this.isWatching = work.isAnythingWatched;
+    return work;
   }
 
   /** Looks at what some folds left, but what was looked at before; answers whether there was anything. */

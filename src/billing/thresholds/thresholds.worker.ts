@@ -9,6 +9,7 @@ import { EventsReader } from '../../events/events.reader.js';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { type ThresholdWork } from './dues.store.js';
 import { JudgingService } from './judging.service.js';
 import { NoticingService } from './noticing.service.js';
 
@@ -22,6 +23,16 @@ const TICK_MS = 500;
  * while: with this rest there are three or four of them in a second, as many as folds.
  */
 const REST_MS = 150;
+
+/** What a signal tells of: something was stored, or whom the last look found is to be judged. */
+const STORED: ThresholdWork = {
+  isAnythingWatched: true,
+  isStored: true,
+  isFolded: false,
+  isRemade: false,
+  isOwnerChanged: false,
+  isDue: true,
+};
 
 @Injectable()
 export class ThresholdsWorker extends Poller implements OnApplicationBootstrap {
@@ -57,15 +68,17 @@ export class ThresholdsWorker extends Poller implements OnApplicationBootstrap {
   protected override async runOnce(): Promise<number> {
     const isTick = this.isTickDue;
     this.isTickDue = false;
-    const hasStored = await this.noticeStored();
-    const hasUsage = isTick && (await this.noticing.noticeUsage());
-    const judged = await this.judging.judgeDue();
+    const work = isTick ? await this.noticing.findWork() : STORED;
+    const hasStored = work.isAnythingWatched && work.isStored && (await this.noticeStored());
+    const hasUsage = work.isFolded && (await this.noticing.noticeUsage());
+    const isAnyDue = work.isDue || hasStored || hasUsage;
+    const judged = isAnyDue ? await this.judging.judgeDue() : 0;
     // After those who wait for what they used: whom it finds are judged by the look that follows.
     const noticed = [
       hasStored,
       hasUsage,
-      isTick && (await this.noticing.noticeOwners()),
-      isTick && (await this.noticing.noticeRemade()),
+      work.isOwnerChanged && (await this.noticing.noticeOwners()),
+      work.isRemade && (await this.noticing.noticeRemade()),
     ];
     return judged + noticed.filter(Boolean).length;
   }
