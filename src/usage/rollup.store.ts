@@ -13,6 +13,7 @@ import { dayOf } from './days/days.sql.js';
 import { lateLevelsStatement } from './late-levels.sql.js';
 import { compileMeter, Parameters } from './meter-sql.js';
 import { pieceOf, putTogether } from './pieces.sql.js';
+import { type RemadeScope, remakeStatement } from './remade.sql.js';
 import {
   foldedRows,
   foldedRowsIn,
@@ -20,6 +21,7 @@ import {
   type Rows,
   SIGNED_EVENTS,
   storageOf,
+  type Summary,
   summarize,
   summarizeValues,
   SUMMARY_COLUMNS,
@@ -177,11 +179,6 @@ export class RollupStore {
     atOnce = MAX_EVENTS_AT_ONCE,
   ): Promise<bigint> {
     await this.database.query(
-      `DELETE FROM ${tableOf(meter)} WHERE meter = $1 AND hour >= $2 AND hour < $3
-         AND ($4::text[] IS NULL OR subject = ANY ($4))`,
-      [meter.number, hours.start, hours.end, subjects],
-    );
-    await this.database.query(
       `DELETE FROM usage_summed_days WHERE meter = $1 AND day < $3
          AND day + interval '24 hours' > $2::timestamptz`,
       [meter.number, hours.start, hours.end],
@@ -189,20 +186,45 @@ export class RollupStore {
     const isHour = hours.end.getTime() - hours.start.getTime() <= HOUR_MS;
     const events = isHour ? await this.countEvents(hours, subjects) : 0;
     const count = Math.max(1, Math.ceil(events / atOnce));
+    const scope = { meter, hours, subjects };
+    return count === 1 ? await this.rebuildAtOnce(scope) : await this.rebuildInPieces(scope, count);
+  }
+
+  private async rebuildAtOnce(scope: RemadeScope): Promise<bigint> {
+    const { meter, hours, subjects } = scope;
+    const parameters = new Parameters();
+    const rows = foldedRows(meter, hours, subjects, parameters);
+    const summary = summaryOf(meter, rows, parameters);
+    return await this.eventsOf(remakeStatement(scope, summary, parameters), parameters);
+  }
+
+  private async rebuildInPieces(
+    { meter, hours, subjects }: RemadeScope,
+    count: number,
+  ): Promise<bigint> {
+    await this.database.query(
+      `DELETE FROM ${tableOf(meter)} WHERE meter = $1 AND hour >= $2 AND hour < $3
+         AND ($4::text[] IS NULL OR subject = ANY ($4))`,
+      [meter.number, hours.start, hours.end, subjects],
+    );
     let read = 0n;
     for (let index = 0; index < count; index += 1) {
       const parameters = new Parameters();
       const all = foldedRows(meter, hours, subjects, parameters);
       const rows = pieceOf(all, meter, { hours, index, count }, parameters);
-      const together = index === 0 ? '' : putTogether(meter);
-      const [row] = await this.database.query<{ event_count: string | null }>(
-        `WITH ${insertStatement(meter, rows, together, parameters)}
-         SELECT sum(abs(event_count)) AS event_count FROM summary`,
-        parameters.values,
-      );
-      read += BigInt(row?.event_count ?? 0);
+      const { ctes } = summaryOf(meter, rows, parameters);
+      const insert = `${insertInto(meter, parameters)} ${index === 0 ? '' : putTogether(meter)}`;
+      const sql = `WITH ${ctes}, written AS (${insert})
+        SELECT sum(abs(event_count)) AS event_count FROM summary`;
+      read += await this.eventsOf(sql, parameters);
     }
     return read;
+  }
+
+  /** Runs a statement that answers how many events it read. */
+  private async eventsOf(sql: string, { values }: Parameters): Promise<bigint> {
+    const [row] = await this.database.query<{ event_count: string | null }>(sql, values);
+    return BigInt(row?.event_count ?? 0);
   }
 
   /** Of whatever type. Reads no value, and takes a tenth of what summarising does. */
@@ -240,17 +262,10 @@ function insertInto(meter: Meter, parameters: Parameters): string {
        ORDER BY subject, hour, groups`;
 }
 
-function insertStatement(
-  meter: Meter,
-  rows: Rows,
-  onConflict: string,
-  parameters: Parameters,
-): string {
-  const summary =
-    storageOf(meter.aggregation) === 'values'
-      ? summarizeValues(meter, rows, parameters)
-      : summarize(meter, rows, parameters);
-  return `${summary.ctes}, written AS (${insertInto(meter, parameters)} ${onConflict})`;
+function summaryOf(meter: Meter, rows: Rows, parameters: Parameters): Summary {
+  return storageOf(meter.aggregation) === 'values'
+    ? summarizeValues(meter, rows, parameters)
+    : summarize(meter, rows, parameters);
 }
 
 /** Adds the rows to what is there; answers what could not be read, what could not be merged, and what days it changed. */

@@ -8,9 +8,9 @@ import { RebuildsService } from './rebuilds.service.js';
 
 /** A person asked for it, and does not mind a second. */
 const TICK_MS = 1_000;
-/** How long to rest after a step, in steps. Folds catch up meanwhile: they cannot run within one. */
-const REST_FACTOR = 0.25;
-/** The same while events come, of which a step takes the processor's time. */
+/** How long to rest after a step, in steps, while nothing waits for it. */
+const REST_FACTOR = 0.05;
+/** The same while events come, which cannot be folded within a step, and of which it takes the processor's time. */
 const REST_FACTOR_BESIDE_INGEST = 2;
 
 @Injectable()
