@@ -33,15 +33,15 @@ export function trimDecimal(text: string): string {
 }
 
 /**
- * The quotient, rounded once, half away from zero, to `scale` digits after the point. Only what has
- * to divide may round: an average, or a level over time.
+ * The quotient as `formatDecimal` has it, rounded once, half away from zero, to `scale` digits after the point. Only
+ * what has to divide may round: an average, or a level over time.
  *
  * @param dividend in plain notation, of any length
  * @param divisor more than 0
  * @param scale more than 0
  * @throws SyntaxError when the dividend is no number in plain notation
  */
-export function quotient(dividend: string, divisor: bigint, scale: number): Decimal {
+export function quotient(dividend: string, divisor: bigint, scale: number): string {
   // In whole numbers: big.js divides digit by digit, ten times as long, and takes as long as this to read what is divided.
   const isNegative = dividend.startsWith('-');
   const [whole = '', fraction = ''] = (isNegative ? dividend.slice(1) : dividend).split('.');
@@ -49,7 +49,8 @@ export function quotient(dividend: string, divisor: bigint, scale: number): Deci
   const above = 2n * BigInt(whole + fraction) * powerOfTen(scale) + below / 2n;
   const digits = (above / below).toString().padStart(scale + 1, '0');
   const point = digits.length - scale;
-  return new Big(`${isNegative ? '-' : ''}${digits.slice(0, point)}.${digits.slice(point)}`);
+  const rounded = trimDecimal(`${digits.slice(0, point)}.${digits.slice(point)}`);
+  return isNegative && rounded !== '0' ? `-${rounded}` : rounded;
 }
 
 /** Those that quantities have, since to compute one takes as long as to divide by it. */

@@ -1,5 +1,5 @@
 /* A row of an answer, as it comes from a statement and as callers have it. Pure. */
-import { type Decimal, decimal, formatDecimal, quotient, trimDecimal } from '../kernel/decimal.js';
+import { type Decimal, decimal, quotient, trimDecimal } from '../kernel/decimal.js';
 import { type Meter } from '../meters/meter.js';
 import { MICROS_PER_HOUR } from './levels.sql.js';
 
@@ -58,9 +58,9 @@ function quantityOf({ aggregation }: Meter, { value, divisor }: Row): string {
     case 'count':
       return divisor ?? '0';
     case 'avg':
-      return formatDecimal(quotient(value ?? '0', BigInt(divisor ?? '1'), QUOTIENT_SCALE));
+      return quotient(value ?? '0', BigInt(divisor ?? '1'), QUOTIENT_SCALE);
     case 'time_weighted_sum':
-      return formatDecimal(quotient(value ?? '0', MICROS_PER_HOUR, QUOTIENT_SCALE));
+      return quotient(value ?? '0', MICROS_PER_HOUR, QUOTIENT_SCALE);
     case 'sum':
     case 'min':
     case 'max':
