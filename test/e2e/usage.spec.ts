@@ -153,6 +153,40 @@ describe('GET /api/v1/meters/:id/usage', () => {
     expect(await of('filter[region]=')).toBeUndefined();
   });
 
+  it('tells subjects and groups as they are, whatever characters they have', async () => {
+    const hostile = ['"', '\\', '\n', '\u2028', '"},{"', '</script>', 'ä', '\ud83d\ude00', 'null'];
+    const subjects = hostile.map((text) => `subject ${text.replaceAll('\n', ' ')}`);
+    await service.post('/api/v1/customers', {
+      ...{ key: 'hostile', name: 'Hostile', currency: 'usd', subjects },
+    });
+    await service.post('/api/v1/meters', {
+      ...{ key: 'hostile', name: 'H', event_type: 'hostile', aggregation: 'count' },
+      group_by: { one: '$.one', other: '$.other' },
+    });
+    const time = '2026-11-03T10:00:00Z';
+    const events = hostile.map((one, index) => ({
+      ...factory.event({ time, type: 'hostile', subject: subjects[index], data: { one } }),
+    }));
+    expect((await service.post('/api/v1/events', events)).body).toMatchObject({
+      accepted: hostile.length,
+    });
+    const query = `${WINDOW}&customer=hostile&by=subject&group_by=other,one`;
+    const { data } = (await usage(query, 'hostile')).body as { data: unknown[] };
+    expect(data).toHaveLength(hostile.length);
+    expect(data).toEqual(
+      expect.arrayContaining(
+        hostile.map((one, index) => ({
+          window_start: '2026-11-01T00:00:00Z',
+          window_end: '2026-12-01T00:00:00Z',
+          customer: 'hostile',
+          subject: subjects[index],
+          group: { other: null, one },
+          quantity: '1',
+        })),
+      ),
+    );
+  });
+
   it('takes a leap second for the end of its minute', async () => {
     const answer = await usage('from=2016-12-31T23:59:60Z&to=2026-12-01T00:00:00Z&customer=acme');
     expect(answer.body.data).toMatchObject([
