@@ -11,6 +11,7 @@ import {
 } from './plan.js';
 import { PlansStore } from './plans.store.js';
 
+const MAX_PLANS_KEPT = 10_000;
 /** Of a few kilobytes each. */
 const MAX_VERSIONS_KEPT = 1_000;
 const MAX_PRICES_KEPT = 10_000;
@@ -18,7 +19,9 @@ const MAX_PRICES_KEPT = 10_000;
 /** What other features may ask about plans. */
 @Injectable()
 export class PlansReader {
-  /** Versions by their ids, as they were read: none is ever changed. */
+  /** Plans by their ids, as they were read: none is ever changed. */
+  private readonly plans = new Map<string, Plan>();
+  /** Their versions, likewise. */
   private readonly versions = new Map<string, PlanVersion>();
   /** Their prices, likewise. */
   private readonly prices = new Map<string, Price>();
@@ -41,8 +44,21 @@ export class PlansReader {
 
   /** Those that exist among `ids`, by id. */
   async byIds(ids: readonly string[]): Promise<ReadonlyMap<string, Plan>> {
-    const plans = await this.store.findMany([...new Set(ids)]);
-    return new Map(plans.map((plan) => [plan.id, plan]));
+    return await keeping(
+      this.plans,
+      MAX_PLANS_KEPT,
+      ids,
+      async (unknown) => await this.store.findMany(unknown),
+    );
+  }
+
+  /** The plan of an id; throws not_found. */
+  async byId(id: string): Promise<Plan> {
+    const plan = (await this.byIds([id])).get(id);
+    if (plan === undefined) {
+      throw notFound('plan', id);
+    }
+    return plan;
   }
 
   /** Plans, newest first, each with its latest version. */

@@ -42,7 +42,7 @@ export class CountedLinesService {
     return {
       item,
       customer,
-      plan: await this.plans.get(version.planId),
+      plan: await this.plans.byId(version.planId),
       version,
       price,
       period: asCounted(period, item),

@@ -84,7 +84,7 @@ export class HoldsService {
     window,
   }: BillingPeriod): Promise<Omit<MessageData<'billing_period.held'>, 'reasons'>> {
     const customer = await this.customers.get(subscription.customerId);
-    const plan = await this.plans.get(subscription.planId);
+    const plan = await this.plans.byId(subscription.planId);
     return {
       billing_period: id,
       subscription: subscription.id,

@@ -55,7 +55,7 @@ export class EarlyBillingService {
     const entry = { period, charges, adjustments, isEarly: true };
     const items = await this.entries.enter(entry, cutOffBatch, now);
     await this.store.recordBilledEarly(period.id);
-    const plan = await this.plans.get(period.subscription.planId);
+    const plan = await this.plans.byId(period.subscription.planId);
     await this.entries.tell('billing_period.billed_early', { period, plan }, items, now);
     return items;
   }

@@ -71,7 +71,7 @@ export class PeriodBillingService {
     const items = await this.entries.enter({ period, charges, adjustments: [] }, cutOffBatch, now);
     await this.store.recordFeesCharged(period.id);
     if (items.length > 0) {
-      const plan = await this.plans.get(period.subscription.planId);
+      const plan = await this.plans.byId(period.subscription.planId);
       await this.entries.tell('billing_period.fees_charged', { period, plan }, items, now);
     }
     return items.length;

@@ -100,7 +100,7 @@ export class RatingService {
       readonly measure?: Measure;
     } = {},
   ): Promise<RatedPeriod> {
-    const plan = await this.plans.get(period.subscription.planId);
+    const plan = await this.plans.byId(period.subscription.planId);
     const { currency, prices } = await this.plans.version(period.planVersionId);
     const priced = prices.filter((price) => price.kind === 'usage');
     const meters = known ?? (await this.meters.byIds(metersOf(prices)));
@@ -127,7 +127,7 @@ export class RatingService {
     if (isPausedWhole(period)) {
       return [];
     }
-    const plan = await this.plans.get(period.subscription.planId);
+    const plan = await this.plans.byId(period.subscription.planId);
     const { currency, prices } = await this.plans.version(period.planVersionId);
     const rated: Rated = { span: spanOf(period), plan, currency, measured: new Map() };
     return prices.filter(isInAdvance).map((price) => flatLine(price, rated));

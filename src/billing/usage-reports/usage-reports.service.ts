@@ -96,7 +96,7 @@ export class UsageReportsService {
     const { key } =
       subject.kind === 'customer'
         ? await this.customers.get(subject.customerId)
-        : await this.plans.get(subject.planId);
+        : await this.plans.byId(subject.planId);
     return { report, key };
   }
 
