@@ -5,7 +5,7 @@
 import { type Meter } from '../meters/meter.js';
 import { compileFilter } from './filter-sql.js';
 import { type Bind, once, property } from './property-sql.js';
-import { compileValue, type ValueSql } from './value-sql.js';
+import { compileValue, type JudgedSql, type ValueSql } from './value-sql.js';
 
 /** Collects parameters and answers their places in the statement. */
 export class Parameters {
@@ -24,6 +24,8 @@ export interface MeterSql extends ValueSql {
   readonly matches: string;
   /** text each: the values of the event's group, in the order of the meter's keys. */
   readonly groups: readonly string[];
+  /** `value` and `text` of a column that holds `rawValue`; null where more than one property is read, or none. */
+  readonly judge: ((raw: string) => JudgedSql) | null;
 }
 
 /** Longer values of a group are cut and told apart by a hash, since an index has to hold them. */
@@ -35,13 +37,14 @@ const MAX_GROUP_BYTES = 256;
  */
 export function compileMeter(meter: Meter, parameters: Parameters): MeterSql {
   const bind: Bind = (value) => parameters.add(value);
-  const { value, text, rawValue, reason } = compileValue(meter.aggregation, bind);
+  const { judge, ...valueParts } = compileValue(meter.aggregation, bind);
   const matches = once(() => conditionsOf(meter, bind).join(' AND '));
   const groups = once(() =>
     meter.groupBy.map((group) => `${property(group.property, bind)} #>> '{}'`),
   );
-  const parts = { matches, groups, value, text, rawValue, reason };
+  const parts = { ...valueParts, matches, groups };
   return {
+    judge,
     get matches() {
       return parts.matches();
     },

@@ -5,6 +5,7 @@
 import { type Interval } from '../kernel/interval.js';
 import { type Aggregation, type Meter } from '../meters/meter.js';
 import { boundedText, compileMeter, type MeterSql, type Parameters } from './meter-sql.js';
+import { type JudgedSql } from './value-sql.js';
 
 /**
  * How a meter is kept by the hour:
@@ -108,7 +109,7 @@ export function summarizeValues(meter: Meter, rows: Rows, parameters: Parameters
   const sql = compileMeter(meter, parameters);
   const keys = keysOf(sql);
   return {
-    ctes: `read AS MATERIALIZED (${read(sql, rows, `, ${keptValue(meter, sql)} AS value${sign(rows)}`)}
+    ctes: `read AS MATERIALIZED (${read(sql, rows, (judged) => `${keptValue(meter, judged)} AS value`)}
     ), counted AS (
       SELECT ${readKeys(sql)}, value, ${rows.isSigned ? 'sum(sign)' : 'count(*)'} AS event_count
       FROM read WHERE value IS NOT NULL
@@ -121,7 +122,7 @@ export function summarizeValues(meter: Meter, rows: Rows, parameters: Parameters
 }
 
 /** The value as it is kept. Equal numbers have equal text: 1, 1.0 and "1.00" are all 1. */
-export function keptValue({ aggregation }: Meter, sql: MeterSql): string {
+export function keptValue({ aggregation }: Meter, sql: JudgedSql): string {
   return aggregation.kind === 'percentile' ? `trim_scale(${sql.value})::text` : sql.text;
 }
 
@@ -145,22 +146,38 @@ const sign = (rows: Rows): string => (rows.isSigned ? ', events.sign' : '');
 const unreadableOf = (rows: Rows): string =>
   `(SELECT count(*) FROM read WHERE value IS NULL${rows.isSigned ? ' AND sign = 1' : ''})`;
 
-/** OFFSET 0 keeps PostgreSQL from reading a value twice, once to test it and once to add it. */
-function read(sql: MeterSql, rows: Rows, columns: string): string {
-  const groups = sql.groups.map((group, index) => `, ${group} AS read_group_${index + 1}`).join('');
-  return `SELECT events.subject, ${HOUR} AS hour${groups}${columns}
-    FROM ${rows.from} WHERE ${rows.where} AND ${sql.matches} OFFSET 0`;
+/**
+ * OFFSET 0 keeps PostgreSQL from reading a value twice, once to test it and once to add it. A single property is looked up
+ * once, and judged as a column: it is named four times where it is judged, and a third of the time was to look it up.
+ *
+ * @param columns besides the keys, of the event and of what is read of it; null: nothing is read
+ */
+function read(
+  sql: MeterSql,
+  rows: Rows,
+  columns: ((judged: JudgedSql) => string) | null = null,
+): string {
+  const names = sql.groups.map((_, index) => `read_group_${index + 1}`);
+  const groups = sql.groups.map((group, index) => `, ${group} AS ${names[index] ?? ''}`).join('');
+  const matching = `FROM ${rows.from} WHERE ${rows.where} AND ${sql.matches} OFFSET 0`;
+  const keys = `events.subject, ${HOUR} AS hour${groups}`;
+  if (columns === null || sql.judge === null) {
+    return `SELECT ${keys}${columns === null ? '' : `, ${columns(sql)}`}${sign(rows)} ${matching}`;
+  }
+  const kept = names.map((name) => `, events.${name}`).join('');
+  return `SELECT events.subject, events.hour${kept}, ${columns(sql.judge('events.raw'))}${sign(rows)}
+    FROM (SELECT ${keys}, events.time${sign(rows)}, ${sql.rawValue} AS raw ${matching}) AS events OFFSET 0`;
 }
 
 /** A count reads no value and sums none: that halves its cost. */
 function sums(meter: Meter, sql: MeterSql, rows: Rows): Summary {
   const isCount = meter.aggregation.kind === 'count';
-  const value = isCount ? '' : `, ${sql.value} AS value`;
+  const value = isCount ? null : ({ value: of }: JudgedSql): string => `${of} AS value`;
   const figures = rows.isSigned ? signedSums(isCount) : plainSums(isCount);
   return {
     ctes: `counted AS (
       SELECT ${readKeys(sql)}, ${figures}
-      FROM (${read(sql, rows, `${value}${sign(rows)}`)}) AS read
+      FROM (${read(sql, rows, value)}) AS read
       GROUP BY ${keysOf(sql)}
     ), summary AS (
       SELECT ${keyColumns(sql)}, event_count, value_sum, NULL::numeric AS value,
@@ -209,7 +226,7 @@ function merged(meter: Meter, sql: MeterSql, rows: Rows): Summary {
 /** CTEs up to `net`: how often each time and value stands; less than nothing where only its correction is there. */
 export function net(sql: MeterSql, rows: Rows): string {
   const weight = rows.isSigned ? 'sum(sign)' : 'count(*)';
-  return `read AS MATERIALIZED (${read(sql, rows, `, events.time, ${sql.value} AS value${sign(rows)}`)}
+  return `read AS MATERIALIZED (${read(sql, rows, ({ value }) => `events.time, ${value} AS value`)}
     ), net AS (
       SELECT ${readKeys(sql)}, time, value, ${weight} AS weight, ${weight} < 0 AS is_corrected
       FROM read WHERE value IS NOT NULL

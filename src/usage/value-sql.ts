@@ -19,6 +19,12 @@ import {
   usableNumber,
 } from './property-sql.js';
 
+/** What is read, of a column of jsonb that holds the property. */
+export interface JudgedSql {
+  readonly value: string;
+  readonly text: string;
+}
+
 export interface ValueSql {
   /** numeric: the event's value; NULL when it has no usable one. 0 when a usable event has no number to read. */
   readonly value: string;
@@ -31,13 +37,17 @@ export interface ValueSql {
 }
 
 /** The same, each made when it is asked for. */
-type ValueParts = { readonly [Part in keyof ValueSql]: () => string };
+type ValueParts = { readonly [Part in keyof ValueSql]: () => string } & {
+  /** How a column of the property is judged, where a single one is read: `rawValue`. Null of others. */
+  readonly judge: ((raw: string) => JudgedSql) | null;
+};
 
 const NOTHING: ValueParts = {
   value: () => '0::numeric',
   text: () => 'NULL::text',
   rawValue: () => 'NULL::jsonb',
   reason: () => 'NULL::text',
+  judge: null,
 };
 
 /** Longer texts are cut and told apart by a hash, since an index has to hold them. */
@@ -58,13 +68,18 @@ export function compileValue(aggregation: Aggregation, bind: Bind): ValueParts {
 }
 
 function uniqueText(raw: () => string): ValueParts {
-  const isUsable = (): string => `jsonb_typeof(${raw()}) IN ('string', 'number', 'boolean')`;
+  const isUsable = (of: string): string => `jsonb_typeof(${of}) IN ('string', 'number', 'boolean')`;
+  const judge = (of: string): JudgedSql => ({
+    value: `CASE WHEN ${isUsable(of)} THEN 0::numeric END`,
+    text: bounded(scalarText(of)),
+  });
   return {
-    value: () => `CASE WHEN ${isUsable()} THEN 0::numeric END`,
-    text: () => bounded(scalarText(raw())),
+    value: () => judge(raw()).value,
+    text: () => judge(raw()).text,
     rawValue: raw,
     reason: () =>
-      `CASE WHEN ${isMissing(raw())} THEN 'missing' WHEN ${isUsable()} THEN NULL ELSE 'not_a_value' END`,
+      `CASE WHEN ${isMissing(raw())} THEN 'missing' WHEN ${isUsable(raw())} THEN NULL ELSE 'not_a_value' END`,
+    judge,
   };
 }
 
@@ -79,6 +94,7 @@ function propertyValue(raw: () => string): ValueParts {
     ...NOTHING,
     value,
     rawValue: raw,
+    judge: (of) => ({ value: usableNumber(of), text: NOTHING.text() }),
     reason: () => `CASE WHEN ${value()} IS NOT NULL THEN NULL
       WHEN ${isMissing(raw())} THEN 'missing'
       WHEN jsonb_typeof(${raw()}) = 'number' THEN 'out_of_range'
