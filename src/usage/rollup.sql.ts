@@ -157,14 +157,15 @@ function read(
   rows: Rows,
   columns: ((judged: JudgedSql) => string) | null = null,
 ): string {
-  const names = sql.groups.map((_, index) => `read_group_${index + 1}`);
-  const groups = sql.groups.map((group, index) => `, ${group} AS ${names[index] ?? ''}`).join('');
+  const groups = sql.groups.map((group, index) => `, ${group} AS read_group_${index + 1}`).join('');
   const matching = `FROM ${rows.from} WHERE ${rows.where} AND ${sql.matches} OFFSET 0`;
   const keys = `events.subject, ${HOUR} AS hour${groups}`;
   if (columns === null || sql.judge === null) {
     return `SELECT ${keys}${columns === null ? '' : `, ${columns(sql)}`}${sign(rows)} ${matching}`;
   }
-  const kept = names.map((name) => `, events.${name}`).join('');
+  const kept = names(sql)
+    .map((name) => `, events.read_${name}`)
+    .join('');
   return `SELECT events.subject, events.hour${kept}, ${columns(sql.judge('events.raw'))}${sign(rows)}
     FROM (SELECT ${keys}, events.time${sign(rows)}, ${sql.rawValue} AS raw ${matching}) AS events OFFSET 0`;
 }

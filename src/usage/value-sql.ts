@@ -67,19 +67,21 @@ export function compileValue(aggregation: Aggregation, bind: Bind): ValueParts {
     : computedValue(value, bind);
 }
 
+const isScalar = (of: string): string => `jsonb_typeof(${of}) IN ('string', 'number', 'boolean')`;
+
+const judgeText = (of: string): JudgedSql => ({
+  value: `CASE WHEN ${isScalar(of)} THEN 0::numeric END`,
+  text: bounded(scalarText(of)),
+});
+
 function uniqueText(raw: () => string): ValueParts {
-  const isUsable = (of: string): string => `jsonb_typeof(${of}) IN ('string', 'number', 'boolean')`;
-  const judge = (of: string): JudgedSql => ({
-    value: `CASE WHEN ${isUsable(of)} THEN 0::numeric END`,
-    text: bounded(scalarText(of)),
-  });
   return {
-    value: () => judge(raw()).value,
-    text: () => judge(raw()).text,
+    value: () => judgeText(raw()).value,
+    text: () => judgeText(raw()).text,
     rawValue: raw,
     reason: () =>
-      `CASE WHEN ${isMissing(raw())} THEN 'missing' WHEN ${isUsable(raw())} THEN NULL ELSE 'not_a_value' END`,
-    judge,
+      `CASE WHEN ${isMissing(raw())} THEN 'missing' WHEN ${isScalar(raw())} THEN NULL ELSE 'not_a_value' END`,
+    judge: judgeText,
   };
 }
 
