@@ -39,17 +39,13 @@ export function remakeStatement(
       FROM stored FULL JOIN summary USING (${key})
       WHERE ROW (${of('stored')}) IS DISTINCT FROM ROW (${of('summary')})
     ), gone AS (
-      DELETE FROM ${table} AS kept WHERE ${isOneOf('is_gone')}
+      DELETE FROM ${table} AS kept USING different WHERE kept.ctid = different.place AND different.is_gone
     ), altered AS (
       UPDATE ${table} AS kept SET (${figures}) = ROW (${of('different')})
-      FROM different WHERE kept.ctid = different.place AND ${isOneOf('NOT is_gone AND NOT is_new')}
+      FROM different WHERE kept.ctid = different.place AND NOT different.is_gone
     ), added AS (
       INSERT INTO ${table} (meter, ${key}, ${figures})
       SELECT ${number}, ${key}, ${figures} FROM different WHERE is_new ORDER BY ${key}
     )
     SELECT sum(abs(event_count)) AS event_count FROM summary`;
 }
-
-/** The condition on `kept` that it is one of these, whose places are known: PostgreSQL might look through the table. */
-const isOneOf = (which: string): string =>
-  `kept.ctid = ANY (ARRAY(SELECT place FROM different WHERE ${which}))`;

@@ -73,8 +73,8 @@ export class DuesStore {
          EXISTS (SELECT FROM ingest_batches WHERE fold IS NULL) AS is_stored,
          EXISTS (SELECT FROM usage_changes) AS is_folded,
          EXISTS (SELECT FROM usage_remakes WHERE wanted_by = 'thresholds') AS is_remade,
-         EXISTS (SELECT FROM customer_subject_changes
-           WHERE id > coalesce((SELECT subject_change_id FROM threshold_cursors), 0)) AS is_owner_changed,
+         coalesce((SELECT max(id) FROM customer_subject_changes), 0)
+           > coalesce((SELECT subject_change_id FROM threshold_cursors), 0) AS is_owner_changed,
          EXISTS (SELECT FROM threshold_dues WHERE ${isDue('$1')}) AS is_due`,
       [now],
       { isPrepared: true },
