@@ -36,7 +36,10 @@ const SHAPES: Readonly<Record<string, (run: number, index: number, seed: number)
 const run = fc
   .record({
     shape: fc.constantFrom(...Object.keys(SHAPES)),
-    size: fc.oneof(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 300, max: 1_500 })),
+    size: fc.oneof(
+      ...[fc.integer({ min: 0, max: 3 }), fc.integer({ min: 4, max: 60 })],
+      fc.integer({ min: 300, max: 1_500 }),
+    ),
     seed: fc.integer({ min: 1, max: 500 }),
     heavy: fc.constantFrom(1, 1, 3, 1_000),
   })

@@ -7,9 +7,9 @@
 import { rankedValues } from '../rollup.sql.js';
 
 /** So many are ranked as fast as it is found out where to look. */
-const FEW_VALUES = 2_000;
+const FEW_VALUES = 200;
 /** The same of so many to a run, since each question searches each run. */
-const FEW_VALUES_OF_RUN = 50;
+const FEW_VALUES_OF_RUN = 6;
 /** Of what is left each round asks about so many, evenly spread, and leaves what is between two of them. */
 const QUESTIONS = 16;
 /** Of 90,000 values 5,600 are left after one, and 350 after two, however they are spread. */
