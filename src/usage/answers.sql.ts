@@ -64,25 +64,29 @@ function partsStatement(
   const head = shared === null ? ownHead(question, buckets, { basis, isDirty, parameters }) : '';
   const withHead = (parted: string, rows: string): string => `WITH ${head}${parted} ${rows}`;
   if (basis.kind !== 'rollups' || isKept || !mayUseDays(question)) {
-    const parted = `part AS (${union(partsOf(parts, meter, basis, parameters))})`;
+    const events = `part AS (${union(partsOf(parts, meter, basis, parameters))})`;
+    const isStated = isDirty && basis.kind === 'rollups';
+    const parted = isStated ? `${FIGURE} (${union(parts.cleanHours())}), ${events}` : events;
     if (isKept && isOfNumbers(meter)) {
       const runs = `SELECT ${keys}, ${RUN} FROM (${runsOf(meter, buckets, parameters)}) AS part WHERE true${condition}`;
       const { ctes, answer } = pickedOf(question, runs, own);
       return withHead(`${parted}, ${ctes}`, answer);
     }
-    return withHead(parted, answerOf(question, own));
+    return withHead(parted, answerOf(question, own, isStated));
   }
   const { whose } = question;
   const byDay = dayParts(compiled, columns, { whose, isDirty, parameters });
   const summed = (hours: readonly string[]): string => union(parts.summed(hours));
   if (storage !== 'values') {
     const hours = [byDay.days, ...byDay.hours];
-    const queries = isDirty ? union(parts.merged(hours)) : summed(hours);
-    return withHead(`${byDay.ctes}, part AS (${queries})`, answerOf(question, own));
+    const parted = isDirty
+      ? `${FIGURE} (${union(hours)}), part AS (${union(parts.besideClean())})`
+      : `part AS (${summed(hours)})`;
+    return withHead(`${byDay.ctes}, ${parted}`, answerOf(question, own, isDirty));
   }
   const together = isOfNumbers(meter)
     ? pickedOf(question, RUNS_OF_DAYS, own)
-    : { ctes: null, answer: answerOf(question, own) };
+    : { ctes: null, answer: answerOf(question, own, false) };
   return withHead(
     `${byDay.ctes}, rest AS MATERIALIZED (${summed(byDay.hours)}),
       whole AS (${byDay.days}), ${valuesOfDays(meter, own)}
@@ -164,7 +168,7 @@ function partsOf(
   if (basis.kind === 'events') {
     return parts.everything('true');
   }
-  return storage === 'extremes' ? parts.merged() : parts.summed();
+  return storage === 'extremes' ? parts.besideClean() : parts.summed();
 }
 
 /** Sums add numbers up; the others count how often each value stands, so that corrections take it away. */
@@ -200,11 +204,18 @@ function columnsOf(meter: Meter, sql: MeterSql): PartColumns & DayColumns {
   }
 }
 
-function answerOf(question: UsageQuestion, { keys, condition, parameters }: Keys): string {
+/** @param isStated whether figures to be merged are in the CTE `figure`, and not all is in `part` */
+function answerOf(question: UsageQuestion, own: Keys, isStated: boolean): string {
   return storageOf(question.meter.aggregation) === 'sums'
-    ? sumOf(question.meter, keys, condition)
-    : mergeOf(question, keys, condition, parameters);
+    ? sumOf(question.meter, own.keys, own.condition)
+    : mergeOf(question, own, isStated);
 }
+
+/** CTE: figures that are merged as they are, with the columns of `part`. */
+const FIGURE = 'figure AS';
+
+/** Of equal times the greatest value; arrays are compared number by number, so nothing need be sorted. */
+const LATEST = '(max(ARRAY[extract(epoch FROM time), value]) FILTER (WHERE value IS NOT NULL))[2]';
 
 function sumOf({ aggregation }: Meter, keys: string, condition: string): string {
   if (aggregation.kind === 'count') {
@@ -223,9 +234,8 @@ function sumOf({ aggregation }: Meter, keys: string, condition: string): string 
 
 function mergeOf(
   question: UsageQuestion,
-  keys: string,
-  condition: string,
-  parameters: Parameters,
+  { keys, condition, parameters }: Keys,
+  isStated: boolean,
 ): string {
   const { aggregation } = question.meter;
   const many = manyOf(question);
@@ -250,15 +260,16 @@ function mergeOf(
       return merged('count(*)', standing('part.value', '1, 2, 3, 4, 5'));
     case 'min':
     case 'max':
-      return merged(
-        `${aggregation.kind}(value)`,
-        standing('part.value, part.time', '1, 2, 3, 4, 5, 6'),
-      );
-    case 'latest':
-      return merged(
-        '(array_agg(value ORDER BY time DESC, value DESC))[1]',
-        standing('part.value, part.time', '1, 2, 3, 4, 5, 6'),
-      );
+    case 'latest': {
+      const events = `SELECT customer_id, subject, bucket, groups, value, time
+        FROM (${standing('part.value, part.time', '1, 2, 3, 4, 5, 6')}) AS standing`;
+      // Of a figure nothing can be taken away, so it need not be looked for what would be. No condition on its
+      // value: PostgreSQL would expect a quarter of the rows, as many as have one among all meters, and sort.
+      const figures = `SELECT ${keys}, part.value, part.time FROM figure AS part WHERE true${condition}`;
+      const value = aggregation.kind === 'latest' ? LATEST : `${aggregation.kind}(value)`;
+      return `${merged(value, isStated ? union([figures, events]) : events)}
+        HAVING ${value} IS NOT NULL`;
+    }
     case 'count':
     case 'sum':
     case 'avg':

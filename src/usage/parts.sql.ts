@@ -61,21 +61,21 @@ export class Parts {
     ];
   }
 
-  /**
-   * What can be merged, but nothing can be taken from: hours of which a correction or its event is not
-   * folded yet (the CTE `dirty`) are read from their events, and must not be among `hours`.
-   */
-  merged(hours: readonly string[] = [this.rollups(isClean('rollup.hour', 'rollup'))]): string[] {
+  /** Figures that can be merged, but nothing can be taken from: not of hours in the CTE `dirty`. */
+  cleanHours(): string[] {
+    return [this.rollups(isClean('rollup.hour', 'rollup'))];
+  }
+
+  /** The events besides, with corrections; those of a `dirty` hour, of which one or its event is not folded, are all here. */
+  besideClean(): string[] {
+    if (this.columns.isShared === true) {
+      return [this.raw(`${APART_OF_EXTREMES} AS events WHERE true`, SIGNED, 'events')];
+    }
     return [
-      ...hours,
-      ...(this.columns.isShared === true
-        ? [this.raw(`${APART_OF_EXTREMES} AS events WHERE true`, SIGNED, 'events')]
-        : [
-            this.cutHours(),
-            this.raw(pendingFrom(PENDING, this.buckets, isClean(HOUR))),
-            this.raw(correctionsFrom(isCut(this.buckets)), SIGNED),
-            this.raw(dirtyFrom(this.buckets), SIGNED),
-          ]),
+      this.cutHours(),
+      this.raw(pendingFrom(PENDING, this.buckets, isClean(HOUR))),
+      this.raw(correctionsFrom(isCut(this.buckets)), SIGNED),
+      this.raw(dirtyFrom(this.buckets), SIGNED),
     ];
   }
 

@@ -18,22 +18,18 @@ export const dayOf = (time: string): string =>
 
 /**
  * Whether an answer may be made of days. Of a single customer or subject the hours are read as fast,
- * but for values. Figures of values cannot be put together, so a day has to be all of a bucket.
+ * but for values whose answer a day's figure is.
  */
 export function mayUseDays({ meter, whose, buckets }: UsageQuestion): boolean {
-  const storage = storageOf(meter.aggregation);
-  switch (storage) {
-    case 'values':
-      return (whose.kind === 'customers' || isOfOne(whose)) && buckets.some(isDay);
-    case 'sums':
-    case 'extremes':
-    case 'levels':
-      return (
-        whose.kind === 'customers' &&
-        buckets.some(({ start, end }) => end.getTime() - start.getTime() >= DAY_MS)
-      );
+  if (whose.kind === 'customers') {
+    return buckets.some(holdsDay);
   }
+  return storageOf(meter.aggregation) === 'values' && isOfOne(whose) && buckets.some(isDay);
 }
+
+/** Whether a day of UTC is wholly in a bucket; a day of most other zones has parts of two. */
+export const holdsDay = ({ start, end }: Interval): boolean =>
+  (Math.ceil(start.getTime() / DAY_MS) + 1) * DAY_MS <= end.getTime();
 
 /** Whether a bucket is a day of UTC. */
 export const isDay = ({ start, end }: Interval): boolean =>
@@ -84,11 +80,7 @@ export function dayParts(
   { whose, isDirty, parameters }: DayOptions,
 ): DayParts {
   const number = parameters.add(meter.number);
-  const isValues = storageOf(meter.aggregation) === 'values';
-  const bucket = buckets.of('day');
-  const isInBucket = isValues
-    ? `${buckets.startOf(bucket)} = day AND ${buckets.endOf(bucket)} = ${endOf('day')}`
-    : `${bucket} = ${buckets.of(`${endOf('day')} - interval '1 microsecond'`)}`;
+  const isInBucket = `${buckets.of('day')} = ${buckets.of(`${endOf('day')} - interval '1 microsecond'`)}`;
   const clean = (hours: string): string =>
     isDirty
       ? `AND NOT EXISTS (SELECT FROM dirty WHERE dirty.subject = span.subject AND ${hours})`

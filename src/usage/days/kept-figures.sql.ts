@@ -10,7 +10,7 @@ import { type Parameters } from '../meter-sql.js';
 import { storageOf, tableOf } from '../rollup.sql.js';
 import { isOfOne, levelsEnd, type UsageQuestion } from '../usage.sql.js';
 import { isOfNumbers } from './day-values.sql.js';
-import { DAY_MS, dayOf, endOf, isDay } from './days.sql.js';
+import { dayOf, endOf, holdsDay, isDay } from './days.sql.js';
 import { RUN } from './picked-values.sql.js';
 
 const FIGURES = 'event_count, value_sum, value, first_time, last_time, level_sum';
@@ -19,13 +19,13 @@ const FIGURES = 'event_count, value_sum, value, first_time, last_time, level_sum
 export const keptTableOf = (meter: Meter): string => `kept_${tableOf(meter)}`;
 
 /**
- * Whether a question is answered from what is kept: of a few subjects, and with room for a day. A bucket that is
+ * Whether a question is answered from what is kept: of a few subjects, and with a day in a bucket. A bucket that is
  * one day has its answer in the day's own figure where values are counted.
  */
 export function mayBeKept({ meter, whose, buckets }: UsageQuestion): boolean {
   return (
     isOfOne(whose) &&
-    buckets.some(({ start, end }) => end.getTime() - start.getTime() >= DAY_MS) &&
+    buckets.some(holdsDay) &&
     !(storageOf(meter.aggregation) === 'values' && buckets.some(isDay))
   );
 }

@@ -104,7 +104,7 @@ const WIDE = `wide AS MATERIALIZED (
       HAVING bool_and(inexact IS NULL)
         AND sum(cardinality(numbers)) > greatest(${FEW_VALUES}, ${FEW_VALUES_OF_RUN} * count(*))
     ), bound_0 AS (
-      SELECT place, total, '-infinity'::float8 AS low, 'infinity'::float8 AS high FROM wide
+      SELECT place, total, '-infinity'::float8 AS low, 'infinity'::float8 AS high, 0::numeric AS below FROM wide
     )`;
 
 /**
@@ -112,6 +112,7 @@ const WIDE = `wide AS MATERIALIZED (
  * events are up to `low`. Searches: QUESTIONS for each run.
  */
 function round(number: number, percentile: string): string {
+  const isBelow = `(answer.up_to * 100 < bound.total * ${percentile}::numeric)`;
   return `asked_${number} AS (
       SELECT DISTINCT run.place, run.numbers[sized.after + sized.nth] AS number
       FROM (
@@ -128,22 +129,20 @@ function round(number: number, percentile: string): string {
       ) AS sized
       JOIN run ON run.id = sized.id
     ), bound_${number} AS MATERIALIZED (
-      SELECT place, total, low, high, (SELECT sum(${upTo('low')}) FROM run WHERE run.place = bound.place) AS below
-      FROM (
-        SELECT bound.place, bound.total,
-          coalesce(max(answer.number) FILTER (WHERE answer.up_to * 100 < bound.total * ${percentile}::numeric), bound.low) AS low,
-          coalesce(min(answer.number) FILTER (WHERE answer.up_to * 100 >= bound.total * ${percentile}::numeric), bound.high) AS high
-        FROM bound_${number - 1} AS bound
-        LEFT JOIN (
-          SELECT place, number, coalesce(sum(up_to), 0) AS up_to
-          FROM (
-            SELECT asked.place, asked.number, ${upTo('asked.number')} AS up_to
-            FROM asked_${number} AS asked JOIN run ON run.place = asked.place OFFSET 0
-          ) AS found
-          GROUP BY place, number
-        ) AS answer ON answer.place = bound.place
-        GROUP BY bound.place, bound.total, bound.low, bound.high
-      ) AS bound
+      SELECT bound.place, bound.total,
+        coalesce(max(answer.number) FILTER (WHERE ${isBelow}), bound.low) AS low,
+        coalesce(min(answer.number) FILTER (WHERE NOT ${isBelow}), bound.high) AS high,
+        coalesce(max(answer.up_to) FILTER (WHERE ${isBelow}), bound.below) AS below
+      FROM bound_${number - 1} AS bound
+      LEFT JOIN (
+        SELECT place, number, coalesce(sum(up_to), 0) AS up_to
+        FROM (
+          SELECT asked.place, asked.number, ${upTo('asked.number')} AS up_to
+          FROM asked_${number} AS asked JOIN run ON run.place = asked.place OFFSET 0
+        ) AS found
+        GROUP BY place, number
+      ) AS answer ON answer.place = bound.place
+      GROUP BY bound.place, bound.total, bound.low, bound.high, bound.below
     )`;
 }
 
