@@ -66,6 +66,8 @@ interface PoolOptions {
   readonly idleTimeoutMillis?: number;
   /** Settings of PostgreSQL. */
   readonly session?: Readonly<Record<string, string>>;
+  /** Whether a statement is sent though the one before it is not answered yet. */
+  readonly isPipelined?: boolean;
 }
 
 /** TypeORM's connection to the database: pool, transactions and migrations; statements are written in stores. */
@@ -76,6 +78,7 @@ export function createDataSource(
     lifetimeSeconds = CONNECTION_LIFETIME_SECONDS,
     idleTimeoutMillis = IDLE_CONNECTION_MS,
     session = {},
+    isPipelined = false,
   }: PoolOptions = {},
 ): DataSource {
   return new DataSource({
@@ -96,6 +99,7 @@ export function createDataSource(
       keepAlive: true,
       maxLifetimeSeconds: lifetimeSeconds,
       idleTimeoutMillis,
+      pipeline: isPipelined,
       onConnect: async (client: ClientBase) => {
         await setSession(client, { ...SESSION, ...session });
       },

@@ -151,11 +151,7 @@ export class Database {
       return await this.snapshot(run);
     }
     this.assertNone('A snapshot');
-    const runner = this.planned.createQueryRunner();
-    const start = async (): Promise<void> => {
-      await runner.startTransaction();
-    };
-    return await this.ofRunner(start, async () => await run(), runner);
+    return await this.planned.inSnapshot(async (runner) => await this.within(runner.manager, run));
   }
 
   /**
@@ -281,8 +277,8 @@ export class Database {
   private async ofRunner<Result>(
     start: (runner: QueryRunner) => Promise<void>,
     run: (runner: QueryRunner) => Promise<Result>,
-    runner = this.dataSource.createQueryRunner(),
   ): Promise<Result> {
+    const runner = this.dataSource.createQueryRunner();
     try {
       await start(runner);
       const result = await this.within(runner.manager, async () => await run(runner));
