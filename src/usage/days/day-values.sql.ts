@@ -39,7 +39,7 @@ export function valuesOfDay(meter: Meter, number: string, day: string): string {
   }
   return `SELECT subject, groups, array_agg(value ORDER BY number) AS day_values,
       array_agg(event_count ORDER BY number) AS event_counts,
-      ${searched('number::float8')} AS numbers, ${searched('up_to')} AS up_to
+      ${searched('value::float8')} AS numbers, ${searched('up_to')} AS up_to
     FROM (
       SELECT *, (sum(event_count) OVER (
           PARTITION BY subject, groups ORDER BY number ROWS UNBOUNDED PRECEDING))::bigint AS up_to
@@ -50,4 +50,4 @@ export function valuesOfDay(meter: Meter, number: string, day: string): string {
 
 /** NULL unless all values of a day can be searched. */
 const searched = (column: string): string =>
-  `CASE WHEN bool_and(${isSearchable('number', 'event_count')}) THEN array_agg(${column} ORDER BY number) END`;
+  `CASE WHEN bool_and(${isSearchable('value', 'number', 'event_count')}) THEN array_agg(${column} ORDER BY number) END`;

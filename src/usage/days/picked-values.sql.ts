@@ -10,10 +10,8 @@ import { rankedValues } from '../rollup.sql.js';
 const FEW_VALUES = 200;
 /** The same of so many to a run, since each question searches each run. */
 const FEW_VALUES_OF_RUN = 6;
-/** Of what is left each round asks about so many, evenly spread, and leaves what is between two of them. */
+/** Each of both rounds asks about so many values, and leaves what is between two of them. */
 const QUESTIONS = 16;
-/** Of 90,000 values 5,600 are left after one, and 350 after two, however they are spread. */
-const ROUNDS = 2;
 
 const KEYS = ['customer_id', 'subject', 'bucket', 'groups'];
 /** What a run has: see `usage_day_values`. */
@@ -35,19 +33,21 @@ export function pickedValues({ runs, rest, varying, percentile }: Runs): {
   readonly ctes: string;
   readonly answer: string;
 } {
-  const rounds = Array.from({ length: ROUNDS }, (_, index) => round(index + 1, percentile));
   const ranked = rankedValues(
     varying.length === 0 ? [] : ['place'],
     `SELECT place, value, sum(weight) AS weight FROM piece
       GROUP BY place, value HAVING sum(weight) > 0`,
   );
   return {
-    ctes: [runsOf(runs, rest, varying), WIDE, ...rounds, PIECE].join(', '),
+    ctes: [
+      ...[runsOf(runs, rest, varying), WIDE, askedOfRuns(percentile), bounds(1, percentile)],
+      ...[ASKED_OF_REST, bounds(2, percentile), PIECE],
+    ].join(', '),
     answer: `SELECT customer_id, subject, bucket, groups, NULL AS divisor, found.value
       FROM (
         SELECT ranked.place, min(ranked.value) AS value
         FROM (${ranked}) AS ranked
-        LEFT JOIN bound_${ROUNDS} AS bound ON bound.place = ranked.place
+        LEFT JOIN bound_2 AS bound ON bound.place = ranked.place
         WHERE (coalesce(bound.below, 0) + ranked.up_to) * 100
           >= coalesce(bound.total, ranked.total) * ${percentile}::numeric
         GROUP BY ranked.place
@@ -66,7 +66,8 @@ function runsOf(runs: string, rest: string, varying: readonly string[]): string 
   const by = varying.length === 0 ? 'HAVING count(*) > 0' : `GROUP BY ${varying.join(', ')}`;
   const key = KEYS.map((name) => (varying.includes(name) ? name : `min(${name}) AS ${name}`));
   const keys = KEYS.join(', ');
-  const counted = `SELECT ${keys}, value::numeric AS value, weight
+  const partition = varying.length === 0 ? '' : `PARTITION BY ${varying.join(', ')}`;
+  const counted = `SELECT ${keys}, value AS text, value::numeric AS value, weight
             FROM (SELECT ${keys}, value, sum(weight)::bigint AS weight FROM (${rest}) AS rest
               GROUP BY ${keys}, value HAVING sum(weight) <> 0) AS counted`;
   return `run AS MATERIALIZED (
@@ -75,18 +76,24 @@ function runsOf(runs: string, rest: string, varying: readonly string[]): string 
       FROM (
         SELECT ${keys}, ${RUN}, NULL::numeric[] AS inexact FROM (${runs}) AS stored
         UNION ALL
-        SELECT ${key.join(', ')}, array_agg(value::float8 ORDER BY value), array_agg(up_to::bigint ORDER BY value),
+        SELECT ${key.join(', ')}, array_agg(text::float8 ORDER BY value), array_agg(up_to::bigint ORDER BY value),
           array_agg(weight ORDER BY value),
-          CASE WHEN NOT bool_and(${isSearchable('value', 'weight')}) THEN array_agg(value ORDER BY value) END
-        FROM (${rankedValues(varying, counted)}) AS ranked
+          CASE WHEN NOT bool_and(${isSearchable('text', 'value', 'weight')}) THEN array_agg(value ORDER BY value) END
+        FROM (
+          SELECT *, sum(weight) OVER (${partition} ORDER BY value ROWS UNBOUNDED PRECEDING) AS up_to
+          FROM (${counted}) AS counted
+        ) AS ranked
         ${by}
       ) AS one
     )`;
 }
 
-/** boolean: whether a numeric is the same as float8, in which fifteen digits are, and what it weighs is something. */
-export const isSearchable = (value: string, weight: string): string =>
-  `(${value}::float8::numeric = ${value} AND ${weight} > 0)`;
+/**
+ * boolean: whether a numeric is the same as float8, which fifteen digits are, and what it weighs is something. It is
+ * given as text, too: to look how long that is takes a tenth of what it takes to make one from the other and back.
+ */
+export const isSearchable = (text: string, value: string, weight: string): string =>
+  `((octet_length(${text}) <= 15 OR ${value}::float8::numeric = ${value}) AND ${weight} > 0)`;
 
 /** An array that is stored apart would be fetched anew for each search in it. */
 const unpacked = (array: string): string => `${array} || '{}'`;
@@ -99,21 +106,31 @@ const upTo = (number: string): string => `run.up_to[${placeOf(number)}]`;
 
 /** CTEs: `wide`, the rows of the answer with so many values that it pays to ask where to look; and `bound_0`. */
 const WIDE = `wide AS MATERIALIZED (
-      SELECT place, sum(up_to[cardinality(up_to)]) AS total FROM run
+      SELECT place, sum(up_to[cardinality(up_to)]) AS total, ceil(count(*) * 2 / ${QUESTIONS}.0)::bigint AS step FROM run
       GROUP BY place
       HAVING bool_and(inexact IS NULL)
         AND sum(cardinality(numbers)) > greatest(${FEW_VALUES}, ${FEW_VALUES_OF_RUN} * count(*))
     ), bound_0 AS (
-      SELECT place, total, '-infinity'::float8 AS low, 'infinity'::float8 AS high, 0::numeric AS below FROM wide
+      SELECT place, total, '-infinity'::float8 AS low, 'infinity'::float8 AS high, 0::numeric AS below, total AS above
+      FROM wide
     )`;
 
 /**
- * CTE: the same rows with narrower bounds. The value of the rank is above `low` and not above `high`; `below`
- * events are up to `low`. Searches: QUESTIONS for each run.
+ * CTE: what has the rank in some of the runs, and the value before it. The one of all runs is among what has it in each, so
+ * where runs are alike little is left between these.
  */
-function round(number: number, percentile: string): string {
-  const isBelow = `(answer.up_to * 100 < bound.total * ${percentile}::numeric)`;
-  return `asked_${number} AS (
+const askedOfRuns = (percentile: string): string => `asked_1 AS (
+      SELECT DISTINCT run.place, one.number
+      FROM wide JOIN run ON run.place = wide.place
+      CROSS JOIN LATERAL (
+        SELECT width_bucket((ceil(run.up_to[cardinality(run.up_to)] * ${percentile}::numeric / 100) - 1)::bigint, run.up_to) AS before
+      ) AS rank
+      CROSS JOIN LATERAL unnest(run.numbers[before:before + 1]) AS one (number)
+      WHERE run.id % wide.step = 0
+    )`;
+
+/** CTE: where much is left nevertheless, values of it evenly spread, of which a seventeenth is left however they differ. */
+const ASKED_OF_REST = `asked_2 AS (
       SELECT DISTINCT run.place, run.numbers[sized.after + sized.nth] AS number
       FROM (
         SELECT id, after, generate_series((step - before % step)::int, size, step::int) AS nth
@@ -123,16 +140,26 @@ function round(number: number, percentile: string): string {
           FROM (
             SELECT run.id, run.place, ${placeOf('bound.low')} AS after,
               ${placeOf('bound.high')} - ${placeOf('bound.low')} AS size
-            FROM bound_${number - 1} AS bound JOIN run ON run.place = bound.place OFFSET 0
+            FROM bound_1 AS bound JOIN run ON run.place = bound.place
+            WHERE bound.above - bound.below > ${FEW_VALUES} OFFSET 0
           ) AS sized
         ) AS sized
       ) AS sized
       JOIN run ON run.id = sized.id
-    ), bound_${number} AS MATERIALIZED (
+    )`;
+
+/**
+ * CTE: `bound` of the round before with narrower bounds, by what was asked. The value of the rank is above `low` and not
+ * above `high`; `below` and `above` events are up to these. Each question is a search in each run.
+ */
+function bounds(number: number, percentile: string): string {
+  const isBelow = `(answer.up_to * 100 < bound.total * ${percentile}::numeric)`;
+  return `bound_${number} AS MATERIALIZED (
       SELECT bound.place, bound.total,
         coalesce(max(answer.number) FILTER (WHERE ${isBelow}), bound.low) AS low,
         coalesce(min(answer.number) FILTER (WHERE NOT ${isBelow}), bound.high) AS high,
-        coalesce(max(answer.up_to) FILTER (WHERE ${isBelow}), bound.below) AS below
+        coalesce(max(answer.up_to) FILTER (WHERE ${isBelow}), bound.below) AS below,
+        coalesce(min(answer.up_to) FILTER (WHERE NOT ${isBelow}), bound.above) AS above
       FROM bound_${number - 1} AS bound
       LEFT JOIN (
         SELECT place, number, coalesce(sum(up_to), 0) AS up_to
@@ -142,14 +169,14 @@ function round(number: number, percentile: string): string {
         ) AS found
         GROUP BY place, number
       ) AS answer ON answer.place = bound.place
-      GROUP BY bound.place, bound.total, bound.low, bound.high, bound.below
+      GROUP BY bound.place, bound.total, bound.low, bound.high, bound.below, bound.above
     )`;
 }
 
 /** CTE: what of each run is between the bounds, or all of it. */
 const PIECE = `piece AS (
       SELECT run.place, one.number::numeric AS value, one.weight
-      FROM run LEFT JOIN bound_${ROUNDS} AS bound ON bound.place = run.place
+      FROM run LEFT JOIN bound_2 AS bound ON bound.place = run.place
       CROSS JOIN LATERAL (SELECT coalesce(${placeOf('bound.low')}, 0) + 1 AS first,
         coalesce(${placeOf('bound.high')}, cardinality(run.numbers)) AS last) AS slice
       CROSS JOIN LATERAL unnest(run.numbers[first:last], run.event_counts[first:last]) AS one (number, weight)
