@@ -172,7 +172,7 @@ function partsOf(
 }
 
 /** Sums add numbers up; the others count how often each value stands, so that corrections take it away. */
-function columnsOf(meter: Meter, sql: MeterSql): PartColumns & DayColumns {
+export function columnsOf(meter: Meter, sql: MeterSql): PartColumns & DayColumns {
   const isLatest = meter.aggregation.kind === 'latest';
   const time = isLatest ? 'events.time' : 'NULL::timestamptz';
   const ofExtreme = `rollup.value, ${isLatest ? 'rollup.last_time' : 'NULL::timestamptz'} AS time, 1 AS weight`;

@@ -97,7 +97,6 @@ export class Parts {
           ${this.columns.ofRollup}
         FROM ${this.columns.table} AS rollup
         WHERE rollup.meter = ${this.parameters.add(this.meter.number)} AND rollup.is_owned
-          AND rollup.hour >= ${buckets.start} AND rollup.hour < ${buckets.end}
           ${buckets.areWhole('rollup.hour')} ${condition}`;
     }
     return `SELECT span.customer_id, span.subject, ${buckets.of('rollup.hour')} AS bucket, rollup.groups,

@@ -12,6 +12,7 @@ import { type Parameters } from './meter-sql.js';
 import { sharedEvents } from './parts.sql.js';
 import { storageOf } from './rollup.sql.js';
 import { type Shared } from './shared.js';
+import { isPlainSum, type Placed, sumsStatement } from './sums-together.sql.js';
 import { isOfOne, spans, type UsageBasis, type UsageQuestion, type Whose } from './usage.sql.js';
 
 /** A question, and of what its answer is to be made. */
@@ -29,20 +30,20 @@ export function togetherStatement(asked: readonly Asked[], parameters: Parameter
 
 const union = (statements: readonly string[]): string => statements.join('\nUNION ALL\n');
 
-const row = (place: number, isLacking: string): string =>
-  `SELECT ${place} AS place, ${isLacking} AS is_lacking, customer_id, subject, bucket, groups,
-          divisor::numeric AS divisor, value::numeric AS value`;
+const row = (place: string, isLacking: string): string =>
+  `SELECT ${place} AS place, ${isLacking} AS is_lacking, answer.customer_id, answer.subject, answer.bucket, answer.groups,
+          answer.divisor::numeric AS divisor, answer.value::numeric AS value`;
 
 function ownStatement({ question, basis }: Asked, place: number, parameters: Parameters): string {
   const answer = usageStatement(question, basis, parameters);
   switch (basis.kind) {
     case 'rollups':
-      return `${row(place, 'state.is_lacking')}
+      return `${row(String(place), 'state.is_lacking')}
         FROM (SELECT ${lacking(question.meter, parameters)} AS is_lacking) AS state
         LEFT JOIN (${answer}) AS answer ON true`;
     case 'events':
     case 'cut_off':
-      return `${row(place, 'false')} FROM (${answer}) AS answer`;
+      return `${row(String(place), 'false')} FROM (${answer}) AS answer`;
   }
 }
 
@@ -105,12 +106,27 @@ function sharingStatement(asked: readonly Asked[], parameters: Parameters): stri
     sharedEvents(buckets, { isAdded, isMerged }),
     ...(kept.length === 0 ? [] : [keptFigures(kept, buckets, parameters)]),
   ];
-  const answers = asked.map(({ question, basis }, place) => {
-    const number = parameters.add(question.meter.number);
-    const answer = usageStatement(question, basis, parameters, shared);
-    return `${row(place, 'state.is_lacking')}
+  const placed = questions.map((question, place) => ({ question, place }));
+  const sums = placed.filter(({ question }) => isPlainSum(question));
+  const areOne = sums.length > 1;
+  const answers = placed
+    .filter((one) => !areOne || !sums.includes(one))
+    .map(({ question, place }) => {
+      const number = parameters.add(question.meter.number);
+      const answer = usageStatement(question, first.basis, parameters, shared);
+      return `${row(String(place), 'state.is_lacking')}
       FROM (SELECT is_lacking FROM meter_state WHERE number = ${number}) AS state
       LEFT JOIN (${answer}) AS answer ON true`;
-  });
-  return `WITH ${ctes.join(', ')}\n${union(answers)}`;
+    });
+  const together = areOne ? [sumsAsOne(sums, buckets, parameters)] : [];
+  return `WITH ${ctes.join(', ')}\n${union([...answers, ...together])}`;
+}
+
+function sumsAsOne(sums: readonly Placed[], buckets: Buckets, parameters: Parameters): string {
+  const places = parameters.add(sums.map(({ place }) => place));
+  const numbers = parameters.add(sums.map(({ question }) => question.meter.number));
+  return `${row('asked.place', 'state.is_lacking')}
+    FROM unnest(${places}::int[], ${numbers}::int[]) AS asked (place, number)
+    JOIN meter_state AS state ON state.number = asked.number
+    LEFT JOIN (${sumsStatement(sums, buckets, parameters)}) AS answer ON answer.place = asked.place`;
 }

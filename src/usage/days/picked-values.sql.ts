@@ -39,10 +39,8 @@ export function pickedValues({ runs, rest, varying, percentile }: Runs): {
       GROUP BY place, value HAVING sum(weight) > 0`,
   );
   return {
-    ctes: [
-      ...[runsOf(runs, rest, varying), WIDE, askedOfRuns(percentile), bounds(1, percentile)],
-      ...[ASKED_OF_REST, bounds(2, percentile), PIECE],
-    ].join(', '),
+    ctes: `${runsOf(runs, rest, varying)}, ${WIDE}, ${askedOfRuns(percentile)}, ${bounds(1, percentile)},
+      ${ASKED_OF_REST}, ${bounds(2, percentile)}, ${PIECE}`,
     answer: `SELECT customer_id, subject, bucket, groups, NULL AS divisor, found.value
       FROM (
         SELECT ranked.place, min(ranked.value) AS value
