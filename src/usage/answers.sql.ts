@@ -4,11 +4,17 @@
  */
 import { type Meter } from '../meters/meter.js';
 import { Buckets } from './buckets.sql.js';
-import { type DayColumns, dayParts, mayUseDays } from './days/days.sql.js';
+import { areDays, type DayColumns, dayParts, mayUseDays } from './days/days.sql.js';
 import { isOfNumbers } from './days/day-values.sql.js';
 import { keptTableOf, mayBeKept, runsOf } from './days/kept-figures.sql.js';
 import { pickedValues, RUN } from './days/picked-values.sql.js';
-import { type Keys, RUNS_OF_DAYS, valuesOfDays } from './days/values-of-days.sql.js';
+import {
+  COLUMNS_OF_VALUES,
+  type Keys,
+  RUNS_OF_DAYS,
+  VALUES_OF_WHOLE,
+  valuesOfDays,
+} from './days/values-of-days.sql.js';
 import { levelsStatement } from './levels.sql.js';
 import { compileMeter, type MeterSql, type Parameters } from './meter-sql.js';
 import { type PartColumns, Parts } from './parts.sql.js';
@@ -75,7 +81,9 @@ function partsStatement(
     return withHead(parted, answerOf(question, own, isStated));
   }
   const { whose } = question;
-  const byDay = dayParts(compiled, columns, { whose, isDirty, parameters });
+  const isLonger = storage === 'values' && !areDays(question.buckets);
+  const ofDays = isLonger ? { ...columns, ...COLUMNS_OF_VALUES } : columns;
+  const byDay = dayParts(compiled, ofDays, { whose, isDirty, parameters });
   const summed = (hours: readonly string[]): string => union(parts.summed(hours));
   if (storage !== 'values') {
     const hours = [byDay.days, ...byDay.hours];
@@ -83,6 +91,15 @@ function partsStatement(
       ? `${FIGURE} (${union(hours)}), part AS (${union(parts.besideClean())})`
       : `part AS (${summed(hours)})`;
     return withHead(`${byDay.ctes}, ${parted}`, answerOf(question, own, isDirty));
+  }
+  if (isLonger) {
+    const parted = `${byDay.ctes}, whole AS (${byDay.days}), part AS (${summed([...byDay.hours, VALUES_OF_WHOLE])})`;
+    if (!isOfNumbers(meter)) {
+      return withHead(parted, answerOf(question, own, false));
+    }
+    const runs = `SELECT ${keys}, ${RUN} FROM whole AS part WHERE numbers IS NOT NULL${condition}`;
+    const { ctes, answer } = pickedOf(question, runs, own);
+    return withHead(`${parted}, ${ctes}`, answer);
   }
   const together = isOfNumbers(meter)
     ? pickedOf(question, RUNS_OF_DAYS, own)

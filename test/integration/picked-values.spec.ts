@@ -167,7 +167,7 @@ describe('pickedValues', () => {
   it('takes a value that it asks about itself', async () => {
     const upTo = Array.from({ length: 5_000 }, (_, index) => index + 1);
     const one = { ...row(0), numbers: upTo, up_to: upTo, event_counts: upTo.map(() => 1) };
-    // The first questions are about each 295th, which is 5.9 % of them.
+    // The first question is about what has the rank in the only run.
     for (const nth of [1, 2, 10, 16]) {
       const percentile = new Big('5.9').times(nth).toFixed();
       const found = await find([one], [], { percentile, isOfOne: true });

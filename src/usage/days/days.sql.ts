@@ -31,6 +31,10 @@ export function mayUseDays({ meter, whose, buckets }: UsageQuestion): boolean {
 export const holdsDay = ({ start, end }: Interval): boolean =>
   (Math.ceil(start.getTime() / DAY_MS) + 1) * DAY_MS <= end.getTime();
 
+/** Whether days of UTC are whole buckets, wherever one is in a bucket; then the figure of a day may be an answer. */
+export const areDays = (buckets: readonly Interval[]): boolean =>
+  buckets.filter(holdsDay).every(isDay);
+
 /** Whether a bucket is a day of UTC. */
 export const isDay = ({ start, end }: Interval): boolean =>
   start.getTime() % DAY_MS === 0 && end.getTime() - start.getTime() === DAY_MS;
@@ -49,6 +53,8 @@ export interface DayParts {
 export interface DayColumns {
   readonly ofRollup: string;
   readonly ofDay: string;
+  /** Where days have these: their figures by default, or the values of those days that have them. */
+  readonly ofDaysIn?: 'usage_day_values';
 }
 
 /** What a day has. */
@@ -81,6 +87,7 @@ export function dayParts(
 ): DayParts {
   const number = parameters.add(meter.number);
   const isInBucket = `${buckets.of('day')} = ${buckets.of(`${endOf('day')} - interval '1 microsecond'`)}`;
+  const hasThem = columns.ofDaysIn === undefined ? '' : ' AND has_values';
   const clean = (hours: string): string =>
     isDirty
       ? `AND NOT EXISTS (SELECT FROM dirty WHERE dirty.subject = span.subject AND ${hours})`
@@ -94,7 +101,9 @@ export function dayParts(
   const stored = (where: string): string => `(SELECT * FROM ${tableOf(meter)} AS stored
       WHERE stored.meter = ${number} AND ${where} OFFSET 0) AS rollup`;
   const cut = isDirty ? 'OR span.subject IN (SELECT subject FROM dirty)' : '';
-  const ofDays = (where: string): string => `(SELECT * FROM usage_days AS stored
+  const ofDays = (
+    where: string,
+  ): string => `(SELECT * FROM ${columns.ofDaysIn ?? 'usage_days'} AS stored
       WHERE stored.meter = ${number} AND stored.day = tier.day ${where} OFFSET 0) AS rollup`;
   const ofSubject = (starts: string, ends: string): string =>
     stored(`stored.subject = span.subject
@@ -102,7 +111,7 @@ export function dayParts(
   // A few subjects are looked up one by one; of all, whole days and hours are read.
   const isFew = isOfOne(whose);
   return {
-    ctes: summedDays(number, isInBucket, buckets),
+    ctes: summedDays(number, `${isInBucket}${hasThem}`, buckets),
     days: `SELECT span.customer_id, span.subject, ${buckets.of('tier.day')} AS bucket, rollup.groups,
         ${columns.ofDay}
       FROM ${

@@ -10,8 +10,9 @@ import { rankedValues } from '../rollup.sql.js';
 const FEW_VALUES = 200;
 /** The same of so many to a run, since each question searches each run. */
 const FEW_VALUES_OF_RUN = 6;
-/** Each of both rounds asks about so many values, and leaves what is between two of them. */
+/** Each round asks about so many values, and leaves what is between two of them. */
 const QUESTIONS = 16;
+const ROUNDS = 3;
 
 const KEYS = ['customer_id', 'subject', 'bucket', 'groups'];
 /** What a run has: see `usage_day_values`. */
@@ -40,12 +41,12 @@ export function pickedValues({ runs, rest, varying, percentile }: Runs): {
   );
   return {
     ctes: `${runsOf(runs, rest, varying)}, ${WIDE}, ${askedOfRuns(percentile)}, ${bounds(1, percentile)},
-      ${ASKED_OF_REST}, ${bounds(2, percentile)}, ${PIECE}`,
+      ${askedOfRest(2)}, ${bounds(2, percentile)}, ${askedOfRest(3)}, ${bounds(ROUNDS, percentile)}, ${PIECE}`,
     answer: `SELECT customer_id, subject, bucket, groups, NULL AS divisor, found.value
       FROM (
         SELECT ranked.place, min(ranked.value) AS value
         FROM (${ranked}) AS ranked
-        LEFT JOIN bound_2 AS bound ON bound.place = ranked.place
+        LEFT JOIN bound_${ROUNDS} AS bound ON bound.place = ranked.place
         WHERE (coalesce(bound.below, 0) + ranked.up_to) * 100
           >= coalesce(bound.total, ranked.total) * ${percentile}::numeric
         GROUP BY ranked.place
@@ -115,7 +116,7 @@ const WIDE = `wide AS MATERIALIZED (
 
 /**
  * CTE: what has the rank in some of the runs, and the value before it. The one of all runs is among what has it in each, so
- * where runs are alike little is left between these.
+ * where runs are alike little is left between these. Some at random, since every second one may be of the same group.
  */
 const askedOfRuns = (percentile: string): string => `asked_1 AS (
       SELECT DISTINCT run.place, one.number
@@ -124,11 +125,11 @@ const askedOfRuns = (percentile: string): string => `asked_1 AS (
         SELECT width_bucket((ceil(run.up_to[cardinality(run.up_to)] * ${percentile}::numeric / 100) - 1)::bigint, run.up_to) AS before
       ) AS rank
       CROSS JOIN LATERAL unnest(run.numbers[before:before + 1]) AS one (number)
-      WHERE run.id % wide.step = 0
+      WHERE hashint8(run.id) % wide.step = 0
     )`;
 
-/** CTE: where much is left nevertheless, values of it evenly spread, of which a seventeenth is left however they differ. */
-const ASKED_OF_REST = `asked_2 AS (
+/** CTE: where much is left nevertheless, values of it evenly spread, so that a seventeenth is left however they differ. */
+const askedOfRest = (number: number): string => `asked_${number} AS (
       SELECT DISTINCT run.place, run.numbers[sized.after + sized.nth] AS number
       FROM (
         SELECT id, after, generate_series((step - before % step)::int, size, step::int) AS nth
@@ -138,7 +139,7 @@ const ASKED_OF_REST = `asked_2 AS (
           FROM (
             SELECT run.id, run.place, ${placeOf('bound.low')} AS after,
               ${placeOf('bound.high')} - ${placeOf('bound.low')} AS size
-            FROM bound_1 AS bound JOIN run ON run.place = bound.place
+            FROM bound_${number - 1} AS bound JOIN run ON run.place = bound.place
             WHERE bound.above - bound.below > ${FEW_VALUES} OFFSET 0
           ) AS sized
         ) AS sized
@@ -174,7 +175,7 @@ function bounds(number: number, percentile: string): string {
 /** CTE: what of each run is between the bounds, or all of it. */
 const PIECE = `piece AS (
       SELECT run.place, one.number::numeric AS value, one.weight
-      FROM run LEFT JOIN bound_2 AS bound ON bound.place = run.place
+      FROM run LEFT JOIN bound_${ROUNDS} AS bound ON bound.place = run.place
       CROSS JOIN LATERAL (SELECT coalesce(${placeOf('bound.low')}, 0) + 1 AS first,
         coalesce(${placeOf('bound.high')}, cardinality(run.numbers)) AS last) AS slice
       CROSS JOIN LATERAL unnest(run.numbers[first:last], run.event_counts[first:last]) AS one (number, weight)

@@ -1,7 +1,7 @@
 /*
- * An answer by the day of what values are counted of, as SQL: pure. What a day came to is the answer
- * where there is nothing else, as for a customer with one subject; else the values are put together,
- * since figures of them cannot be.
+ * Days of what values are counted of, as SQL: pure. By the day, what one came to is the answer where there is
+ * nothing else, as for a customer with one subject; else the values are put together, since figures of them
+ * cannot be. Where a bucket is longer they are all read, day by day: nearly each would have to be looked up.
  */
 import { type Meter } from '../../meters/meter.js';
 import { type Parameters } from '../meter-sql.js';
@@ -60,3 +60,14 @@ export function valuesOfDays(meter: Meter, { keys, condition, parameters }: Keys
 /** A select: the days of `day_row` that can be searched, by the rows of the answer. */
 export const RUNS_OF_DAYS = `SELECT customer_id, subject, bucket, groups, ${RUN}
       FROM day_row WHERE numbers IS NOT NULL`;
+
+/** What a day has where its values are put together with those of other days, however many it has. */
+export const COLUMNS_OF_VALUES = {
+  ofDay: 'rollup.day_values, rollup.event_counts, rollup.numbers, rollup.up_to',
+  ofDaysIn: 'usage_day_values',
+} as const;
+
+/** A select: the values of the days `whole` with these columns that cannot be searched, as those of hours. */
+export const VALUES_OF_WHOLE = `SELECT customer_id, subject, bucket, groups, one.value, one.event_count AS weight
+      FROM whole CROSS JOIN LATERAL unnest(day_values, event_counts) AS one (value, event_count)
+      WHERE numbers IS NULL`;
