@@ -42,6 +42,7 @@ export function levelsStatement(
   const last = buckets.of(`least(held.held_until, past.ends_at) - interval '1 microsecond'`);
   const end = `least(part.ends_at, part.held_until, ${buckets.endOf('part.bucket')})`;
   const start = `greatest(part.starts_at, part.held_from, ${buckets.startOf('part.bucket')})`;
+  const series = question.meter.groupBy.length === 0 ? 'subject' : 'subject, groups';
   const ownSpans = shared === null ? `${spans(question, buckets, parameters)}, ` : '';
   const answer = `SELECT ${rowKeys(question, 'part', 'part.groups', parameters)}, NULL AS divisor, sum(
         CASE WHEN part.bucket = part.first_bucket THEN part.level_sum ELSE 0 END
@@ -54,11 +55,14 @@ export function levelsStatement(
       FROM owned
       WHERE starts_at < ${now}
     ), reach AS (
-      SELECT subject, min(starts_at) AS starts_at, max(ends_at) AS ends_at FROM past GROUP BY subject
+      SELECT subject, min(starts_at) AS starts_at, max(ends_at) AS ends_at,
+        count(*) > 1 OR min(starts_at) > ${buckets.start} OR max(ends_at) < least(${buckets.end}, ${now}) AS is_odd
+      FROM past
+      GROUP BY subject
     ), ${segments(question, basis, { meter: question.meter, buckets, sql }, { now, parameters, shared })}
     , held AS (
       SELECT subject, groups, value, level_sum, starts_at, ends_at AS held_from,
-        coalesce(lead(starts_at) OVER (PARTITION BY subject, groups ORDER BY starts_at), 'infinity') AS held_until
+        coalesce(lead(starts_at) OVER (PARTITION BY ${series} ORDER BY starts_at), 'infinity') AS held_until
       FROM segment
     ), part AS (
       SELECT past.customer_id, past.subject, past.starts_at, past.ends_at, held.groups, held.value,

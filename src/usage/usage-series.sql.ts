@@ -4,16 +4,19 @@
  * would sort as long as it counts. Pure.
  */
 import { type Meter } from '../meters/meter.js';
+import { usageStatement } from './answers.sql.js';
+import { type Parameters } from './meter-sql.js';
 import { toLine, type UsageLine } from './usage-row.js';
+import { OWNER_NUMBER, type UsageQuestion, varyingKeys } from './usage.sql.js';
 
 export interface Series {
   readonly customer_id: string | null;
   readonly subject: string | null;
   readonly groups: readonly (string | null)[];
-  /** Arrays as PostgreSQL writes them; one element for each row, in no order. */
+  /** Arrays as PostgreSQL writes them; one element for each row, in no order. Null of what the meter has none of. */
   readonly buckets: string;
-  readonly divisors: string;
-  readonly values: string;
+  readonly divisors: string | null;
+  readonly values: string | null;
 }
 
 /** A series, or that there is none; and whether what it was made of lacked something. */
@@ -21,11 +24,30 @@ export type StatedSeries =
   | ({ readonly is_lacking: boolean } & Series)
   | { readonly is_lacking: boolean; readonly buckets: null };
 
-/** A select: the rows of an answer as series, in no order. */
-export const seriesOf = (answer: string): string => `SELECT customer_id, subject, groups,
-    array_agg(bucket)::text AS buckets, array_agg(divisor)::text AS divisors, array_agg(value)::text AS values
-  FROM (${answer}) AS one
-  GROUP BY customer_id, subject, groups`;
+const arrayOf = (column: string, isThere: boolean): string =>
+  isThere ? `array_agg(${column})::text` : 'NULL::text';
+
+/** A select: the answer to a question, from rollups, as series in no order. */
+export function seriesStatement(question: UsageQuestion, parameters: Parameters): string {
+  const { by, groupBy, meter, whose } = question;
+  const { kind } = meter.aggregation;
+  const answer = usageStatement({ ...question, isBrief: true }, { kind: 'rollups' }, parameters);
+  const keys = varyingKeys(question).filter((key) => key !== 'bucket');
+  const series = `SELECT ${[...keys, ''].join(', ')}array_agg(bucket)::text AS buckets,
+      ${arrayOf('divisor', kind === 'count' || kind === 'avg')} AS divisors,
+      ${arrayOf('value', kind !== 'count')} AS values
+    FROM (${answer}) AS one
+    ${keys.length === 0 ? 'HAVING count(*) > 0' : `GROUP BY ${keys.join(', ')}`}`;
+  const isNumbered = whose.kind === 'customers' && by !== 'total';
+  const customer = keys.includes('customer_id') ? 'series.customer_id' : 'NULL::text';
+  const groups = groupBy.length === 1 ? 'ARRAY[series.groups]' : 'series.groups';
+  return `WITH ${OWNER_NUMBER}
+    SELECT ${isNumbered ? 'owner_number.customer_id' : `${customer} AS customer_id`},
+      ${by === 'subject' ? 'series.subject' : 'NULL::text AS subject'},
+      ${groupBy.length === 0 ? `'{}'::text[]` : groups} AS groups, buckets, divisors, values
+    FROM (${series}) AS series
+    ${isNumbered ? 'JOIN owner_number ON owner_number.number = series.customer_id' : ''}`;
+}
 
 /** Series in the order of their rows: by customer, subject and group. */
 export function sortSeries(stated: readonly StatedSeries[]): Series[] {
@@ -34,36 +56,36 @@ export function sortSeries(stated: readonly StatedSeries[]): Series[] {
 
 /** The rows of sorted series, by customer, subject, bucket and group; each is made when it is asked for. */
 export function* linesOf(meter: Meter, sorted: readonly Series[]): Generator<UsageLine> {
-  let own: UsageLine[] = [];
+  // By bucket, of which there are a thousand at most. The order of groups within one is kept.
+  let own: UsageLine[][] = [];
   for (const [index, series] of sorted.entries()) {
-    own.push(...linesOfOne(meter, series));
+    addLines(own, meter, series);
     const next = sorted[index + 1];
     if (next?.customer_id !== series.customer_id || next.subject !== series.subject) {
-      // Sorting keeps the order of groups within a bucket.
-      yield* own.toSorted((left, right) => left.bucket - right.bucket);
+      // Buckets without usage are passed over.
+      for (const line of own.flat()) {
+        yield line;
+      }
       own = [];
     }
   }
 }
 
-function linesOfOne(meter: Meter, series: Series): UsageLine[] {
-  const divisors = numbersOf(series.divisors);
-  const values = numbersOf(series.values);
-  return elementsOf(series.buckets).map((bucket, index) =>
-    toLine(meter, {
+function addLines(own: UsageLine[][], meter: Meter, series: Series): void {
+  const divisors = series.divisors === null ? null : elementsOf(series.divisors);
+  const values = series.values === null ? null : elementsOf(series.values);
+  for (const [index, bucket] of elementsOf(series.buckets).entries()) {
+    const line = toLine(meter, {
       customer_id: series.customer_id,
       subject: series.subject,
       bucket,
       groups: series.groups,
       divisor: divisors?.[index] ?? null,
       value: values?.[index] ?? null,
-    }),
-  );
+    });
+    (own[line.bucket] ??= []).push(line);
+  }
 }
-
-/** Null where a meter has none: then all are missing. */
-const numbersOf = (array: string): string[] | null =>
-  array.startsWith('{NULL') ? null : elementsOf(array);
 
 /** Of numbers, which need no quotes. */
 const elementsOf = (array: string): string[] => array.slice(1, -1).split(',');

@@ -47,7 +47,10 @@ export class UsageService {
 
   /** Answers a question, after checking that what it names exists. */
   async ask(request: UsageRequest): Promise<UsageAnswer> {
-    const meter = await this.meters.get(request.meter);
+    const [meter, customer] = await Promise.all([
+      this.meters.get(request.meter),
+      request.customer === null ? null : this.customers.find(request.customer),
+    ]);
     checkGroups(meter, request);
     if (!(request.from < request.to)) {
       throw invalidField('to', 'is_after', 'must be after from');
@@ -58,7 +61,9 @@ export class UsageService {
     if (request.by !== null && request.subject !== null) {
       throw invalidField('by', 'is_exclusive', 'cannot be combined with subject');
     }
-    const customer = request.customer === null ? null : await this.namedCustomer(request.customer);
+    if (request.customer !== null && customer === null) {
+      throw invalidField('customer', 'not_found', `there is no customer '${request.customer}'`);
+    }
     const timeZone = request.timeZone ?? customer?.timeZone ?? 'UTC';
     const span = { start: request.from, end: request.to };
     const buckets = bucketsOf(span, request.window, timeZone);
@@ -85,14 +90,6 @@ export class UsageService {
     }
     const named = [...ids].filter((id) => id !== null);
     return named.length === 0 ? new Map() : await this.customers.byIds(named);
-  }
-
-  private async namedCustomer(idOrKey: string): Promise<Customer> {
-    const customer = await this.customers.find(idOrKey);
-    if (customer === null) {
-      throw invalidField('customer', 'not_found', `there is no customer '${idOrKey}'`);
-    }
-    return customer;
   }
 }
 

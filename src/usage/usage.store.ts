@@ -13,7 +13,7 @@ import { lacking } from './lacking.sql.js';
 import { Parameters } from './meter-sql.js';
 import { type Asked, haveInCommon, togetherStatement } from './together.sql.js';
 import { fromLine, fromRow, type Row, type UsageLine, type UsageRow } from './usage-row.js';
-import { linesOf, seriesOf, sortSeries, type StatedSeries } from './usage-series.sql.js';
+import { linesOf, seriesStatement, sortSeries, type StatedSeries } from './usage-series.sql.js';
 import { isOfOne, type UsageBasis, type UsageQuestion } from './usage.sql.js';
 
 /** A plan takes some hundred kilobytes for each question, and a connection keeps it. */
@@ -153,11 +153,11 @@ export class UsageStore {
   /** From rollups; null when they do not have all of it: that is asked in the same statement. */
   private async askStated(question: UsageQuestion): Promise<UsageLines | null> {
     const parameters = new Parameters();
-    const answer = usageStatement(question, { kind: 'rollups' }, parameters);
+    const answer = seriesStatement(question, parameters);
     const rows = await this.database.query<StatedSeries>(
       `SELECT state.is_lacking, answer.*
        FROM (SELECT ${lacking(question.meter, parameters)} AS is_lacking) AS state
-       LEFT JOIN (${seriesOf(answer)}) AS answer ON true`,
+       LEFT JOIN (${answer}) AS answer ON true`,
       parameters.values,
     );
     if (rows[0]?.is_lacking === true) {

@@ -200,4 +200,30 @@ describe('GET /api/v1/meters/:id/usage', () => {
     expect(await at('2026-11-03T10:00:00Z', '2026-11-03T10:00:01Z')).toBe('2');
     expect(await at('2026-11-03T09:00:00Z', '2026-11-03T10:00:00Z')).toBe('0');
   });
+
+  it('answers very many rows as a few, in one piece of JSON', async () => {
+    const startsAt = Date.parse('2026-10-01T00:00:00Z');
+    const hour = (index: number): string => new Date(startsAt + index * 3_600_000).toISOString();
+    await service.post('/api/v1/meters', {
+      ...{ key: 'hours', name: 'H', event_type: 'hour', aggregation: 'sum', value_property: '$.v' },
+      counts_from: hour(0),
+    });
+    const events = Array.from({ length: 601 }, (_, index) =>
+      factory.event({ type: 'hour', subject: 'key-1', time: hour(index), data: { v: index } }),
+    );
+    expect((await service.post('/api/v1/events', events)).body).toMatchObject({ accepted: 601 });
+    const asked = [0, 1, 299, 300, 301, 600, 601];
+    const rowsOf = async (count: number): Promise<unknown[]> => {
+      const window = `from=${hour(-1)}&to=${hour(count)}`;
+      const { body } = await usage(`${window}&window=hour&customer=acme`, 'hours');
+      return body.data.map((row: Record<string, string>) => [row['window_start'], row['quantity']]);
+    };
+    for (const count of asked) {
+      const expected = events.slice(0, count).map(({ time }, index) => [time, String(index)]);
+      const found = (await rowsOf(count)) as [string, string][];
+      expect(found.map(([start, quantity]) => [new Date(start).toISOString(), quantity])).toEqual(
+        expected,
+      );
+    }
+  });
 });

@@ -86,14 +86,14 @@ export function dayParts(
   { whose, isDirty, parameters }: DayOptions,
 ): DayParts {
   const number = parameters.add(meter.number);
-  const isInBucket = `${buckets.of('day')} = ${buckets.of(`${endOf('day')} - interval '1 microsecond'`)}`;
+  const isInBucket = isInOneBucket('day', buckets);
   const hasThem = columns.ofDaysIn === undefined ? '' : ' AND has_values';
   const clean = (hours: string): string =>
     isDirty
       ? `AND NOT EXISTS (SELECT FROM dirty WHERE dirty.subject = span.subject AND ${hours})`
       : '';
-  const isWholeDay = `tier.day >= span.first_hour AND ${endOf('tier.day')} <= span.last_hour
-    ${clean(`dirty.hour >= tier.day AND dirty.hour < ${endOf('tier.day')}`)}`;
+  const isWholeDay = `tier.day >= span.first_hour AND tier.until <= span.last_hour
+    ${clean('dirty.hour >= tier.day AND dirty.hour < tier.until')}`;
   const hour = (where: string, from: string): string => `SELECT span.customer_id, span.subject,
       ${buckets.of('rollup.hour')} AS bucket, rollup.groups, ${columns.ofRollup}
     FROM ${from}
@@ -112,8 +112,7 @@ export function dayParts(
   const isFew = isOfOne(whose);
   return {
     ctes: summedDays(number, `${isInBucket}${hasThem}`, buckets),
-    days: `SELECT span.customer_id, span.subject, ${buckets.of('tier.day')} AS bucket, rollup.groups,
-        ${columns.ofDay}
+    days: `SELECT span.customer_id, span.subject, tier.bucket, rollup.groups, ${columns.ofDay}
       FROM ${
         isFew
           ? `span CROSS JOIN tier CROSS JOIN LATERAL ${ofDays('AND stored.subject = span.subject')}`
@@ -132,8 +131,8 @@ export function dayParts(
       ),
       hour(
         `(span.starts_at > ${buckets.start} OR span.ends_at < ${buckets.end} ${cut}) AND NOT (${isWholeDay})`,
-        `span JOIN tier ON tier.day < span.last_hour AND ${endOf('tier.day')} > span.first_hour
-         CROSS JOIN LATERAL ${ofSubject('tier.day', endOf('tier.day'))}`,
+        `span JOIN tier ON tier.day < span.last_hour AND tier.until > span.first_hour
+         CROSS JOIN LATERAL ${ofSubject('tier.day', 'tier.until')}`,
       ),
     ],
   };
@@ -141,19 +140,27 @@ export function dayParts(
 
 export const endOf = (day: string): string => `${day} + interval '24 hours'`;
 
-/** CTEs: `tier`, the days of the window that are summed up, and whether their values are; `open_hours`, what of it these are not. */
+/** The condition that a day is in one bucket as a whole. */
+export const isInOneBucket = (day: string, buckets: Buckets): string =>
+  `${buckets.of(day)} = ${buckets.of(`${endOf(day)} - interval '1 microsecond'`)}`;
+
+/**
+ * CTEs: `tier`, the days of the window that are summed up, up to when and in which bucket they are, and whether their values
+ * are; `open_hours`, what of the window these are not.
+ */
 export function summedDays(meter: string, isInBucket: string, buckets: Buckets): string {
   return `tier AS MATERIALIZED (
-      SELECT day, has_values FROM usage_summed_days
+      SELECT day, ${endOf('day')} AS until, ${buckets.of('day')} AS bucket, has_values
+      FROM usage_summed_days
       WHERE meter = ${meter} AND is_summed
         AND day >= ${buckets.start} AND ${endOf('day')} <= ${buckets.end} AND ${isInBucket}
     ), open_hours AS MATERIALIZED (
       SELECT * FROM (
-        SELECT coalesce(${endOf('lag(day) OVER (ORDER BY day)')}, ${buckets.start}) AS starts_at,
+        SELECT coalesce(lag(until) OVER (ORDER BY day), ${buckets.start}) AS starts_at,
           day AS ends_at
         FROM tier
         UNION ALL
-        SELECT coalesce((SELECT ${endOf('max(day)')} FROM tier), ${buckets.start}), ${buckets.end}
+        SELECT coalesce((SELECT max(until) FROM tier), ${buckets.start}), ${buckets.end}
       ) AS gap
       WHERE starts_at < ends_at
     )`;

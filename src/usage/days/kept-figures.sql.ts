@@ -10,7 +10,7 @@ import { type Parameters } from '../meter-sql.js';
 import { storageOf, tableOf } from '../rollup.sql.js';
 import { isOfOne, levelsEnd, type UsageQuestion } from '../usage.sql.js';
 import { isOfNumbers } from './day-values.sql.js';
-import { dayOf, endOf, holdsDay, isDay } from './days.sql.js';
+import { dayOf, endOf, holdsDay, isDay, isInOneBucket } from './days.sql.js';
 import { RUN } from './picked-values.sql.js';
 
 const FIGURES = 'event_count, value_sum, value, first_time, last_time, level_sum';
@@ -58,7 +58,7 @@ export function keptFigures(
       FROM usage_summed_days AS summed JOIN kept_meter ON kept_meter.number = summed.meter
       WHERE summed.is_summed AND (summed.has_values OR NOT kept_meter.is_values)
         AND summed.day >= ${start} AND ${endOf('summed.day')} <= least(${end}, kept_meter.until)
-        AND ${buckets.of('summed.day')} = ${buckets.of(`${endOf('summed.day')} - interval '1 microsecond'`)}
+        AND ${isInOneBucket('summed.day', buckets)}
     ), kept_days AS MATERIALIZED (
       SELECT kept_meter.number AS meter, kept_meter.is_values,
         coalesce(range_agg(tstzrange(tier.day, ${endOf('tier.day')})) FILTER (WHERE tier.meter IS NOT NULL), '{}') AS days
