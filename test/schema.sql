@@ -1415,7 +1415,7 @@ CREATE INDEX unpaid_invoices_customer ON public.unpaid_invoices USING btree (cus
 CREATE INDEX usage_corrections_batch ON public.usage_corrections USING btree (batch_id);
 CREATE INDEX usage_corrections_subject_time ON public.usage_corrections USING btree (subject, "time");
 CREATE INDEX usage_day_values_subject ON public.usage_day_values USING btree (subject, meter, day);
-CREATE INDEX usage_days_subject ON public.usage_days USING btree (subject, meter, day);
+CREATE INDEX usage_days_figures ON public.usage_days USING btree (subject, meter, day) INCLUDE (groups, event_count, value_sum, value, first_time, last_time, level_sum);
 CREATE INDEX usage_distinct_values_meter_hour ON public.usage_distinct_values USING btree (meter, hour);
 CREATE INDEX usage_event_conflicts_open ON public.usage_event_conflicts USING btree (id) WHERE (closed_as IS NULL);
 CREATE INDEX usage_event_conflicts_subject ON public.usage_event_conflicts USING btree (((event ->> 'subject'::text))) WHERE (closed_as IS NULL);

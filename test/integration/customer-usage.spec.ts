@@ -8,7 +8,7 @@ describe('the usage of a customer', () => {
   let billing: TestBilling;
 
   beforeEach(async () => {
-    billing = await startBilling('2026-11-10T12:00:00Z');
+    billing = await startBilling('2026-11-10T12:00:00Z', { isPlanned: true });
     await billing.get(MetersService).create(factory.meter({ key: 'requests' }));
   });
 

@@ -2,6 +2,7 @@
  * Aim: reads are exact whatever days are summed up, and whatever is folded into them afterwards.
  * Method: random usage of four days, and steps in any order; raw events say what is right.
  */
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { type Interval } from '../../src/kernel/interval.js';
 import { type Aggregation, type Meter } from '../../src/meters/meter.js';
@@ -395,6 +396,47 @@ describe('days that are summed up', () => {
       [meter.number],
     );
     expect(rows.length).toBeGreaterThan(3);
+  });
+
+  it('keep names that are as long as they may be, with numbers that are', async () => {
+    const text = (seed: string, length: number): string =>
+      Array.from({ length: 8 }, (_, part) =>
+        createHash('sha512').update(`${seed}${part}`).digest('base64'),
+      )
+        .join('')
+        .slice(0, length);
+    const subject = Array.from(text('subject', 256), (letter, index) =>
+      String.fromCharCode(0x4e00 + letter.charCodeAt(0) * 50 + (index % 50)),
+    ).join('');
+    const groups = ['a', 'b', 'c', 'd', 'e'];
+    const data = Object.fromEntries(groups.map((group) => [group, text(group, 256)]));
+    const groupBy = groups.map((key) => ({ key, property: `$.${key}` }));
+    const named = await Promise.all(
+      AGGREGATIONS.map(
+        async (aggregation) =>
+          await metering.meters.create(factory.meter({ aggregation, groupBy })),
+      ),
+    );
+    const { id } = await metering.customers.create(factory.customer(), [subject]);
+    const times = [0, 1, 2].map((day) => new Date(FIRST + day * DAY_MS + 1_234).toISOString());
+    await metering.send(
+      times.flatMap((time) =>
+        ['-98765432109876543210987654.123456789012', '12345678901234567890123456.123456789012'].map(
+          (v) => factory.event({ subject, time, data: { ...data, v } }),
+        ),
+      ),
+    );
+    await fold();
+    await sumDays(1_000);
+    const rows = await metering.db.database.query(
+      'SELECT FROM usage_days WHERE subject = $1 AND octet_length(subject) = 768 AND meter = ANY ($2)',
+      [subject, named.map(({ number }) => number)],
+    );
+    expect(rows).toHaveLength(named.length * times.length);
+    for (const meter of named) {
+      const question = questionOf(meter, DAYS, 'customer');
+      await readsExactly({ ...question, whose: { kind: 'customer', customerId: id } });
+    }
   });
 
   it('stand for their hours until something is folded into one of them, or it is made anew', async () => {

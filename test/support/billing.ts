@@ -10,6 +10,7 @@ import {
 import { ClosingService } from '../../src/billing/periods/closing.service.js';
 import { EventsService } from '../../src/events/events.service.js';
 import { Clock } from '../../src/kernel/clock.js';
+import { PlannedConnections } from '../../src/platform/database/planned-connections.js';
 import { MetersService } from '../../src/meters/meters.service.js';
 import { type CurrentPlan, type PricingModel } from '../../src/pricing/plan.js';
 import { type NewPlan, PlansService } from '../../src/pricing/plans.service.js';
@@ -67,13 +68,20 @@ export async function startBilling(
   {
     env = {},
     clock = new FakeClock(now),
-  }: { env?: Record<string, string>; clock?: FakeClock } = {},
+    isPlanned = false,
+  }: { env?: Record<string, string>; clock?: FakeClock; isPlanned?: boolean } = {},
 ): Promise<TestBilling> {
   const db = await createTestDatabase();
+  const planned = isPlanned ? await PlannedConnections.open(db.url) : null;
   const { dataSource } = db.database;
   const config = testConfig({ METERLINE_ROLE: 'api', ...env });
   const module = await Test.createTestingModule({
-    imports: [AppModule.with({ config, log: silentLog, dataSource, databaseUrl: db.url })],
+    imports: [
+      AppModule.with({
+        ...{ config, log: silentLog, dataSource, databaseUrl: db.url },
+        ...(planned !== null && { planned }),
+      }),
+    ],
   })
     .overrideProvider(Clock)
     .useValue(clock)
@@ -134,6 +142,7 @@ export async function startBilling(
     },
     close: async () => {
       await module.close();
+      await planned?.close();
       if (dataSource.isInitialized) {
         await db.drop();
       }

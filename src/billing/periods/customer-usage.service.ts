@@ -50,10 +50,12 @@ export class CustomerUsageService {
    */
   async read(idOrKey: string): Promise<CustomerUsage> {
     return await this.database.plannedSnapshot(async () => {
-      const customer = await this.customers.get(idOrKey);
-      const periods = await this.periods.listOpenOf(customer.id);
+      const [customer, periods, all] = await Promise.all([
+        this.customers.get(idOrKey),
+        this.periods.listOpenOf(idOrKey),
+        this.meters.all(),
+      ]);
       const priced = await this.pricedMeters(periods);
-      const all = await this.meters.all();
       const others = all.filter(({ id }) => !priced.has(id));
       const known = new Map(all.map((meter) => [meter.id, meter]));
       const usages: PeriodUsage[] = [];

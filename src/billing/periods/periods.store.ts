@@ -132,13 +132,14 @@ export class PeriodsStore {
     return rows[0] === undefined ? null : fromRow(rows[0]);
   }
 
-  /** The open periods of all subscriptions of a customer, by their start. Index subscriptions_no_overlap. */
-  async listOpenOf(customerId: string): Promise<BillingPeriod[]> {
+  /** The open periods of all subscriptions of a customer, by its id or key, in the order of their starts. Index subscriptions_no_overlap. */
+  async listOpenOf(customer: string): Promise<BillingPeriod[]> {
     const rows = await this.database.query<PeriodRow>(
       `SELECT ${COLUMNS} FROM ${FROM}
-       WHERE subscription.customer_id = $1 AND period.state = 'open'
+       WHERE subscription.customer_id = (SELECT id FROM customers WHERE id = $1 OR key = $1)
+         AND period.state = 'open'
        ORDER BY period.starts_at, period.id`,
-      [customerId],
+      [customer],
       { isPrepared: true },
     );
     return rows.map(fromRow);

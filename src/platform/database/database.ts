@@ -145,10 +145,13 @@ export class Database {
     return await this.ofRunner(startSnapshot, async () => await run());
   }
 
-  /** The same on a connection that keeps plans: for a few short questions, `one_plan` among them. */
+  /**
+   * The same on a connection that keeps plans: for a few short questions, `one_plan` among them. Several may be asked at
+   * once, and are answered one after the other. Throws where there are no such connections.
+   */
   async plannedSnapshot<Result>(run: () => Promise<Result>): Promise<Result> {
     if (this.planned === null) {
-      return await this.snapshot(run);
+      throw new Error('A snapshot was about to be taken without connections that keep plans');
     }
     this.assertNone('A snapshot');
     return await this.planned.inSnapshot(async (runner) => await this.within(runner.manager, run));

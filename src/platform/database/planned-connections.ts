@@ -3,7 +3,7 @@
  * that was used last is used first, so one is enough mostly, and nobody else's work comes between. Each lives for
  * half a minute; the next one makes the plans that were asked for lately before anybody waits for it.
  */
-import { type ClientBase, type Pool, type QueryConfig } from 'pg';
+import { type Client, type ClientBase, type Pool, type QueryConfig } from 'pg';
 import { type DataSource, type QueryRunner } from 'typeorm';
 import { type PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { createDataSource } from './data-source.js';
@@ -65,13 +65,14 @@ export class PlannedConnections {
   }
 
   /**
-   * Runs the steps in a transaction that only reads, as of one moment. Nobody waits until it has begun or ended: after a
-   * large statement the end takes as long as a small question. Whoever is lent the connection next comes after it.
+   * Runs the steps in a transaction that only reads, as of one moment. Its beginning is sent with what is asked first. Nobody
+   * waits until it has begun or ended: after a large statement the end takes as long as a small question. Whoever is lent the connection next comes after it.
    */
   async inSnapshot<Result>(run: (runner: QueryRunner) => Promise<Result>): Promise<Result> {
     const runner = this.createQueryRunner();
     try {
-      const client = (await runner.connect()) as ClientBase;
+      const client = (await runner.connect()) as Client;
+      gather(client);
       const begun = client.query('START TRANSACTION');
       begun.catch(() => undefined);
       try {
@@ -137,4 +138,12 @@ export class PlannedConnections {
       await runner.release();
     }
   }
+}
+
+/** Sends as one what is asked in this turn: each time something is sent PostgreSQL is woken, which takes as long as to answer. */
+function gather({ connection: { stream } }: Client): void {
+  stream.cork();
+  process.nextTick(() => {
+    stream.uncork();
+  });
 }
