@@ -11,11 +11,9 @@ export class CoverDaysOfSubject1763700000131 implements MigrationInterface {
     await runner.query(`
       CREATE INDEX usage_days_figures ON usage_days (subject, meter, day)
         INCLUDE (groups, event_count, value_sum, value, first_time, last_time, level_sum)`);
-    await runner.query(`DROP INDEX usage_days_subject`);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(`CREATE INDEX usage_days_subject ON usage_days (subject, meter, day)`);
     await runner.query(`DROP INDEX usage_days_figures`);
   }
 }

@@ -78,6 +78,11 @@ export class BatchesStore {
     await this.database.query(`SET LOCAL statement_timeout = ${timeoutMs}`);
   }
 
+  /** Lets no statement of the transaction wait longer for a lock. */
+  async limitWaits(timeoutMs: number): Promise<void> {
+    await this.database.query(`SET LOCAL lock_timeout = ${timeoutMs}`);
+  }
+
   /**
    * What there is to do, at a glance: mostly nothing, and to begin each kind of work to see that there is none
    * took fourteen round trips. Others may be at it. Partial index; the other tables have a row for each meter.

@@ -226,4 +226,45 @@ describe('GET /api/v1/meters/:id/usage', () => {
       );
     }
   });
+
+  it('answers for very many subjects of all customers in their order', async () => {
+    const time = '2026-09-02T10:00:00Z';
+    const customers = ['few', 'many', 'more'].map((key, index) => ({
+      ...{ key, name: key, currency: 'usd' },
+      subjects: Array.from({ length: [20, 300, 290][index] ?? 0 }, (_, at) => `${key} ${at}`),
+    }));
+    for (const customer of customers) {
+      await service.post('/api/v1/customers', customer);
+    }
+    const events = customers.flatMap(({ subjects }) =>
+      subjects.flatMap((subject, index) =>
+        ['eu', 'us'].slice(0, 1 + (index % 2)).map((region) => ({ subject, region })),
+      ),
+    );
+    const stored = await service.post(
+      '/api/v1/events',
+      events.map(({ subject, region }) => factory.event({ subject, time, data: { region } })),
+    );
+    expect(stored.body).toMatchObject({ accepted: 915 });
+    const window = 'from=2026-09-01T00:00:00Z&to=2026-10-01T00:00:00Z';
+    const { body } = await usage(`${window}&window=day&by=subject&group_by=region`);
+    // Ids are in the order in which customers were made.
+    const expected = customers.flatMap(({ key, subjects }) =>
+      subjects
+        .toSorted()
+        .flatMap((subject) =>
+          events
+            .filter((event) => event.subject === subject)
+            .map(({ region }) => [key, subject, region, '1']),
+        ),
+    );
+    expect(
+      body.data.map((row: Record<string, unknown>) => [
+        row['customer'],
+        row['subject'],
+        (row['group'] as Record<string, string>)['region'],
+        row['quantity'],
+      ]),
+    ).toEqual(expected);
+  });
 });

@@ -513,17 +513,36 @@ describe('days that are summed up', () => {
 
   it('stay as hours when they take too long to sum up', async () => {
     const [count] = meters as [Meter];
-    await send([{ subject: 'alone', at: FIRST, v: 1, region: 'eu' }]);
+    await send([{ subject: 'alone', at: FIRST + 3 * DAY_MS, v: 1, region: 'eu' }]);
     await fold();
-    const blocking = metering.db.database.dataSource.createQueryRunner();
-    await blocking.startTransaction();
-    await blocking.query('LOCK TABLE usage_days IN EXCLUSIVE MODE');
+    const { database } = metering.db;
+    await database.query(`CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql
+      AS 'BEGIN PERFORM pg_sleep(10); RETURN NEW; END'`);
+    await database.query(`CREATE TRIGGER slow BEFORE INSERT ON usage_days
+      FOR EACH ROW EXECUTE FUNCTION take_long()`);
     expect(await metering.days.sumOnce()).toBe(1);
-    await blocking.rollbackTransaction();
-    await blocking.release();
-    const rows = await metering.db.database.query('SELECT is_summed FROM usage_summed_days');
+    await database.query('DROP TRIGGER slow ON usage_days');
+    const rows = await database.query('SELECT is_summed FROM usage_summed_days');
     expect(rows).toEqual([{ is_summed: false }]);
     await sumDays(100);
+    await readsExactly(questionOf(count, DAYS, 'customer'));
+  });
+
+  it('are summed up later when somebody holds their table, as an index does that is built', async () => {
+    const [count] = meters as [Meter];
+    await send([{ subject: 'alone', at: FIRST, v: 1, region: 'eu' }]);
+    await fold();
+    const { database } = metering.db;
+    const blocking = database.dataSource.createQueryRunner();
+    await blocking.startTransaction();
+    await blocking.query('LOCK TABLE usage_days IN SHARE MODE');
+    expect(await metering.days.sumOnce()).toBe(1);
+    await readsExactly(questionOf(count, DAYS, 'customer'));
+    await blocking.rollbackTransaction();
+    await blocking.release();
+    expect(await database.query('SELECT FROM usage_summed_days')).toEqual([]);
+    await sumDays(100);
+    expect(await summed()).toBe(4 * meters.length);
     await readsExactly(questionOf(count, DAYS, 'customer'));
   });
 });

@@ -248,6 +248,9 @@ export class Database {
       readonly isPrepared: true | 'one_plan';
     },
   ): Promise<unknown[]> {
+    if (ambient?.isReleased === true) {
+      throw new Error('A transaction has ended before a question that belongs to it');
+    }
     const isOnePlan = isPrepared === 'one_plan';
     const { planned } = this;
     const runner =

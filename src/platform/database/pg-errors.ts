@@ -78,6 +78,11 @@ export function isCanceled(error: unknown): boolean {
   return pgError(error)?.code === PgCode.queryCanceled;
 }
 
+/** Whether a lock was not to be had in the time that was given. */
+export function isLocked(error: unknown): boolean {
+  return pgError(error)?.code === PgCode.lockNotAvailable;
+}
+
 /** Whether the same transaction may succeed when it is run again at once. */
 export function isRetryable(error: unknown): boolean {
   const code = pgError(error)?.code;

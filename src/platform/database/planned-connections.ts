@@ -94,9 +94,6 @@ export class PlannedConnections {
 
   /** The rows; by one plan for any parameters. */
   async ask(runner: QueryRunner, query: PreparedQuery): Promise<object[]> {
-    if (runner.isReleased) {
-      throw new Error('A snapshot has ended before a question that belongs to it');
-    }
     const client = (await runner.connect()) as ClientBase;
     const askedAt = performance.now();
     const { rows } = await client.query<object>(query);

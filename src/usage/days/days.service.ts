@@ -7,7 +7,7 @@ import { Clock } from '../../kernel/clock.js';
 import { type Meter } from '../../meters/meter.js';
 import { MetersReader } from '../../meters/meters.reader.js';
 import { Database } from '../../platform/database/database.js';
-import { isCanceled } from '../../platform/database/pg-errors.js';
+import { isCanceled, isLocked } from '../../platform/database/pg-errors.js';
 import { BatchesStore } from '../batches.store.js';
 import { DaysStore } from './days.store.js';
 
@@ -16,6 +16,8 @@ const DAY_MS = 86_400_000;
 const AFTER_MS = 3_600_000;
 /** No fold can run meanwhile. A day of some hundred thousand hours takes less; a larger one stays as hours. */
 const TIMEOUT_MS = 2_000;
+/** Only a change of the schema holds the table that a day is written to, and folds would wait as long; the day comes later. */
+const LOCK_TIMEOUT_MS = 200;
 /** A day into which late usage is folded all the while is summed up again no more often than this. */
 const AGAIN_AFTER_MS = 300_000;
 /** As many as one fold takes. With more of them waiting folds go first, and may change the very days that are over. */
@@ -78,15 +80,17 @@ export class DaysService {
       await this.database.transaction(async () => {
         await this.batches.holdMeters('exclusive');
         await this.batches.limitStatements(TIMEOUT_MS);
+        await this.batches.limitWaits(LOCK_TIMEOUT_MS);
         if (await this.store.mark(meter, day, true)) {
           await this.store.sum(meter, day);
         }
       });
     } catch (error) {
-      if (!isCanceled(error)) {
+      if (isCanceled(error)) {
+        await this.store.mark(meter, day, false);
+      } else if (!isLocked(error)) {
         throw error;
       }
-      await this.store.mark(meter, day, false);
     }
   }
 }
