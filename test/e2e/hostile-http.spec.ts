@@ -17,7 +17,7 @@ const EVENTS = '/api/v1/events';
 const JSON_TYPE = 'Content-Type: application/json';
 const NDJSON = 'Content-Type: application/x-ndjson';
 const MEGABYTE = 1_048_576;
-const BODY_TIMEOUT_MS = 1_500;
+const BODY_TIMEOUT_MS = 3_000;
 
 const event = (): string => JSON.stringify(factory.event({ time: new Date().toISOString() }));
 

@@ -333,17 +333,16 @@ describe('subscriptions, billing periods and line items', () => {
       const created = await service.post('/api/v1/subscriptions', {
         customer: 'own',
         plan: 'pro',
-        starts_at: monthsAgo(2),
-        ends_at: monthsAgo(1),
+        // One calendar month, so that there is one line item.
+        starts_at: '2026-09-01T00:00:00Z',
+        ends_at: '2026-10-01T00:00:00Z',
         billing,
       });
       expect(created).toMatchObject({ status: 201, body: { billing } });
       const list = '/api/v1/line-items?customer=own';
-      await eventually(async () => {
-        const { data } = (await service.get(`${list}&state=on_invoice`)).body;
-        return data.length > 0 && data.length === (await service.get(list)).body.data.length;
-      });
-      const [item] = (await service.get(list)).body.data;
+      const item = await eventually(
+        async () => (await service.get(`${list}&state=on_invoice`)).body.data[0],
+      );
       expect(item).toMatchObject({ external_id: 'charge-1', state: 'on_invoice' });
       const { body } = await service.get(
         `/api/v1/webhook-deliveries?message=${item.webhook_message}`,

@@ -14,7 +14,7 @@ const MESSAGES = 40;
 /** At which request which of the senders is killed. */
 const KILLS: Readonly<Record<number, number>> = { 7: 0, 25: 1 };
 /** So that leases end soon after their holders. */
-const ENV = { WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8', WEBHOOK_TIMEOUT_MS: '1000' };
+const ENV = { WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8', WEBHOOK_TIMEOUT_MS: '3000' };
 const SHIFTED_CLOCK = fileURLToPath(new URL('../support/shifted-clock.mjs', import.meta.url));
 const SHIFT_MS = 600_000;
 

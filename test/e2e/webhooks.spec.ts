@@ -38,7 +38,6 @@ describe('webhooks', () => {
   beforeAll(async () => {
     ({ service, close } = await startFresh({
       WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8',
-      WEBHOOK_TIMEOUT_MS: '2000',
     }));
     readKey = await keyWith('read');
     configureKey = await keyWith('configure');

@@ -4,6 +4,7 @@ import { type Subscription } from '../../src/billing/subscriptions/subscription.
 import { SubscriptionsService } from '../../src/billing/subscriptions/subscriptions.service.js';
 import { PlansService } from '../../src/pricing/plans.service.js';
 import { flat, perUnit, startBilling, type TestBilling } from '../support/billing.js';
+import { IN_THIS_DATABASE } from '../support/database.js';
 
 const STRIPE = { billing: { provider: 'stripe', finalize: true } } as const;
 
@@ -207,7 +208,7 @@ describe('billing periods', () => {
     while (killed === 0) {
       const rows = await billing.rows(
         `SELECT pg_terminate_backend(pid) FROM pg_locks
-         WHERE relation = 'webhook_messages'::regclass AND NOT granted`,
+         WHERE relation = 'webhook_messages'::regclass AND NOT granted AND ${IN_THIS_DATABASE}`,
       );
       killed = rows.length;
     }

@@ -41,7 +41,6 @@ describe('the gate before closing', () => {
       env: {
         STRIPE_SECRET_KEY: 'sk_test_of_the_tests',
         STRIPE_API_BASE: double.url,
-        STRIPE_TIMEOUT_MS: '400',
         WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8',
       },
     });

@@ -79,8 +79,10 @@ describe('a customer that is created at Stripe', () => {
   ] as const)('is there once when it is %s', async (_, fault) => {
     const id = await customer();
     syncing.double.orderFault({ method: 'POST', path: '^/v1/customers$', ...fault });
-    await syncing.worker().links.request(id, { how: 'create' });
-    await syncing.pushAll();
+    const config = fault.kind === 'slow' ? syncing.impatient : syncing.config;
+    const worker = syncing.worker({ config });
+    await worker.links.request(id, { how: 'create' });
+    await syncing.pushAll(worker);
     await syncing.quiet();
     await syncing.pushAll();
     const [created, ...others] = await namesakes(id);

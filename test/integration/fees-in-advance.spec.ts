@@ -13,6 +13,7 @@ import { PlansService } from '../../src/pricing/plans.service.js';
 import { type NewPrice } from '../../src/pricing/price-rules.js';
 import { readAmountTerms } from '../../src/pricing/price-terms.js';
 import { flat, perUnit, startBilling, type TestBilling } from '../support/billing.js';
+import { IN_THIS_DATABASE } from '../support/database.js';
 import { Syncing } from '../support/syncing.js';
 
 const STRIPE = { billing: { provider: 'stripe', finalize: true } } as const;
@@ -301,7 +302,7 @@ describe('a fee in advance', () => {
       while (killed === 0) {
         const rows = await billing.rows(
           `SELECT pg_terminate_backend(pid) FROM pg_locks
-           WHERE relation = $1::regclass AND NOT granted`,
+           WHERE relation = $1::regclass AND NOT granted AND ${IN_THIS_DATABASE}`,
           [table],
         );
         killed = rows.length;

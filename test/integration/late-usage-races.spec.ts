@@ -18,6 +18,7 @@ import { rate, rateLimit } from '../../src/pricing/rate.js';
 import { readAmountTerms } from '../../src/pricing/price-terms.js';
 import { type Price } from '../../src/pricing/plan.js';
 import { flat, perUnit, startBilling, type TestBilling, usagePrice } from '../support/billing.js';
+import { IN_THIS_DATABASE } from '../support/database.js';
 import { eventually } from '../support/service-process.js';
 
 const DAILY = { interval: 'day', graceSeconds: 0 } as const;
@@ -56,9 +57,9 @@ describe('late usage of a period', () => {
   const waiting = async (table = 'line_items'): Promise<number> => {
     const { rows } = await other.query(
       `SELECT waiter.pid FROM pg_locks AS waiter
-       WHERE NOT waiter.granted AND (waiter.relation = $1::regclass
+       WHERE NOT waiter.granted AND (waiter.relation = $1::regclass AND waiter.${IN_THIS_DATABASE}
          OR EXISTS (SELECT FROM pg_locks AS held WHERE held.pid = waiter.pid AND held.granted
-           AND held.relation = $1::regclass AND held.mode = 'RowExclusiveLock'
+           AND held.relation = $1::regclass AND held.mode = 'RowExclusiveLock' AND held.${IN_THIS_DATABASE}
            AND waiter.locktype = 'transactionid'))`,
       [table],
     );
@@ -139,7 +140,7 @@ describe('late usage of a period', () => {
     await closeDuring(async () => {
       await other.query(
         `SELECT pg_terminate_backend(pid) FROM pg_locks
-         WHERE relation = 'line_items'::regclass AND NOT granted`,
+         WHERE relation = 'line_items'::regclass AND NOT granted AND ${IN_THIS_DATABASE}`,
       );
       await eventually(async () => {
         return (await waiting()) === 0;

@@ -7,6 +7,7 @@ import { SettlingService } from '../../src/billing/meter-events/settling.service
 import { PlanChangesService } from '../../src/billing/subscriptions/plan-changes.service.js';
 import { CustomersService } from '../../src/customers/customers.service.js';
 import { ProviderEventsReader } from '../../src/stripe/provider-events.reader.js';
+import { Fuse } from '../support/mortal.js';
 import { MeterSending, type Sender } from '../support/meter-sending.js';
 import { perUnit } from '../support/billing.js';
 
@@ -212,16 +213,19 @@ describe('meter events', () => {
       { kind: 'error_500_before', stored: true },
       { kind: 'error_429', reason: 'endpoint-rate' },
       { kind: 'html_503' },
-      { kind: 'slow', delayMs: 500, when: 'after' },
+      { kind: 'slow', delayMs: 900, when: 'after' },
     ] as const;
+    const impatient = await sending.mortalWorker(new Fuse(Infinity), { STRIPE_TIMEOUT_MS: '400' });
     for (const fault of faults) {
       const sender = await sending.subscribe();
       sending.double.orderFault({ method: 'POST', path: EVENTS, ...fault });
       await sending.use(sender, '40');
+      await sending.work(0, fault.kind === 'slow' ? impatient.worker : sending.worker);
       await sending.work(3);
       expect({ fault, values: sending.atStripe(sender) }).toEqual({ fault, values: [40] });
       expect(await sending.events(sender)).toMatchObject([{ state: 'accepted', value: '40' }]);
     }
+    await impatient.close();
   });
 
   it('looks, when Stripe may have forgotten the identifier, and sends what is not there', async () => {

@@ -160,7 +160,7 @@ describe('OutboundHttp', () => {
     ['stall', { kind: 'answered', status: 200, start: 'half', cutBy: 'timeout' }],
   ] as const)('ends in time when the receiver does %s', async (fault, expected) => {
     const target = await receive({ answer: () => fault });
-    expect(await post(client(LOCAL), target.url, 150)).toMatchObject(expected);
+    expect(await post(client(LOCAL), target.url, 1_500)).toMatchObject(expected);
   });
 
   it('keeps the first 4 KB and cuts off after 64 KB', async () => {

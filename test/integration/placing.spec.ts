@@ -17,6 +17,7 @@ import { Database } from '../../src/platform/database/database.js';
 import { Log } from '../../src/platform/log.js';
 import { StripeService } from '../../src/stripe/stripe.service.js';
 import { StripeSubscriptionsService } from '../../src/stripe/subscriptions.service.js';
+import { IN_THIS_DATABASE } from '../support/database.js';
 import { DraftBilling, type OnDraft } from '../support/draft-billing.js';
 import { eventually } from '../support/service-process.js';
 
@@ -131,6 +132,9 @@ describe('placing line items on drafts', () => {
     const outside = new AsyncResource('another replica');
     let other: Promise<unknown> = Promise.resolve();
     own.meanwhile = async () => {
+      own.meanwhile = async () => {
+        await Promise.resolve();
+      };
       await outside.runInAsyncScope(async () => {
         let isDone = false;
         other = (async () => {
@@ -141,15 +145,15 @@ describe('placing line items on drafts', () => {
         });
         // It ends, or waits for us.
         await eventually(async () => {
-          const waiting = await drafts.billing.rows('SELECT FROM pg_locks WHERE NOT granted');
+          const waiting = await drafts.billing.rows(
+            `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND ${IN_THIS_DATABASE}`,
+          );
           return isDone || waiting.length > 0;
         });
       });
     };
-    expect(await placing.placeOnce()).toBe(1);
-    own.meanwhile = async () => {
-      await Promise.resolve();
-    };
+    // Twice, if what was woken is taken by another lane of its own.
+    expect(await placing.placeOnce()).toBeGreaterThan(0);
     await other;
     await drafts.work();
     const [lines] = Object.values(await drafts.atStripe(on));

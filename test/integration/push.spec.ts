@@ -104,7 +104,8 @@ describe('push to Stripe', () => {
   )('has $what once when it is $how', async ({ path, amounts, fault }) => {
     const seeded = await syncing.seed({ amounts });
     syncing.double.orderFault({ method: 'POST', path, ...fault });
-    await syncing.pushAll();
+    const config = fault.kind === 'slow' ? syncing.impatient : syncing.config;
+    await syncing.pushAll(syncing.worker({ config }));
     // A call that Stripe still works at holds its key until it is through.
     await syncing.quiet();
     await syncing.pushAll();

@@ -12,6 +12,7 @@ import { FoldService } from '../../src/usage/fold.service.js';
 import { ChecksService } from '../../src/usage/upkeep/checks.service.js';
 import { RebuildsService } from '../../src/usage/upkeep/rebuilds.service.js';
 import { flat, perUnit, startBilling, type TestBilling } from '../support/billing.js';
+import { IN_THIS_DATABASE } from '../support/database.js';
 import { judgeAll, noticeAll, threshold, told } from '../support/thresholds.js';
 
 const DAILY = { interval: 'day', graceSeconds: 0 } as const;
@@ -118,7 +119,8 @@ describe('usage that is made anew', () => {
     await holder.startTransaction();
     await holder.query('LOCK TABLE line_items IN EXCLUSIVE MODE');
     const closing = billing.get(ClosingService).closeDue();
-    const waiting = `SELECT FROM pg_locks WHERE relation = 'line_items'::regclass AND NOT granted`;
+    const waiting = `SELECT FROM pg_locks WHERE relation = 'line_items'::regclass AND NOT granted
+      AND ${IN_THIS_DATABASE}`;
     while ((await billing.rows(waiting)).length === 0) {
       // Until it has counted, and wants to write.
     }

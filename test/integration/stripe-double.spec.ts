@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Stripe } from 'stripe';
+import { eventually } from '../support/service-process.js';
 import {
   startStripeDouble,
   type StripeDouble,
@@ -945,7 +946,7 @@ describe('idempotency', () => {
 
   it('answers 409 while the first request of a key is under way', async () => {
     const { id } = await stripe.customers.create();
-    double.orderFault({ kind: 'slow', delayMs: 100, path: 'invoiceitems' });
+    double.orderFault({ kind: 'slow', delayMs: 1_000, path: 'invoiceitems' });
     const first = item(id, {}, { idempotencyKey: 'k1' });
     await untilSeen(2);
     const error = await failure(item(id, {}, { idempotencyKey: 'k1' }));
@@ -1077,8 +1078,8 @@ describe('faults', () => {
   });
 
   it('slow after the work outlasts the client, and the answer is kept', async () => {
-    double.orderFault({ kind: 'slow', delayMs: 150, when: 'after', path: 'invoiceitems' });
-    const error = await failure(item(customer, {}, { idempotencyKey: 'k', timeout: 50 }));
+    double.orderFault({ kind: 'slow', delayMs: 1_500, when: 'after', path: 'invoiceitems' });
+    const error = await failure(item(customer, {}, { idempotencyKey: 'k', timeout: 500 }));
     const retried = await item(customer, {}, { idempotencyKey: 'k' });
 
     expect(error).toBeInstanceOf(Stripe.errors.StripeConnectionError);
@@ -1086,11 +1087,14 @@ describe('faults', () => {
   });
 
   it('slow before the work outlasts the client, and the work is done all the same', async () => {
-    double.orderFault({ kind: 'slow', delayMs: 150, path: 'invoiceitems' });
-    const error = await failure(item(customer, {}, { idempotencyKey: 'k', timeout: 50 }));
+    double.orderFault({ kind: 'slow', delayMs: 1_500, path: 'invoiceitems' });
+    const error = await failure(item(customer, {}, { idempotencyKey: 'k', timeout: 500 }));
     const early = await failure(item(customer, {}, { idempotencyKey: 'k' }));
     const locked = await failure(item(customer));
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await eventually(
+      async () =>
+        await Promise.resolve(double.requests().every((one) => one.status !== null || one.dropped)),
+    );
     const retried = await item(customer, {}, { idempotencyKey: 'k' });
 
     expect(error).toBeInstanceOf(Stripe.errors.StripeConnectionError);

@@ -5,6 +5,7 @@
 import { CountPercentilesAnew1763700000094 } from '../../migrations/1763700000094-count-percentiles-anew.js';
 import { type Interval } from '../../src/kernel/interval.js';
 import { type Aggregation, type Meter } from '../../src/meters/meter.js';
+import { IN_THIS_DATABASE } from '../support/database.js';
 import { factory } from '../support/factory.js';
 import { BatchesStore, METERS_LOCK } from '../../src/usage/batches.store.js';
 import { ChecksStore } from '../../src/usage/upkeep/checks.store.js';
@@ -227,8 +228,7 @@ describe('upkeep of usage', () => {
     let found: unknown[];
     do {
       found = await metering.db.database.query(
-        `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+        `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND ${IN_THIS_DATABASE}`,
       );
     } while (found.length < count);
   };
@@ -280,7 +280,7 @@ describe('upkeep of usage', () => {
     await blocking.query('LOCK TABLE usage_rollups IN EXCLUSIVE MODE');
     const step = metering.rebuilds.stepOnce();
     const canceled = `SELECT pg_cancel_backend(pid) FROM pg_locks
-      WHERE relation = 'usage_rollups'::regclass AND NOT granted`;
+      WHERE relation = 'usage_rollups'::regclass AND NOT granted AND ${IN_THIS_DATABASE}`;
     while ((await metering.db.database.query(canceled)).length === 0) {
       // Until the step waits for the table.
     }

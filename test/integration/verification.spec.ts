@@ -17,6 +17,7 @@ import { type CountedEvent } from '../../src/usage/counted/counted-usage.js';
 import { Database } from '../../src/platform/database/database.js';
 import { UsageReader } from '../../src/usage/usage.reader.js';
 import { startBilling, type TestBilling } from '../support/billing.js';
+import { IN_THIS_DATABASE } from '../support/database.js';
 import {
   createMeters,
   Ledgered,
@@ -267,8 +268,11 @@ describe('POST /line-items/:id/verification', () => {
       through.isSecond = true;
     });
     const isWaiting = async (): Promise<boolean> =>
-      (await billing.rows(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`))
-        .length > 0;
+      (
+        await billing.rows(
+          `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND ${IN_THIS_DATABASE}`,
+        )
+      ).length > 0;
     while (!through.isSecond && !(await isWaiting())) {
       // Until the second hand-over is through, or waits for the first.
     }

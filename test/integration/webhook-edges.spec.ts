@@ -17,7 +17,7 @@ import { type Receiver, startReceiver } from '../support/webhook-receiver.js';
 import { createWebhooks, type Webhooks } from '../support/webhooks.js';
 
 const DAY_MS = 86_400_000;
-const LEASE_MS = leaseMsOf(testConfig({ WEBHOOK_TIMEOUT_MS: '1000' }));
+const LEASE_MS = leaseMsOf(testConfig());
 const MISSING: ReplaySelection = {
   scope: 'undelivered',
   messageIds: null,

@@ -18,7 +18,7 @@ import { type Receiver, startReceiver } from '../support/webhook-receiver.js';
 import { createWebhooks, type Webhooks } from '../support/webhooks.js';
 
 /** As long as the calls of `createWebhooks` may take. */
-const LEASE_MS = leaseMsOf(testConfig({ WEBHOOK_TIMEOUT_MS: '1000' }));
+const LEASE_MS = leaseMsOf(testConfig());
 const ANY = { endpointId: undefined, messageId: undefined, state: undefined };
 
 describe('webhooks', () => {

@@ -7,6 +7,13 @@ import { faultsOfBody } from '../../src/webhooks/catalogue/payload-schema.js';
 
 const TEMPLATE = 'meterline_test_template';
 
+/**
+ * Of pg_locks, which lists those of all databases of a server: tests beside this one wait for locks as well,
+ * and their tables have the same numbers as here, being cloned from one template.
+ */
+export const IN_THIS_DATABASE =
+  'database = (SELECT oid FROM pg_database WHERE datname = current_database())';
+
 export interface TestDatabase {
   readonly url: string;
   readonly database: Database;

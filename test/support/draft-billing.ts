@@ -69,7 +69,6 @@ export class DraftBilling {
       // The pace is for tests of the pace.
       STRIPE_CALLS_PER_SECOND: '10000',
       STRIPE_ENDPOINT_CALLS_PER_SECOND: '10000',
-      STRIPE_TIMEOUT_MS: '400',
     };
     return new DraftBilling(await startBilling(now, { env, clock }), double, clock, env);
   }

@@ -73,7 +73,6 @@ export class MeterSending {
       // The pace is for tests of the pace.
       STRIPE_CALLS_PER_SECOND: '10000',
       STRIPE_ENDPOINT_CALLS_PER_SECOND: '10000',
-      STRIPE_TIMEOUT_MS: '400',
     };
     const sending = new MeterSending(await startBilling(now, { env, clock }), double, clock, env);
     await sending.meterAtStripe(EVENT_NAME);
@@ -149,10 +148,13 @@ export class MeterSending {
     };
   }
 
-  /** A second process that dies when the fuse says so. */
-  async mortalWorker(fuse: Fuse): Promise<{ worker: MeterWorker; close: () => Promise<void> }> {
+  /** A second process that dies when the fuse says so, with other settings. */
+  async mortalWorker(
+    fuse: Fuse,
+    env: Record<string, string> = {},
+  ): Promise<{ worker: MeterWorker; close: () => Promise<void> }> {
     const { database, url } = this.billing.db;
-    const config = testConfig({ METERLINE_ROLE: 'api', ...this.env });
+    const config = testConfig({ METERLINE_ROLE: 'api', ...this.env, ...env });
     const mortalDatabase = new MortalDatabase(database.dataSource, fuse);
     const { dataSource } = database;
     const module = await Test.createTestingModule({
@@ -176,13 +178,13 @@ export class MeterSending {
   }
 
   /** Works off what is due, and again after each of some hours. */
-  async work(hours = 1): Promise<void> {
+  async work(hours = 1, worker: MeterWorker = this.worker): Promise<void> {
     for (let hour = 0; hour <= hours; hour += 1) {
       if (hour > 0) {
         this.clock.advance(HOUR_MS);
       }
       await this.billing.closeAllDue();
-      await this.worker.runs.runOnce();
+      await worker.runs.runOnce();
     }
   }
 

@@ -64,7 +64,6 @@ export function createWebhooks(
   clock: Clock,
   config: Config = testConfig({
     WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8',
-    WEBHOOK_TIMEOUT_MS: '1000',
   }),
 ): Webhooks {
   const outbound = new OutboundHttp(new AddressRules(config.webhooks.allowedCidrs), database);
