@@ -47,7 +47,7 @@ describe('egress', () => {
     return outbound;
   };
   const post = async (outbound: OutboundHttp, url: string): Promise<OutboundResult> =>
-    await outbound.post({ url, headers: {}, body: '{}', timeoutMs: 5_000 });
+    await outbound.post({ url, headers: {}, body: '{}', timeoutMs: 30_000 });
 
   beforeAll(async () => {
     db = await createTestDatabase();

@@ -45,7 +45,7 @@ describe('OutboundHttp', () => {
   const post = async (
     outbound: OutboundHttp,
     url: string,
-    timeoutMs = 5_000,
+    timeoutMs = 30_000,
   ): Promise<OutboundResult> =>
     await outbound.post({ url, headers: { 'x-test': '1' }, body: '{"a":1}', timeoutMs });
   const receive = async (options: Parameters<typeof startReceiver>[0] = {}): Promise<Receiver> => {
