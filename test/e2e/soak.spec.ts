@@ -22,7 +22,8 @@ describe('two replicas and their PostgreSQL, killed one by one and together', ()
         report: (line) => lines.push(line),
       });
       if (verdict.differences.length > 0) {
-        console.error(lines.join('\n'));
+        // What differs first, since logs are cut at their end.
+        console.error([...verdict.differences, ...lines].join('\n'));
       }
       expect(verdict.differences).toEqual([]);
       expect([...tally.kills.keys()].toSorted()).toEqual([...KILLS].toSorted());

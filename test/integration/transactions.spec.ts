@@ -4,7 +4,10 @@
  * it is switched off whenever the last transaction ends, so the rounds differ in how many overlap.
  */
 import { type EventEmitter } from 'node:events';
+import { type PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+import { isDatabaseAway } from '../../src/platform/database/pg-errors.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { eventually } from '../support/service-process.js';
 
 const STEPS = 4;
 const ROUNDS = 20;
@@ -32,6 +35,23 @@ describe('transactions', () => {
     release(fault);
     expect(() => connection.emit('error', fault)).not.toThrow();
   });
+
+  it.each([[PREPARED], [{ isPrepared: false }]])(
+    'says that the database is away when its connection is lost between two questions (%j)',
+    async (options) => {
+      const { database } = db;
+      const driver = database.dataSource.driver as PostgresDriver;
+      const lost = database.transaction(async () => {
+        const [session] = await database.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+        await database.dataSource.query('SELECT pg_terminate_backend($1)', [session?.pid]);
+        await eventually(() => Promise.resolve(driver.connectedQueryRunners.length === 0));
+        await database.query('SELECT 1', [], options);
+      });
+      const error: unknown = await lost.catch((fault: unknown) => fault);
+      expect(isDatabaseAway(error)).toBe(true);
+      expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    },
+  );
 
   const number = async (): Promise<string> => {
     const rows = await db.database.query<{ id: string }>('SELECT pg_current_xact_id()::text AS id');

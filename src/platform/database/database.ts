@@ -2,7 +2,12 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientBase } from 'pg';
-import { type DataSource, type EntityManager, type QueryRunner } from 'typeorm';
+import {
+  type DataSource,
+  type EntityManager,
+  type QueryRunner,
+  QueryRunnerAlreadyReleasedError,
+} from 'typeorm';
 import { limitedSignal } from '../limited-signal.js';
 import { withOnePlan } from './one-plan.js';
 import { isRetryable } from './pg-errors.js';
@@ -249,7 +254,8 @@ export class Database {
     },
   ): Promise<unknown[]> {
     if (ambient?.isReleased === true) {
-      throw new Error('A transaction has ended before a question that belongs to it');
+      // As TypeORM itself does: its connection was lost between two statements.
+      throw new QueryRunnerAlreadyReleasedError();
     }
     const isOnePlan = isPrepared === 'one_plan';
     const { planned } = this;

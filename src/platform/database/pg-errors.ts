@@ -46,8 +46,9 @@ export function isUnstorable(error: unknown): boolean {
  * another does (25006). All of these pass without anything that a sender could do.
  */
 const AWAY_CODES = /^(?:08...|57P0[1-5]|53...|58030|25006|ECONN\w+|EPIPE|ETIMEDOUT)$/;
+/** Of the driver, its pool and TypeORM, which give no codes; by the read timeout PostgreSQL's own has long passed. */
 const CONNECTION_MESSAGES =
-  /^Connection terminated|^Client has encountered a connection error|timeout exceeded when trying to connect|already released/;
+  /^(?:Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout|timeout expired|timeout exceeded when trying to connect)|already released/;
 /** A file may not grow for a reason that PostgreSQL has no code for, such as a quota: only the routine tells. */
 const INTERNAL_ERROR = 'XX000';
 const EXTENDING_ROUTINES = new Set(['mdextend', 'mdzeroextend']);

@@ -1,3 +1,4 @@
+import { QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyReleasedError } from 'typeorm';
 import { isDatabaseAway, isUnstorable } from '../../../src/platform/database/pg-errors.js';
 
 /** As the driver makes them. */
@@ -19,6 +20,11 @@ describe('isDatabaseAway', () => {
     ['a quota, which has no code', refusal('XX000', { routine: 'mdzeroextend' })],
     ['a refused connection', Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })],
     ['a connection that ended', new Error('Connection terminated unexpectedly')],
+    ['one that was closed', new Error('Client was closed and is not queryable')],
+    ['one that does not answer', new Error('Query read timeout')],
+    ['one that is not to be had', new Error('timeout exceeded when trying to connect')],
+    ['a transaction whose connection was lost', new QueryRunnerAlreadyReleasedError()],
+    ['the same, before a question', new QueryRunnerProviderAlreadyReleasedError()],
     ['one that TypeORM wrapped', Object.assign(new Error('x'), { driverError: refusal('53100') })],
   ])('is true of %s', (_, error) => {
     expect(isDatabaseAway(error)).toBe(true);
