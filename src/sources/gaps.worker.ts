@@ -1,9 +1,9 @@
 /* Looks for what did not come; the work is in the tables, so a lost tick costs its time only. */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../platform/config.js';
 import { Outage } from '../platform/database/outage.js';
 import { Poller } from '../platform/jobs/poller.js';
+import { Tick } from '../platform/jobs/tick.js';
 import { GapsService } from './gaps.service.js';
 import { SequenceGapsService } from './sequences/sequence-gaps.service.js';
 import { SequenceRetentionService } from './sequences/sequence-retention.service.js';
@@ -23,7 +23,7 @@ export class GapsWorker extends Poller {
     super('source_gaps', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

@@ -1,9 +1,9 @@
 /* Looks for silent sources; the work is in the tables, so a lost tick costs its time only. */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../platform/config.js';
 import { Outage } from '../platform/database/outage.js';
 import { Poller } from '../platform/jobs/poller.js';
+import { Tick } from '../platform/jobs/tick.js';
 import { SilenceService } from './silence.service.js';
 
 /** One look through sources, which are few; an alarm is that much later. */
@@ -19,7 +19,7 @@ export class SilenceWorker extends Poller {
     super('source_silence', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

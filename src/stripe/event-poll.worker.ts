@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../platform/config.js';
 import { Outage } from '../platform/database/outage.js';
 import { Poller } from '../platform/jobs/poller.js';
+import { Tick } from '../platform/jobs/tick.js';
 import { EventPollService } from './event-poll.service.js';
 
 /** The shortest STRIPE_POLL_SECONDS; whether it is time is kept in the database. */
@@ -18,7 +18,7 @@ export class EventPollWorker extends Poller {
     super('event-poll', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

@@ -1,10 +1,10 @@
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CorrectionsService } from '../events/corrections.service.js';
 import { EventsReader } from '../events/events.reader.js';
 import { CONFIG, type Config } from '../platform/config.js';
 import { Outage } from '../platform/database/outage.js';
 import { Poller } from '../platform/jobs/poller.js';
+import { Tick } from '../platform/jobs/tick.js';
 import { FoldService } from './fold.service.js';
 
 /** For batches that other replicas stored, and new meters; what is stored here signals itself. */
@@ -39,7 +39,7 @@ export class FoldWorker extends Poller implements OnApplicationBootstrap {
     });
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

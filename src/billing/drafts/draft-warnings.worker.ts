@@ -1,9 +1,9 @@
 /* Looks for drafts that lack something; apart from who places, which must not wait for Stripe's answers to this. */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { DraftWarningsService } from './draft-warnings.service.js';
 
 /** Half an hour before a draft is final a second more does not matter. */
@@ -19,7 +19,7 @@ export class DraftWarningsWorker extends Poller {
     super('draft-warnings', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

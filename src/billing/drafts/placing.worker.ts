@@ -1,9 +1,9 @@
 /* Looks for line items that wait for a draft, those that are new and those that failed apart; the work is in the tables. */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { type DraftTurn } from './draft-queues.store.js';
 import { PlacingService } from './placing.service.js';
 
@@ -36,7 +36,7 @@ export class PlacingWorker extends TurnWorker {
     super(config, outage, placing, 'new');
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }
@@ -48,7 +48,7 @@ export class PlacingAgainWorker extends TurnWorker {
     super(config, outage, placing, 'again');
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

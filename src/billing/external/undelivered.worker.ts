@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { UndeliveredService } from './undelivered.service.js';
 
 /** An endpoint was tried for days before: a minute more does not matter to the person who looks. */
@@ -18,7 +18,7 @@ export class UndeliveredWorker extends Poller {
     super('undelivered-line-items', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

@@ -1,8 +1,8 @@
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { ProviderEventsService } from '../../stripe/provider-events.service.js';
 import { InvoiceEventsService } from './invoice-events.service.js';
 
@@ -26,7 +26,7 @@ export class InvoiceEventsWorker extends Poller implements OnApplicationBootstra
     });
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

@@ -1,9 +1,9 @@
 /* Looks for what came late; the work is in the tables, so a lost tick costs its time only. */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { EndedBillingService } from './ended.service.js';
 import { RefreshingService } from './refreshing.service.js';
 import { LateUsageScanService } from './scan.service.js';
@@ -23,7 +23,7 @@ export class LateUsageWorker extends Poller {
     super('late_usage', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { ErrorReportsService } from './error-reports.service.js';
 
 /** Stripe itself takes minutes to report. */
@@ -18,7 +18,7 @@ export class ErrorReportsWorker extends Poller {
     super('meter-error-reports', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { StreamRunsService } from './stream-runs.service.js';
 
 /** Usage goes once in a while, and for the last time within the grace of its period. */
@@ -18,7 +18,7 @@ export class MeterEventsWorker extends Poller {
     super('meter-events', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

@@ -1,9 +1,9 @@
 /* Looks for due periods and due fees; the work is in the table, so a lost tick costs its time only. */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { ClosingService } from './closing.service.js';
 import { FeesService } from './fees.service.js';
 
@@ -21,7 +21,7 @@ export class PeriodsWorker extends Poller {
     super('billing_periods', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

@@ -1,9 +1,9 @@
 /* Looks whether a night's reconciliation, a step or a repair is due; which replica does it is decided in the database. */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { ReconcilingService } from './reconciling.service.js';
 import { ReconciliationsService } from './reconciliations.service.js';
 import { RepairsService } from './repairs.service.js';
@@ -23,7 +23,7 @@ export class ReconcilingWorker extends Poller {
     super('reconciliation', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

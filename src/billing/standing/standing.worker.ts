@@ -1,9 +1,9 @@
 /* Looks for standings that time has changed; the work is in the table, so a lost tick costs its time only. */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { StandingService } from './standing.service.js';
 
 /** Days decide, so a due date is noticed this much later; one look-up in a partial index. */
@@ -21,7 +21,7 @@ export class StandingWorker extends Poller {
     super('standing', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

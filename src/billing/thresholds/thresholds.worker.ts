@@ -3,12 +3,12 @@
  * time only.
  */
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CorrectionsService } from '../../events/corrections.service.js';
 import { EventsReader } from '../../events/events.reader.js';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { type ThresholdWork } from './dues.store.js';
 import { JudgingService } from './judging.service.js';
 import { NoticingService } from './noticing.service.js';
@@ -59,7 +59,7 @@ export class ThresholdsWorker extends Poller implements OnApplicationBootstrap {
     this.corrections.onCorrected(lookIfWatched);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.isTickDue = true;
     this.look();

@@ -1,9 +1,9 @@
 /* Looks for slots that have come; the work is in the tables, so a lost tick costs its time only. */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { ReportingService } from './reporting.service.js';
 
 /** Slots are whole minutes: so much later a report is made at most. */
@@ -19,7 +19,7 @@ export class UsageReportsWorker extends Poller {
     super('usage-reports', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

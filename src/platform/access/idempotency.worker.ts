@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { Clock } from '../../kernel/clock.js';
 import { CONFIG, type Config } from '../config.js';
 import { Outage } from '../database/outage.js';
 import { Poller } from '../jobs/poller.js';
+import { Tick } from '../jobs/tick.js';
 import { IdempotencyStore } from './idempotency.store.js';
 
 const TICK_MS = 600_000;
@@ -24,7 +24,7 @@ export class IdempotencyWorker extends Poller {
     super('idempotency', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

@@ -3,10 +3,10 @@
  * tick costs its time only.
  */
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { RejectionsService } from './rejections.service.js';
 
 /** One statement for all sources that were sent to since, and one look through their minutes. */
@@ -24,7 +24,7 @@ export class RejectionsWorker extends Poller implements OnApplicationShutdown {
     super('source_rejections', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.writing = this.writeAfter(this.writing);
     this.look();

@@ -1,9 +1,9 @@
 /* Sums up days that are over; the work is in the tables, so a lost tick costs its time only. */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { DaysService } from './days.service.js';
 
 /** Days end once a day, and most looks ask small tables. */
@@ -21,7 +21,7 @@ export class DaysWorker extends Poller {
     super('usage_days', config, outage, (workedMs) => workedMs * REST_FACTOR);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

@@ -1,9 +1,9 @@
 /* Looks whether this night's check is due; which replica does it is decided in the database. */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { ChecksService } from './checks.service.js';
 
 /**
@@ -22,7 +22,7 @@ export class ChecksWorker extends Poller {
     super('usage_check', settings, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

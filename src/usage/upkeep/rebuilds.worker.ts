@@ -1,9 +1,9 @@
 /* Works through rebuilds; the work is in the tables, so a lost tick costs its time only. */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { RebuildsService } from './rebuilds.service.js';
 
 /** A person asked for it, and does not mind a second. */
@@ -27,7 +27,7 @@ export class RebuildsWorker extends Poller {
     this.rest = rest;
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

@@ -3,10 +3,10 @@
  * receiver holds its own places only, and each place that is freed is filled at once.
  */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { Log } from '../../platform/log.js';
 import { MessagesStore } from '../messages.store.js';
 import { type DueEndpoint } from './claims.store.js';
@@ -46,7 +46,7 @@ export class DeliveriesWorker extends Poller {
     });
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.isSweepDue = true;
     this.look();

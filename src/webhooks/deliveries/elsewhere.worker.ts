@@ -5,10 +5,10 @@
  * this misses, a tick finds.
  */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { MessagesStore } from '../messages.store.js';
 import { DeliveriesWorker } from './deliveries.worker.js';
 
@@ -30,7 +30,7 @@ export class ElsewhereWorker extends Poller {
     super('messages of other processes', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

@@ -1,9 +1,9 @@
 /* Steps through replays; the work is in the tables, so a lost tick costs its time only. */
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { ReplaysService } from './replays.service.js';
 
 const TICK_MS = 1_000;
@@ -18,7 +18,7 @@ export class ReplaysWorker extends Poller {
     super('webhook replays', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }

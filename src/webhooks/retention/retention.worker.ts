@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
 import { Poller } from '../../platform/jobs/poller.js';
+import { Tick } from '../../platform/jobs/tick.js';
 import { RetentionService } from './retention.service.js';
 
 const TICK_MS = 600_000;
@@ -18,7 +18,7 @@ export class RetentionWorker extends Poller {
     super('webhook retention', config, outage);
   }
 
-  @Interval(TICK_MS)
+  @Tick(TICK_MS)
   tick(): void {
     this.look();
   }
