@@ -4,7 +4,7 @@
  */
 import { type Meter } from '../meters/meter.js';
 import { compileFilter } from './filter-sql.js';
-import { type Bind, once, property } from './property-sql.js';
+import { type Bind, ELLIPSIS, once, property } from './property-sql.js';
 import { compileValue, type JudgedSql, type ValueSql } from './value-sql.js';
 
 /** Collects parameters and answers their places in the statement. */
@@ -83,5 +83,5 @@ export function groupArray(values: readonly string[]): string {
 /** A group's value as rollups hold it and answers show it. */
 export function boundedText(text: string): string {
   return `CASE WHEN octet_length(${text}) > ${MAX_GROUP_BYTES}
-    THEN left(${text}, 40) || '…' || md5(${text}) ELSE ${text} END`;
+    THEN left(${text}, 40) || ${ELLIPSIS} || md5(${text}) ELSE ${text} END`;
 }

@@ -14,6 +14,9 @@ export function once<Part>(make: () => Part): () => Part {
 /** A decimal of numeric(38, 12) in a string, as some gateways send numbers; \\d would be any script's digits under ICU. */
 const DECIMAL_TEXT = `^-?[0-9]{1,${MAX_INTEGER_DIGITS}}([.][0-9]{1,${MAX_QUANTITY_SCALE}})?$`;
 
+/** text: … in ASCII, since a single letter that is none lets the text of a statement take twice the memory. */
+export const ELLIPSIS = `U&'\\2026'`;
+
 /** jsonb: what stands at the path in `events.data`; NULL when nothing does. */
 export function property(path: string, bind: Bind): string {
   const steps = parsePropertyPath(path);

@@ -56,34 +56,55 @@ export function sortSeries(stated: readonly StatedSeries[]): Series[] {
 
 /** The rows of sorted series, by customer, subject, bucket and group; each is made when it is asked for. */
 export function* linesOf(meter: Meter, sorted: readonly Series[]): Generator<UsageLine> {
-  // By bucket, of which there are a thousand at most. The order of groups within one is kept.
-  let own: UsageLine[][] = [];
+  let own: OneSeries[] = [];
   for (const [index, series] of sorted.entries()) {
-    addLines(own, meter, series);
+    own.push(read(series));
     const next = sorted[index + 1];
     if (next?.customer_id !== series.customer_id || next.subject !== series.subject) {
-      // Buckets without usage are passed over.
-      for (const line of own.flat()) {
-        yield line;
-      }
+      yield* byBucket(meter, own);
       own = [];
     }
   }
 }
 
-function addLines(own: UsageLine[][], meter: Meter, series: Series): void {
+/** A series with its elements, and where among them each bucket is; buckets without usage have no place. */
+interface OneSeries {
+  readonly series: Series;
+  readonly buckets: readonly string[];
+  readonly divisors: readonly string[] | null;
+  readonly values: readonly string[] | null;
+  readonly places: readonly (number | undefined)[];
+}
+
+function read(series: Series): OneSeries {
+  const buckets = elementsOf(series.buckets);
+  const places: number[] = [];
+  for (let place = 0; place < buckets.length; place += 1) {
+    places[Number(buckets[place])] = place;
+  }
   const divisors = series.divisors === null ? null : elementsOf(series.divisors);
   const values = series.values === null ? null : elementsOf(series.values);
-  for (const [index, bucket] of elementsOf(series.buckets).entries()) {
-    const line = toLine(meter, {
-      customer_id: series.customer_id,
-      subject: series.subject,
-      bucket,
-      groups: series.groups,
-      divisor: divisors?.[index] ?? null,
-      value: values?.[index] ?? null,
-    });
-    (own[line.bucket] ??= []).push(line);
+  return { series, buckets, divisors, values, places };
+}
+
+/** Of series of one owner; within a bucket their order is kept. */
+function* byBucket(meter: Meter, own: readonly OneSeries[]): Generator<UsageLine> {
+  const end = Math.max(...own.map(({ places }) => places.length));
+  // Of buckets there are a thousand at most.
+  for (let bucket = 1; bucket < end; bucket += 1) {
+    for (const { series, buckets, divisors, values, places } of own) {
+      const place = places[bucket];
+      if (place !== undefined) {
+        yield toLine(meter, {
+          customer_id: series.customer_id,
+          subject: series.subject,
+          bucket: buckets[place] ?? '',
+          groups: series.groups,
+          divisor: divisors?.[place] ?? null,
+          value: values?.[place] ?? null,
+        });
+      }
+    }
   }
 }
 

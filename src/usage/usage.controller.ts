@@ -3,6 +3,7 @@ import { setImmediate as inTurn } from 'node:timers/promises';
 import { Controller, Get, Header, Param, Query } from '@nestjs/common';
 import { ApiOkResponse } from '@nestjs/swagger';
 import { formatInstant, instantOf } from '../kernel/instant.js';
+import { type Interval } from '../kernel/interval.js';
 import { RequireScope } from '../platform/access/scope.js';
 import { ReadUsageQuery, UsageResponse, type UsageRowResponse } from './read-usage.dto.js';
 import { type GroupFilter } from './usage.sql.js';
@@ -95,12 +96,7 @@ function* rowsOf(
   { buckets, timeZone, customers, lines }: UsageAnswer,
   groupBy: readonly string[],
 ): Generator<string> {
-  const windows = buckets.map(({ start, end }) =>
-    membersOf({
-      window_start: formatInstant(start, timeZone),
-      window_end: formatInstant(end, timeZone),
-    }),
-  );
+  const windows = windowsOf(buckets, timeZone);
   const groupOf = groupsOf(groupBy);
   let last: { readonly customerId: string | null; readonly subject: string | null } | null = null;
   let whose = '';
@@ -115,6 +111,17 @@ function* rowsOf(
   }
 }
 
+/** The window of each bucket as members. Each begins where the one before it ends, which is put into words once. */
+function windowsOf(buckets: readonly Interval[], timeZone: string): string[] {
+  const [first] = buckets;
+  let end = first === undefined ? '' : formatInstant(first.start, timeZone);
+  return buckets.map((bucket) => {
+    const start = end;
+    end = formatInstant(bucket.end, timeZone);
+    return membersOf({ window_start: start, window_end: end });
+  });
+}
+
 type Members = Partial<Omit<UsageRowResponse, 'quantity'>>;
 
 const membersOf = (members: Members): string => JSON.stringify(members).slice(1, -1);
@@ -122,7 +129,11 @@ const membersOf = (members: Members): string => JSON.stringify(members).slice(1,
 /** The group of a row as a member: each once. */
 function groupsOf(groupBy: readonly string[]): (groups: readonly (string | null)[]) => string {
   const known = new Map<string | null, string>();
+  const none = membersOf({ group: {} });
   return (groups) => {
+    if (groups.length === 0) {
+      return none;
+    }
     const key = groups.length === 1 ? (groups[0] ?? null) : JSON.stringify(groups);
     let text = known.get(key);
     if (text === undefined) {

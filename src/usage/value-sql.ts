@@ -11,6 +11,7 @@ import {
 } from '../meters/value-expression.js';
 import {
   type Bind,
+  ELLIPSIS,
   isInRange,
   isMissing,
   once,
@@ -87,7 +88,7 @@ function uniqueText(raw: () => string): ValueParts {
 
 function bounded(text: string): string {
   return `CASE WHEN octet_length(${text}) > ${MAX_TEXT_BYTES}
-    THEN left(${text}, 40) || '…' || encode(sha256(convert_to(${text}, 'UTF8')), 'hex') ELSE ${text} END`;
+    THEN left(${text}, 40) || ${ELLIPSIS} || encode(sha256(convert_to(${text}, 'UTF8')), 'hex') ELSE ${text} END`;
 }
 
 function propertyValue(raw: () => string): ValueParts {
