@@ -54,57 +54,36 @@ export function sortSeries(stated: readonly StatedSeries[]): Series[] {
   return stated.filter((series) => series.buckets !== null).toSorted(inOrder);
 }
 
-/** The rows of sorted series, by customer, subject, bucket and group; each is made when it is asked for. */
+/** The rows of sorted series, by customer, subject, bucket and group; those of an owner are made when its first is asked for. */
 export function* linesOf(meter: Meter, sorted: readonly Series[]): Generator<UsageLine> {
-  let own: OneSeries[] = [];
+  // By bucket, of which there are a thousand at most. The order of groups within one is kept.
+  let own: (UsageLine[] | undefined)[] = [];
   for (const [index, series] of sorted.entries()) {
-    own.push(read(series));
+    addLines(own, meter, series);
     const next = sorted[index + 1];
     if (next?.customer_id !== series.customer_id || next.subject !== series.subject) {
-      yield* byBucket(meter, own);
+      // Buckets without usage are passed over.
+      for (const lines of own) {
+        yield* lines ?? [];
+      }
       own = [];
     }
   }
 }
 
-/** A series with its elements, and where among them each bucket is; buckets without usage have no place. */
-interface OneSeries {
-  readonly series: Series;
-  readonly buckets: readonly string[];
-  readonly divisors: readonly string[] | null;
-  readonly values: readonly string[] | null;
-  readonly places: readonly (number | undefined)[];
-}
-
-function read(series: Series): OneSeries {
-  const buckets = elementsOf(series.buckets);
-  const places: number[] = [];
-  for (let place = 0; place < buckets.length; place += 1) {
-    places[Number(buckets[place])] = place;
-  }
+function addLines(own: (UsageLine[] | undefined)[], meter: Meter, series: Series): void {
   const divisors = series.divisors === null ? null : elementsOf(series.divisors);
   const values = series.values === null ? null : elementsOf(series.values);
-  return { series, buckets, divisors, values, places };
-}
-
-/** Of series of one owner; within a bucket their order is kept. */
-function* byBucket(meter: Meter, own: readonly OneSeries[]): Generator<UsageLine> {
-  const end = Math.max(...own.map(({ places }) => places.length));
-  // Of buckets there are a thousand at most.
-  for (let bucket = 1; bucket < end; bucket += 1) {
-    for (const { series, buckets, divisors, values, places } of own) {
-      const place = places[bucket];
-      if (place !== undefined) {
-        yield toLine(meter, {
-          customer_id: series.customer_id,
-          subject: series.subject,
-          bucket: buckets[place] ?? '',
-          groups: series.groups,
-          divisor: divisors?.[place] ?? null,
-          value: values?.[place] ?? null,
-        });
-      }
-    }
+  for (const [index, bucket] of elementsOf(series.buckets).entries()) {
+    const line = toLine(meter, {
+      customer_id: series.customer_id,
+      subject: series.subject,
+      bucket,
+      groups: series.groups,
+      divisor: divisors?.[index] ?? null,
+      value: values?.[index] ?? null,
+    });
+    (own[line.bucket] ??= []).push(line);
   }
 }
 
