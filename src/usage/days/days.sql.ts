@@ -57,6 +57,13 @@ export interface DayColumns {
   readonly ofDaysIn?: 'usage_day_values';
 }
 
+/**
+ * The condition on `stored` that lets PostgreSQL read days of all subjects by their primary key. Without a column that is not in it the
+ * index by subject would do alone: 18 skips through that from one subject to the next, expects it to be as cheap, and takes five times as
+ * long; which of the two it took changed from one ANALYZE to the next. Of this column it knows that it is always the same.
+ */
+export const BY_DAY = `AND stored.tableoid = 'usage_days'::regclass`;
+
 /** What a day has. */
 export const DAY_COLUMNS =
   'subject, groups, event_count, value_sum, value, first_time, last_time, level_sum';
@@ -116,7 +123,7 @@ export function dayParts(
       FROM ${
         isFew
           ? `span CROSS JOIN tier CROSS JOIN LATERAL ${ofDays('AND stored.subject = span.subject')}`
-          : `tier CROSS JOIN LATERAL ${ofDays('')} JOIN span ON span.subject = rollup.subject`
+          : `tier CROSS JOIN LATERAL ${ofDays(columns.ofDaysIn === undefined ? BY_DAY : '')} JOIN span ON span.subject = rollup.subject`
       }
       WHERE ${isWholeDay}`,
     hours: [

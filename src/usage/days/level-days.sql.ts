@@ -6,7 +6,7 @@
 import { type Parameters } from '../meter-sql.js';
 import { hourOf } from '../rollup.sql.js';
 import { type Compiled } from '../usage.sql.js';
-import { dayOf, endOf, isInOneBucket, summedDays } from './days.sql.js';
+import { BY_DAY, dayOf, endOf, isInOneBucket, summedDays } from './days.sql.js';
 
 const columns = (of: string, from: string): string =>
   `${of}.subject, ${of}.groups, ${of}.first_time, ${of}.last_time, ${of}.level_sum, ${of}.value
@@ -65,7 +65,7 @@ export function levelDays(
       `SELECT ${columns(
         'summed',
         `tier CROSS JOIN LATERAL (SELECT * FROM usage_days AS stored
-          WHERE stored.meter = ${number} AND stored.day = tier.day OFFSET 0) AS summed
+          WHERE stored.meter = ${number} AND stored.day = tier.day ${BY_DAY} OFFSET 0) AS summed
         JOIN reached ON reached.subject = summed.subject
           AND tier.day < reached.ends_at AND tier.until > reached.starts_at
         WHERE reached.days IS NULL OR summed.day <> ALL (reached.days)`,
