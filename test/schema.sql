@@ -1214,6 +1214,8 @@ CREATE TABLE usage_summed_days (
   is_summed boolean NOT NULL,
   has_values boolean NOT NULL DEFAULT false,
   has_numbers boolean NOT NULL DEFAULT false,
+  until timestamp with time zone,
+  is_too_large boolean NOT NULL DEFAULT false,
   CONSTRAINT usage_summed_days_pkey PRIMARY KEY (meter, day)
 );
 

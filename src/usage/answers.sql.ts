@@ -207,7 +207,7 @@ export function columnsOf(meter: Meter, sql: MeterSql): PartColumns & DayColumns
       return {
         ofEvent: (sign) => `${keptValue(meter, sql)} AS value, ${sign}1 AS weight`,
         ofRollup: 'rollup.value, rollup.event_count AS weight',
-        ofDay: 'tier.day, tier.has_values, rollup.value',
+        ofDay: 'tier.day, tier.until, tier.has_values, rollup.value',
         table: 'usage_distinct_values',
       };
     case 'extremes':

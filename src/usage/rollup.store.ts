@@ -43,7 +43,7 @@ interface Written {
   readonly unreadable: string | null;
   /** Rollups into which what came cannot be merged. */
   readonly redo: readonly Key[] | null;
-  /** Days that were summed up, and are over now. */
+  /** Days that were summed up, and are no longer. */
   readonly days: readonly string[] | null;
 }
 
@@ -180,7 +180,7 @@ export class RollupStore {
   ): Promise<bigint> {
     await this.database.query(
       `DELETE FROM usage_summed_days WHERE meter = $1 AND day < $3
-         AND day + interval '24 hours' > $2::timestamptz`,
+         AND coalesce(until, day + interval '24 hours') > $2`,
       [meter.number, hours.start, hours.end],
     );
     const isHour = hours.end.getTime() - hours.start.getTime() <= HOUR_MS;
@@ -271,8 +271,11 @@ function summaryOf(meter: Meter, rows: Rows, parameters: Parameters): Summary {
 /** Adds the rows to what is there; answers what could not be read, what could not be merged, and what days it changed. */
 function writeStatement(meter: Meter, rows: Rows, parameters: Parameters): string {
   const storage = storageOf(meter.aggregation);
-  const days = `(SELECT jsonb_agg(day) FROM usage_summed_days
-    WHERE meter = ${parameters.add(meter.number)} AND day IN (SELECT ${dayOf('hour')} FROM summary)) AS days`;
+  const days = `(SELECT jsonb_agg(summed.day)
+    FROM (SELECT ${dayOf('hour')} AS day, min(hour) AS first_hour FROM summary GROUP BY 1) AS changed
+    JOIN usage_summed_days AS summed ON summed.day = changed.day
+    WHERE summed.meter = ${parameters.add(meter.number)}
+      AND (summed.until IS NULL OR summed.until > changed.first_hour)) AS days`;
   if (storage === 'values') {
     const { ctes, unreadable } = summarizeValues(meter, rows, parameters);
     return `WITH ${ctes}, written AS (${insertInto(meter, parameters)}

@@ -1,6 +1,7 @@
 /*
  * Aim: reads are exact whatever days are summed up, and whatever is folded into them afterwards.
- * Method: random usage of four days, and steps in any order; raw events say what is right.
+ * Method: random usage of four days, of which the last is not over at first, and steps in any order; raw
+ * events say what is right.
  */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
@@ -14,6 +15,8 @@ import { type Metering, startMetering } from '../support/metering.js';
 const NOW = new Date('2026-11-12T02:00:00Z');
 const FIRST = Date.parse('2026-11-08T00:00:00Z');
 const DAY_MS = 86_400_000;
+/** The fourth day is summed up until 4:00 then, and until 8:00 or 12:00 some steps later. */
+const MORNING = new Date('2026-11-11T08:40:00Z');
 const SOURCE = 'days';
 const NOTE = { reason: 'a test', by: 'key_test' };
 const VALUE = { kind: 'property', path: '$.v' } as const;
@@ -36,13 +39,13 @@ interface Sent {
 
 const sent: fc.Arbitrary<Sent> = fc.record({
   subject: fc.constantFrom('alone', 'one', 'other', 'moved', 'nobody'),
-  at: fc.integer({ min: 0, max: 4 * 24 * 6 }).map((tenth) => FIRST + tenth * 600_000),
+  at: fc.integer({ min: 0, max: (3 * 24 + 8) * 6 }).map((tenth) => FIRST + tenth * 600_000),
   v: fc.integer({ min: -3, max: 6 }),
   region: fc.constantFrom('eu', 'us', undefined),
 });
 
 const instant = fc
-  .tuple(fc.nat(4), fc.constantFrom(0, 0, 0, 3_600_000, 5_400_000))
+  .tuple(fc.nat(4), fc.constantFrom(0, 0, 0, 3_600_000, 5_400_000, 6 * 3_600_000))
   .map(([day, ms]) => new Date(FIRST + day * DAY_MS + ms));
 
 const bucketsBetween = (instants: readonly Date[]): Interval[] => {
@@ -112,7 +115,7 @@ describe('days that are summed up', () => {
 
   /** A day is summed up again after a while only. */
   const sumDays = async (most: number): Promise<void> => {
-    metering.clock.advance(300_000);
+    metering.clock.advance(1_200_000);
     for (let count = 0; count < most && (await metering.days.sumOnce()) > 0; count += 1) {
       // Until all are, or enough.
     }
@@ -158,7 +161,13 @@ describe('days that are summed up', () => {
     by: UsageSplit,
     { whose = 0, isFiltered = false } = {},
   ): UsageQuestion => ({
-    ...{ meter, buckets, by, now: NOW, whose: asked[whose] ?? { kind: 'customers' } },
+    ...{
+      meter,
+      buckets,
+      by,
+      now: metering.clock.now(),
+      whose: asked[whose] ?? { kind: 'customers' },
+    },
     groupBy: by === 'total' ? [] : meter.groupBy.map(({ key }) => key),
     groupFilter: isFiltered && meter.groupBy.length > 0 ? { region: ['eu', null] } : {},
   });
@@ -178,12 +187,13 @@ describe('days that are summed up', () => {
 
   const summed = async (): Promise<number> => {
     const [row] = await metering.db.database.query<{ count: string }>(
-      'SELECT count(*) FROM usage_summed_days WHERE is_summed',
+      'SELECT count(*) FROM usage_summed_days WHERE NOT is_too_large',
     );
     return Number(row?.count);
   };
 
   it('are read exactly between ingest, corrections, folds and more summing', async () => {
+    metering.clock.set(MORNING);
     await send(fc.sample(sent, 60));
     await fold();
     await sumDays(100);
@@ -235,6 +245,7 @@ describe('days that are summed up', () => {
   });
 
   it('answer many questions of one customer or subject in one statement as one by one from events', async () => {
+    metering.clock.set(MORNING);
     await send(fc.sample(sent, 60));
     await fold();
     await sumDays(100);
@@ -483,8 +494,8 @@ describe('days that are summed up', () => {
     }
   });
 
-  it('are those that ended an hour ago, each once by several at a time', async () => {
-    metering.clock.set('2026-11-10T00:59:59Z');
+  it('are those of which four hours more ended an hour ago, each once by several at a time', async () => {
+    metering.clock.set('2026-11-09T04:59:59Z');
     await send([{ subject: 'alone', at: FIRST, v: 1, region: 'eu' }]);
     await fold();
     const sum = async (): Promise<void> => {
@@ -494,7 +505,7 @@ describe('days that are summed up', () => {
     };
     await Promise.all([sum(), sum()]);
     expect(await summed()).toBe(meters.length);
-    metering.clock.set('2026-11-10T01:00:00Z');
+    metering.clock.set('2026-11-09T05:00:00Z');
     await sum();
     expect(await summed()).toBe(2 * meters.length);
   });
@@ -522,8 +533,8 @@ describe('days that are summed up', () => {
       FOR EACH ROW EXECUTE FUNCTION take_long()`);
     expect(await metering.days.sumOnce()).toBe(1);
     await database.query('DROP TRIGGER slow ON usage_days');
-    const rows = await database.query('SELECT is_summed FROM usage_summed_days');
-    expect(rows).toEqual([{ is_summed: false }]);
+    const rows = await database.query('SELECT is_too_large FROM usage_summed_days');
+    expect(rows).toEqual([{ is_too_large: true }]);
     await sumDays(100);
     await readsExactly(questionOf(count, DAYS, 'customer'));
   });

@@ -4,7 +4,7 @@
  */
 import { type Meter } from '../../meters/meter.js';
 import { type Parameters } from '../meter-sql.js';
-import { endOf } from './days.sql.js';
+import { type DayParameters, isHourOf } from './days.sql.js';
 import { isSearchable } from './picked-values.sql.js';
 
 /** What a day has of values. */
@@ -13,22 +13,23 @@ export const VALUES_OF_DAY = 'subject, groups, day_values, event_counts, numbers
 /** Whether a meter's values are numbers, of which some rank is asked for. */
 export const isOfNumbers = ({ aggregation }: Meter): boolean => aggregation.kind === 'percentile';
 
-/** The statement that puts the values of a meter's hours together for a day; `day` is a parameter. */
-export function keepValuesStatement(meter: Meter, day: string, parameters: Parameters): string {
+/** The statement that puts the values of a meter's hours together for a day. */
+export function keepValuesStatement(
+  meter: Meter,
+  at: DayParameters,
+  parameters: Parameters,
+): string {
   const number = parameters.add(meter.number);
   return `INSERT INTO usage_day_values (meter, day, ${VALUES_OF_DAY})
-    SELECT ${number}, ${day}::timestamptz, ${VALUES_OF_DAY}
-    FROM (${valuesOfDay(meter, number, day)}) AS kept`;
+    SELECT ${number}, ${at.day}::timestamptz, ${VALUES_OF_DAY}
+    FROM (${valuesOfDay(meter, number, at)}) AS kept`;
 }
 
-/**
- * A select: the values of a meter's hours of a day, in VALUES_OF_DAY; `number`, the meter's, and `day` are
- * parameters. Index on meter and hour.
- */
-export function valuesOfDay(meter: Meter, number: string, day: string): string {
+/** A select: the values of a meter's hours of a day, in VALUES_OF_DAY; `number`, the meter's, is a parameter. Index on meter and hour. */
+export function valuesOfDay(meter: Meter, number: string, at: DayParameters): string {
   const standing = `SELECT subject, groups, value, sum(event_count)::bigint AS event_count
       FROM usage_distinct_values
-      WHERE meter = ${number} AND hour >= ${day}::timestamptz AND hour < ${endOf(`${day}::timestamptz`)}
+      WHERE meter = ${number} AND ${isHourOf(at)}
       GROUP BY subject, groups, value HAVING sum(event_count) <> 0`;
   if (!isOfNumbers(meter)) {
     return `SELECT subject, groups, array_agg(value ORDER BY value COLLATE "C") AS day_values,

@@ -1,7 +1,8 @@
 /*
- * What meters have counted in whole days of UTC, as SQL: pure. A question about every customer reads a
- * day's figures in place of those of 24 hours, where a day is summed up, wholly within a bucket and
- * wholly within the span of an owner; everything else is read from hours and events, as ever.
+ * What meters have counted in days of UTC, as SQL: pure. A question about every customer reads a day's
+ * figures in place of those of its hours, where a day is summed up, wholly within a bucket and wholly within
+ * the span of an owner; everything else is read from hours and events, as ever. A day that is not over is
+ * summed up until some hour of it, and is meant up to there wherever a day is spoken of.
  */
 import { type Interval } from '../../kernel/interval.js';
 import { type Meter } from '../../meters/meter.js';
@@ -11,6 +12,10 @@ import { micros, rankedValues, storageOf, tableOf } from '../rollup.sql.js';
 import { type Compiled, isOfOne, type UsageQuestion, type Whose } from '../usage.sql.js';
 
 export const DAY_MS = 86_400_000;
+
+/** Whether a day is summed up until its end. */
+export const isWhole = ({ start, end }: Interval): boolean =>
+  end.getTime() - start.getTime() === DAY_MS;
 
 /** The start of the day of UTC that a time is in. */
 export const dayOf = (time: string): string =>
@@ -37,7 +42,7 @@ export const areDays = (buckets: readonly Interval[]): boolean =>
 
 /** Whether a bucket is a day of UTC. */
 export const isDay = ({ start, end }: Interval): boolean =>
-  start.getTime() % DAY_MS === 0 && end.getTime() - start.getTime() === DAY_MS;
+  start.getTime() % DAY_MS === 0 && isWhole({ start, end });
 
 /** The parts of an answer that days and the hours beside them are. */
 export interface DayParts {
@@ -68,10 +73,19 @@ export const BY_DAY = `AND stored.tableoid = 'usage_days'::regclass`;
 export const DAY_COLUMNS =
   'subject, groups, event_count, value_sum, value, first_time, last_time, level_sum';
 
-/** A select: what a meter's hours of a day come to, in DAY_COLUMNS; `day` is a parameter. Index on meter and hour. */
-export function figuresOfDay(meter: Meter, day: string, parameters: Parameters): string {
-  const hours = `FROM ${tableOf(meter)} WHERE meter = ${parameters.add(meter.number)}
-      AND hour >= ${day}::timestamptz AND hour < ${endOf(`${day}::timestamptz`)}`;
+/** The parameters of a statement that say of which day it is, and until when. */
+export interface DayParameters {
+  readonly day: string;
+  readonly until: string;
+}
+
+/** The condition on a row that its hour is of a day. */
+export const isHourOf = ({ day, until }: DayParameters): string =>
+  `hour >= ${day}::timestamptz AND hour < ${until}::timestamptz`;
+
+/** A select: what a meter's hours of a day come to, in DAY_COLUMNS. Index on meter and hour. */
+export function figuresOfDay(meter: Meter, at: DayParameters, parameters: Parameters): string {
+  const hours = `FROM ${tableOf(meter)} WHERE meter = ${parameters.add(meter.number)} AND ${isHourOf(at)}`;
   return meter.aggregation.kind === 'time_weighted_sum'
     ? `SELECT subject, groups, event_count, 0::numeric AS value_sum, value, first_time, last_time, level_sum
       FROM (${levelsOf(hours)}) AS summed`
@@ -93,7 +107,7 @@ export function dayParts(
   { whose, isDirty, parameters }: DayOptions,
 ): DayParts {
   const number = parameters.add(meter.number);
-  const isInBucket = isInOneBucket('day', buckets);
+  const isInBucket = isInOneBucket('day', 'until', buckets);
   const hasThem = columns.ofDaysIn === undefined ? '' : ' AND has_values';
   const clean = (hours: string): string =>
     isDirty
@@ -145,11 +159,9 @@ export function dayParts(
   };
 }
 
-export const endOf = (day: string): string => `${day} + interval '24 hours'`;
-
 /** The condition that a day is in one bucket as a whole. */
-export const isInOneBucket = (day: string, buckets: Buckets): string =>
-  `${buckets.of(day)} = ${buckets.of(`${endOf(day)} - interval '1 microsecond'`)}`;
+export const isInOneBucket = (day: string, until: string, buckets: Buckets): string =>
+  `${buckets.of(day)} = ${buckets.of(`${until} - interval '1 microsecond'`)}`;
 
 /**
  * CTEs: `tier`, the days of the window that are summed up, up to when and in which bucket they are, and whether their values
@@ -157,10 +169,10 @@ export const isInOneBucket = (day: string, buckets: Buckets): string =>
  */
 export function summedDays(meter: string, isInBucket: string, buckets: Buckets): string {
   return `tier AS MATERIALIZED (
-      SELECT day, ${endOf('day')} AS until, ${buckets.of('day')} AS bucket, has_values
+      SELECT day, until, ${buckets.of('day')} AS bucket, has_values
       FROM usage_summed_days
-      WHERE meter = ${meter} AND is_summed
-        AND day >= ${buckets.start} AND ${endOf('day')} <= ${buckets.end} AND ${isInBucket}
+      WHERE meter = ${meter} AND NOT is_too_large
+        AND day >= ${buckets.start} AND until <= ${buckets.end} AND ${isInBucket}
     ), open_hours AS MATERIALIZED (
       SELECT * FROM (
         SELECT coalesce(lag(until) OVER (ORDER BY day), ${buckets.start}) AS starts_at,
@@ -173,11 +185,11 @@ export function summedDays(meter: string, isInBucket: string, buckets: Buckets):
     )`;
 }
 
-/** The statement that sums a meter's hours up into a day; `day` is a parameter. */
-export function sumDayStatement(meter: Meter, day: string, parameters: Parameters): string {
+/** The statement that sums a meter's hours up into a day. */
+export function sumDayStatement(meter: Meter, at: DayParameters, parameters: Parameters): string {
   return `INSERT INTO usage_days (meter, day, ${DAY_COLUMNS})
-    SELECT ${parameters.add(meter.number)}, ${day}::timestamptz, ${DAY_COLUMNS}
-    FROM (${figuresOfDay(meter, day, parameters)}) AS summed`;
+    SELECT ${parameters.add(meter.number)}, ${at.day}::timestamptz, ${DAY_COLUMNS}
+    FROM (${figuresOfDay(meter, at, parameters)}) AS summed`;
 }
 
 /** The last level of each hour holds until the first of the next one that has any. */

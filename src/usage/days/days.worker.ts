@@ -1,4 +1,4 @@
-/* Sums up days that are over; the work is in the tables, so a lost tick costs its time only. */
+/* Sums up days; the work is in the tables, so a lost tick costs its time only. */
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '../../platform/config.js';
 import { Outage } from '../../platform/database/outage.js';
@@ -6,7 +6,7 @@ import { Poller } from '../../platform/jobs/poller.js';
 import { Tick } from '../../platform/jobs/tick.js';
 import { DaysService } from './days.service.js';
 
-/** Days end once a day, and most looks ask small tables. */
+/** There is something to do every few hours, and most looks ask small tables. */
 const TICK_MS = 60_000;
 /** Folds cannot run while a day is summed up, and catch up between two. */
 const REST_FACTOR = 1;

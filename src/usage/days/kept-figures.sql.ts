@@ -1,7 +1,7 @@
 /*
  * What is kept of some meters and a few subjects, as SQL: pure. One scan of days and of the hours that
  * no day stands for serves all questions of a statement. A day's figure is as an hour's, with the day's
- * start as its hour: it stands only where all of the day is one owner's, in one bucket, over, and nothing
+ * start as its hour: it stands only where all of the day is one owner's, in one bucket, and nothing
  * in it is pending; so whoever takes hours takes it.
  */
 import { type Meter } from '../../meters/meter.js';
@@ -10,7 +10,7 @@ import { type Parameters } from '../meter-sql.js';
 import { storageOf, tableOf } from '../rollup.sql.js';
 import { isOfOne, levelsEnd, type UsageQuestion } from '../usage.sql.js';
 import { isOfNumbers } from './day-values.sql.js';
-import { dayOf, endOf, holdsDay, isDay, isInOneBucket } from './days.sql.js';
+import { dayOf, holdsDay, isDay, isInOneBucket } from './days.sql.js';
 import { RUN } from './picked-values.sql.js';
 
 const FIGURES = 'event_count, value_sum, value, first_time, last_time, level_sum';
@@ -54,14 +54,14 @@ export function keptFigures(
       FROM span
       GROUP BY subject
     ), tier AS MATERIALIZED (
-      SELECT summed.meter, kept_meter.is_values, summed.day
+      SELECT summed.meter, kept_meter.is_values, summed.day, summed.until
       FROM usage_summed_days AS summed JOIN kept_meter ON kept_meter.number = summed.meter
-      WHERE summed.is_summed AND (summed.has_values OR NOT kept_meter.is_values)
-        AND summed.day >= ${start} AND ${endOf('summed.day')} <= least(${end}, kept_meter.until)
-        AND ${isInOneBucket('summed.day', buckets)}
+      WHERE NOT summed.is_too_large AND (summed.has_values OR NOT kept_meter.is_values)
+        AND summed.day >= ${start} AND summed.until <= least(${end}, kept_meter.until)
+        AND ${isInOneBucket('summed.day', 'summed.until', buckets)}
     ), kept_days AS MATERIALIZED (
       SELECT kept_meter.number AS meter, kept_meter.is_values,
-        coalesce(range_agg(tstzrange(tier.day, ${endOf('tier.day')})) FILTER (WHERE tier.meter IS NOT NULL), '{}') AS days
+        coalesce(range_agg(tstzrange(tier.day, tier.until)) FILTER (WHERE tier.meter IS NOT NULL), '{}') AS days
       FROM kept_meter LEFT JOIN tier ON tier.meter = kept_meter.number
       GROUP BY kept_meter.number, kept_meter.is_values
     ), open_hours AS MATERIALIZED (
@@ -71,30 +71,36 @@ export function keptFigures(
       CROSS JOIN LATERAL unnest(tstzmultirange(tstzrange(first_hour, last_hour)) - kept_days.days) AS hours
       WHERE first_hour < last_hour
     ), odd AS MATERIALIZED (
-      SELECT base.subject, tier.meter, tier.is_values, tier.day
+      SELECT base.subject, tier.*
       FROM base CROSS JOIN tier
       WHERE (base.is_odd OR base.subject IN (SELECT subject FROM touched))
-        AND tier.day < base.last_hour AND ${endOf('tier.day')} > base.first_hour
-        AND NOT (base.spans @> tstzrange(tier.day, ${endOf('tier.day')})
-          AND (base.subject, tier.day) NOT IN (SELECT subject, day FROM touched))
+        AND tier.day < base.last_hour AND tier.until > base.first_hour
+        AND NOT (base.spans @> tstzrange(tier.day, tier.until)
+          AND (base.subject, tier.meter, tier.day) NOT IN (
+            SELECT touched.subject, other.meter, other.day
+            FROM touched JOIN tier AS other ON other.day = touched.day AND other.until > touched.first_time))
     )${isValues.includes(false) ? keptHours('usage_rollups', sumsOf(buckets)) : ''}${
       isValues.includes(true) ? keptHours('usage_distinct_values', valuesOf(buckets)) : ''
     }${questions.some(({ meter }) => isOfNumbers(meter)) ? keptRuns(buckets) : ''}`;
 }
 
-/** Levels hold on after a day that is not over; of others a day is summed up once it is. */
+/** Levels hold on after a day that is not over yet when they are asked for; others hold nothing. */
 function endOfDays(question: UsageQuestion): Date | null {
   return storageOf(question.meter.aggregation) === 'levels' ? levelsEnd(question) : null;
 }
 
-/** CTE: days of subjects in which something is pending: they are read by the hour. */
+/** CTE: days of subjects in which something is pending, and from when on: they are read by the hour. */
 const TOUCHED = `touched AS MATERIALIZED (
-      SELECT subject, ${dayOf('time')} AS day FROM fresh
-      UNION
-      SELECT events.subject, ${dayOf('events.time')}
-      FROM (SELECT id FROM ingest_batches WHERE fold IS NULL OFFSET 0) AS batch
-      JOIN usage_corrections AS events ON events.batch_id = batch.id
-      WHERE events.subject IN (SELECT subject FROM owned)
+      SELECT subject, ${dayOf('time')} AS day, min(time) AS first_time
+      FROM (
+        SELECT subject, time FROM fresh
+        UNION ALL
+        SELECT events.subject, events.time
+        FROM (SELECT id FROM ingest_batches WHERE fold IS NULL OFFSET 0) AS batch
+        JOIN usage_corrections AS events ON events.batch_id = batch.id
+        WHERE events.subject IN (SELECT subject FROM owned)
+      ) AS pending
+      GROUP BY 1, 2
     )`;
 
 /** What differs between the two tables: where days are, and the columns of days and of hours. */
@@ -167,6 +173,6 @@ function keptHours(table: string, { isValues, days, ofDay, ofHour }: Kept): stri
       SELECT ${columns('odd', 'stored.hour', ofHour)}
       FROM (SELECT * FROM odd WHERE ${which}) AS odd JOIN base ON base.subject = odd.subject
       CROSS JOIN LATERAL ${hours(`one.subject = odd.subject AND one.meter = odd.meter
-          AND one.hour >= odd.day AND one.hour < ${endOf('odd.day')}`)}
+          AND one.hour >= odd.day AND one.hour < odd.until`)}
     )`;
 }

@@ -6,7 +6,7 @@
 import { type Parameters } from '../meter-sql.js';
 import { hourOf } from '../rollup.sql.js';
 import { type Compiled } from '../usage.sql.js';
-import { BY_DAY, dayOf, endOf, isInOneBucket, summedDays } from './days.sql.js';
+import { BY_DAY, dayOf, isInOneBucket, summedDays } from './days.sql.js';
 
 const columns = (of: string, from: string): string =>
   `${of}.subject, ${of}.groups, ${of}.first_time, ${of}.last_time, ${of}.level_sum, ${of}.value
@@ -38,7 +38,7 @@ export function levelDays(
   parameters: Parameters,
 ): LevelDays {
   const number = parameters.add(meter.number);
-  const isInBucket = `${isInOneBucket('day', buckets)} AND ${endOf('day')} <= ${now}`;
+  const isInBucket = `${isInOneBucket('day', 'until', buckets)} AND until <= ${now}`;
   const hours = (where: string): string => `(SELECT * FROM usage_rollups AS stored
           WHERE stored.meter = ${number} AND stored.event_count > 0 AND ${where} OFFSET 0) AS rollup`;
   const isReached = `rollup.hour >= ${hourOf('reach.starts_at')} AND rollup.hour < reach.ends_at ${isNotLoose}`;
@@ -48,13 +48,14 @@ export function levelDays(
       UNION
       SELECT subject FROM loose
     ), unusable AS MATERIALIZED (
-      SELECT reach.subject, tier.day
+      SELECT reach.subject, tier.day, tier.until
       FROM ${ofOdd('reach')} JOIN tier ON tier.day < reach.ends_at AND tier.until > reach.starts_at
       EXCEPT
-      (SELECT past.subject, tier.day
+      (SELECT past.subject, tier.day, tier.until
       FROM ${ofOdd('past')} JOIN tier ON tier.day >= past.starts_at AND tier.until <= past.ends_at
       EXCEPT
-      SELECT subject, ${dayOf('hour')} FROM loose)
+      SELECT loose.subject, tier.day, tier.until
+      FROM loose JOIN tier ON tier.day = ${dayOf('loose.hour')} AND tier.until > loose.hour)
     ), reached AS MATERIALIZED (
       SELECT reach.*, unusable.days
       FROM reach
@@ -80,7 +81,7 @@ export function levelDays(
         'rollup',
         `unusable JOIN reach ON reach.subject = unusable.subject
         CROSS JOIN LATERAL ${hours(`stored.subject = unusable.subject
-            AND stored.hour >= unusable.day AND stored.hour < ${endOf('unusable.day')}`)}
+            AND stored.hour >= unusable.day AND stored.hour < unusable.until`)}
         WHERE ${isReached}`,
       )}`,
     ],

@@ -25,10 +25,10 @@ export function valuesOfDays(meter: Meter, { keys, condition, parameters }: Keys
       SELECT one.*, count(*) OVER (PARTITION BY customer_id, subject, bucket, groups) AS share
       FROM (
         SELECT ${keys}, part.customer_id AS owner, part.subject AS owned, part.groups AS series,
-          part.day, part.has_values, part.value
+          part.day, part.until, part.has_values, part.value
         FROM whole AS part WHERE true${condition}
         UNION ALL
-        (SELECT ${keys}, NULL, NULL, NULL, NULL, NULL, NULL
+        (SELECT ${keys}, NULL, NULL, NULL, NULL, NULL, NULL, NULL
         FROM rest AS part WHERE part.value IS NOT NULL${condition} GROUP BY 1, 2, 3, 4)
       ) AS one
     ), shared AS MATERIALIZED (
@@ -51,7 +51,7 @@ export function valuesOfDays(meter: Meter, { keys, condition, parameters }: Keys
       FROM shared CROSS JOIN LATERAL (
         SELECT value, event_count FROM usage_distinct_values AS kept
         WHERE kept.subject = shared.owned AND kept.meter = ${number}
-          AND kept.hour >= shared.day AND kept.hour < shared.day + interval '24 hours'
+          AND kept.hour >= shared.day AND kept.hour < shared.until
           AND kept.groups = shared.series OFFSET 0) AS stored
       WHERE NOT shared.has_values
     )`;

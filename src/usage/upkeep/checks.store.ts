@@ -1,10 +1,12 @@
 /* Owns usage_checks; finds hours to check, and compares what is kept of them with their events. */
 import { Injectable } from '@nestjs/common';
+import { type Interval } from '../../kernel/interval.js';
 import { type Meter } from '../../meters/meter.js';
 import { Database } from '../../platform/database/database.js';
 import { type Page, toPage } from '../../platform/http/page.js';
 import { isOfNumbers, VALUES_OF_DAY, valuesOfDay } from '../days/day-values.sql.js';
 import { DAY_COLUMNS, figuresOfDay } from '../days/days.sql.js';
+import { HOUR_MS } from '../buckets.sql.js';
 import { Parameters } from '../meter-sql.js';
 import {
   foldedRowsIn,
@@ -109,31 +111,34 @@ export class ChecksStore {
     return rows.map((row) => ({ meter: meter.key, ...row }));
   }
 
-  /** Days of a meter that are summed up, at random. Primary key. */
-  async sampleDays(meter: Meter, count: number): Promise<Date[]> {
-    const rows = await this.database.query<{ day: Date }>(
-      `SELECT day FROM usage_summed_days WHERE meter = $1 AND is_summed ORDER BY random() LIMIT $2`,
+  /** Days of a meter that are summed up, until when each is, at random. Primary key. */
+  async sampleDays(meter: Meter, count: number): Promise<Interval[]> {
+    return await this.database.query<Interval>(
+      `SELECT day AS start, until AS end FROM usage_summed_days
+       WHERE meter = $1 AND until IS NOT NULL AND NOT is_too_large
+       ORDER BY random() LIMIT $2`,
       [meter.number, count],
     );
-    return rows.map(({ day }) => day);
   }
 
   /** What differs between what a day is summed up to and what its hours come to, if it still is. One snapshot. */
-  async compareDay(meter: Meter, day: Date): Promise<Difference[]> {
+  async compareDay(meter: Meter, day: Interval): Promise<Difference[]> {
     const parameters = new Parameters();
-    const at = parameters.add(day);
+    const at = { day: parameters.add(day.start), until: parameters.add(day.end) };
     const number = parameters.add(meter.number);
+    const hours = `jsonb_build_object('hours', ${parameters.add(hoursIn(day))}::text)`;
     const rows = await this.database.query<DifferenceRow>(
       `WITH summary AS (${figuresOfDay(meter, at, parameters)}), kept AS (
-         SELECT ${DAY_COLUMNS} FROM usage_days WHERE meter = ${number} AND day = ${at}::timestamptz
+         SELECT ${DAY_COLUMNS} FROM usage_days WHERE meter = ${number} AND day = ${at.day}::timestamptz
        )
-       SELECT subject, to_char(${at}::timestamptz AT TIME ZONE 'UTC', ${TIME}) AS hour, groups,
-         ${figures('kept', false)} || '{"hours": "24"}' AS kept,
-         ${figures('summary', false)} || '{"hours": "24"}' AS counted
+       SELECT subject, to_char(${at.day}::timestamptz AT TIME ZONE 'UTC', ${TIME}) AS hour, groups,
+         ${figures('kept', false)} || ${hours} AS kept,
+         ${figures('summary', false)} || ${hours} AS counted
        FROM kept FULL JOIN summary USING (subject, groups)
        WHERE ${figures('kept', false)} IS DISTINCT FROM ${figures('summary', false)}
          AND EXISTS (SELECT FROM usage_summed_days
-           WHERE meter = ${number} AND day = ${at}::timestamptz AND is_summed)`,
+           WHERE meter = ${number} AND day = ${at.day}::timestamptz AND until = ${at.until}::timestamptz
+             AND NOT is_too_large)`,
       parameters.values,
     );
     const ofValues =
@@ -142,19 +147,19 @@ export class ChecksStore {
   }
 
   /** The same of the values that a day has. */
-  private async compareDayValues(meter: Meter, day: Date): Promise<DifferenceRow[]> {
+  private async compareDayValues(meter: Meter, day: Interval): Promise<DifferenceRow[]> {
     return await this.database.query<DifferenceRow>(
-      `WITH summary AS (${valuesOfDay(meter, '$1', '$2')}), kept AS (
+      `WITH summary AS (${valuesOfDay(meter, '$1', { day: '$2', until: '$4' })}), kept AS (
          SELECT ${VALUES_OF_DAY} FROM usage_day_values WHERE meter = $1 AND day = $2::timestamptz
        )
        SELECT subject, to_char($2::timestamptz AT TIME ZONE 'UTC', ${TIME}) AS hour, groups,
-         ${shownValues('kept')} AS kept, ${shownValues('summary')} AS counted
+         ${shownValues('kept', '$5')} AS kept, ${shownValues('summary', '$5')} AS counted
        FROM kept FULL JOIN summary USING (subject, groups)
-       WHERE ${shownValues('kept')} IS DISTINCT FROM ${shownValues('summary')}
+       WHERE ${shownValues('kept', '$5')} IS DISTINCT FROM ${shownValues('summary', '$5')}
          AND EXISTS (SELECT FROM usage_summed_days
-           WHERE meter = $1 AND day = $2::timestamptz AND is_summed AND has_values
-             AND (has_numbers OR NOT $3))`,
-      [meter.number, day, isOfNumbers(meter)],
+           WHERE meter = $1 AND day = $2::timestamptz AND until = $4::timestamptz
+             AND NOT is_too_large AND has_values AND (has_numbers OR NOT $3))`,
+      [meter.number, day.start, isOfNumbers(meter), day.end, hoursIn(day)],
     );
   }
 
@@ -229,9 +234,16 @@ function compareStatement(
     WHERE ${figures('kept', isValues)} IS DISTINCT FROM ${figures('summary', isValues)}`;
 }
 
+/** Of how many hours a day's figures are. */
+const hoursIn = ({ start, end }: Interval): string =>
+  String((end.getTime() - start.getTime()) / HOUR_MS);
+
 /** The values of a day are too many to be shown: how many there are, and a digest. */
-const shownValues = (row: string): string => `CASE WHEN ${row}.day_values IS NOT NULL THEN
-      jsonb_build_object('hours', '24', 'value_count', cardinality(${row}.day_values)::text,
+const shownValues = (
+  row: string,
+  hours: string,
+): string => `CASE WHEN ${row}.day_values IS NOT NULL THEN
+      jsonb_build_object('hours', ${hours}::text, 'value_count', cardinality(${row}.day_values)::text,
         'digest', md5(concat_ws(' ', ${row}.day_values, ${row}.event_counts, ${row}.numbers, ${row}.up_to))) END`;
 
 /**

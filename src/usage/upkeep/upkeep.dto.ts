@@ -86,7 +86,7 @@ export class UsageDifferenceResponse {
   /** Key of the meter. */
   meter: string;
   subject: string;
-  /** Of a day that was summed up, and is not what its hours come to: its first one, and `hours` below is 24. */
+  /** Of a day that was summed up, and is not what its hours come to: its first one, and `hours` below says how many they are. */
   hour: string;
   groups: (string | null)[];
   /** What is kept of the hour; null: nothing. */

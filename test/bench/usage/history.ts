@@ -136,14 +136,16 @@ export async function subscribe(
   }
 }
 
-/** Until every day that ended an hour ago is summed up. */
+/** Until every day is summed up, that of today until five hours ago at least. */
 async function daysSummedUp(client: Client, { from, to }: Month): Promise<void> {
-  const whole = Math.floor((to.getTime() - HOUR_MS - from.getTime()) / DAY_MS);
+  const until = new Date(to.getTime() - 5 * HOUR_MS);
+  const days = Math.ceil((until.getTime() - from.getTime()) / DAY_MS);
   for (let waited = 0; waited < MAX_WAIT_S; waited += 1) {
     const { rows } = await client.query<{ count: string }>(
-      'SELECT count(*) FROM usage_summed_days',
+      `SELECT count(*) FROM usage_summed_days WHERE until >= least(day + interval '24 hours', $1)`,
+      [until],
     );
-    if (Number(rows[0]?.count) >= whole * KINDS.length) {
+    if (Number(rows[0]?.count) >= days * KINDS.length) {
       return;
     }
     await new Promise((resolve) => setTimeout(resolve, 1_000));
