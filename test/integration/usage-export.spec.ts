@@ -158,6 +158,27 @@ describe('an export of usage', () => {
     expect(held).toEqual([]);
   });
 
+  it('ends with a statement that begins when its reader has hung up', async () => {
+    const reader = new AbortController();
+    let isDone = false;
+    const hung = exports.run(
+      REQUEST,
+      sinkOf(async () => {
+        reader.abort(new Error('hung up'));
+        // Behind what cancels a statement of this session: there is none.
+        await outside(async () => {
+          await metering.db.database.query('SELECT pg_sleep(0.1)');
+        });
+        await metering.db.database.query('SELECT pg_sleep(50)');
+        isDone = true;
+      }),
+      reader.signal,
+    );
+    await expect(hung).rejects.toThrow('hung up');
+    expect(isDone).toBe(false);
+    expect(await read({ by: 'total' })).toHaveLength(2);
+  });
+
   it('holds its snapshot for no longer than it may', async () => {
     const { database } = metering.db;
     const held = database.longSnapshot(

@@ -9,6 +9,7 @@ import {
   QueryRunnerAlreadyReleasedError,
 } from 'typeorm';
 import { limitedSignal } from '../limited-signal.js';
+import { cancelling } from './cancelling.js';
 import { withOnePlan } from './one-plan.js';
 import { isRetryable } from './pg-errors.js';
 import { type PlannedConnections, type PreparedQuery } from './planned-connections.js';
@@ -187,7 +188,11 @@ export class Database {
              set_config('idle_in_transaction_session_timeout', $1, true)`,
           [String(limits.maxMs)],
         )) as [{ readonly pid: number }];
-        return await this.cancelling(session.pid, signal, async () => await run(signal));
+        const { dataSource } = this;
+        return await cancelling(
+          { dataSource, pid: session.pid, signal },
+          async () => await run(signal),
+        );
       });
     } finally {
       release();
@@ -320,32 +325,6 @@ export class Database {
       throw error;
     } finally {
       await runner.release();
-    }
-  }
-
-  /** Runs the steps; when the signal aborts, what their session does is cancelled from another one. */
-  private async cancelling<Result>(
-    pid: number,
-    signal: AbortSignal,
-    run: () => Promise<Result>,
-  ): Promise<Result> {
-    let cancelled: Promise<unknown> = Promise.resolve();
-    const cancel = (): void => {
-      cancelled = this.dataSource.query('SELECT pg_cancel_backend($1)', [pid]);
-      // Then the session's own limits end it.
-      cancelled.catch(() => undefined);
-    };
-    signal.throwIfAborted();
-    signal.addEventListener('abort', cancel, { once: true });
-    try {
-      return await run();
-    } catch (error) {
-      signal.throwIfAborted();
-      throw error;
-    } finally {
-      signal.removeEventListener('abort', cancel);
-      // Before the connection is used for anything else, or that would be cancelled.
-      await cancelled.catch(() => undefined);
     }
   }
 
