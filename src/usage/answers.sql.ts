@@ -80,38 +80,61 @@ function partsStatement(
     }
     return withHead(parted, answerOf(question, own, isStated));
   }
-  const { whose } = question;
+  const { parted, rows } = ofDays(question, compiled, columns, { parts, own });
+  return withHead(parted, rows);
+}
+
+interface DayOptions {
+  readonly parts: Parts;
+  readonly own: Keys;
+}
+
+/** An answer that is made of days and the hours beside them: CTEs and a select. */
+function ofDays(
+  question: UsageQuestion,
+  compiled: Compiled,
+  columns: PartColumns & DayColumns,
+  { parts, own }: DayOptions,
+): { readonly parted: string; readonly rows: string } {
+  const { meter, whose } = question;
+  const { parameters } = own;
+  const storage = storageOf(meter.aggregation);
+  const isDirty = storage === 'extremes';
   const isLonger = storage === 'values' && !areDays(question.buckets);
-  const ofDays = isLonger ? { ...columns, ...COLUMNS_OF_VALUES } : columns;
-  const byDay = dayParts(compiled, ofDays, { whose, isDirty, parameters });
+  const ofDay = isLonger ? { ...columns, ...COLUMNS_OF_VALUES } : columns;
+  const byDay = dayParts(compiled, ofDay, { whose, isDirty, parameters });
   const summed = (hours: readonly string[]): string => union(parts.summed(hours));
+  if (storage === 'sums' && question.isInParts === true) {
+    const parted = `${byDay.ctes}, part AS (${summed(byDay.hours)})`;
+    return { parted, rows: partsOfSums(own, byDay.days) };
+  }
   if (storage !== 'values') {
     const hours = [byDay.days, ...byDay.hours];
     const parted = isDirty
       ? `${FIGURE} (${union(hours)}), part AS (${union(parts.besideClean())})`
       : `part AS (${summed(hours)})`;
-    return withHead(`${byDay.ctes}, ${parted}`, answerOf(question, own, isDirty));
+    return { parted: `${byDay.ctes}, ${parted}`, rows: answerOf(question, own, isDirty) };
   }
   if (isLonger) {
     const parted = `${byDay.ctes}, whole AS (${byDay.days}), part AS (${summed([...byDay.hours, VALUES_OF_WHOLE])})`;
     if (!isOfNumbers(meter)) {
-      return withHead(parted, answerOf(question, own, false));
+      return { parted, rows: answerOf(question, own, false) };
     }
-    const runs = `SELECT ${keys}, ${RUN} FROM whole AS part WHERE numbers IS NOT NULL${condition}`;
+    const runs = `SELECT ${own.keys}, ${RUN} FROM whole AS part WHERE numbers IS NOT NULL${own.condition}`;
     const { ctes, answer } = pickedOf(question, runs, own);
-    return withHead(`${parted}, ${ctes}`, answer);
+    return { parted: `${parted}, ${ctes}`, rows: answer };
   }
   const together = isOfNumbers(meter)
     ? pickedOf(question, RUNS_OF_DAYS, own)
     : { ctes: null, answer: answerOf(question, own, false) };
-  return withHead(
-    `${byDay.ctes}, rest AS MATERIALIZED (${summed(byDay.hours)}),
+  return {
+    parted: `${byDay.ctes}, rest AS MATERIALIZED (${summed(byDay.hours)}),
       whole AS (${byDay.days}), ${valuesOfDays(meter, own)}
       ${together.ctes === null ? '' : `, ${together.ctes}`}`,
-    `${together.answer}
+    rows: `${together.answer}
       UNION ALL SELECT customer_id, subject, bucket, groups, NULL, value FROM counted
       WHERE day IS NOT NULL AND share = 1 AND value IS NOT NULL`,
-  );
+  };
 }
 
 /** Of a percentile what is in runs need not be put together. */
@@ -247,6 +270,19 @@ function sumOf({ aggregation }: Meter, keys: string, condition: string): string 
     FROM part WHERE true${condition}
     GROUP BY 1, 2, 3, 4
     HAVING ${count} > 0`;
+}
+
+/**
+ * Figures of days are rows as they are: to group them took PostgreSQL as long as all the rest. What hours and events
+ * come to is added up here, since it may be a hundred rows for each.
+ */
+function partsOfSums({ keys, condition }: Keys, days: string): string {
+  return `SELECT ${keys}, (sum(part.event_count) FILTER (WHERE part.value_sum IS NOT NULL))::bigint AS divisor,
+      sum(part.value_sum) AS value
+    FROM part WHERE true${condition}
+    GROUP BY 1, 2, 3, 4
+    UNION ALL
+    SELECT ${keys}, part.event_count, part.value_sum FROM (${days}) AS part WHERE true${condition}`;
 }
 
 function mergeOf(

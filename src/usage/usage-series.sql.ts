@@ -3,45 +3,68 @@
  * takes as long to send and to read as thirty numbers in one. Their order is made here, which takes no time where PostgreSQL
  * would sort as long as it counts. Pure.
  */
+import { decimal, formatDecimal } from '../kernel/decimal.js';
 import { type Meter } from '../meters/meter.js';
 import { usageStatement } from './answers.sql.js';
+import { areDays, mayUseDays } from './days/days.sql.js';
 import { type Parameters } from './meter-sql.js';
+import { storageOf } from './rollup.sql.js';
 import { toLine, type UsageLine } from './usage-row.js';
-import { OWNER_NUMBER, type UsageQuestion, varyingKeys } from './usage.sql.js';
+import { ownerNumber, type UsageQuestion, varyingKeys } from './usage.sql.js';
 
 export interface Series {
   readonly customer_id: string | null;
   readonly subject: string | null;
   readonly groups: readonly (string | null)[];
-  /** Arrays as PostgreSQL writes them; one element for each row, in no order. Null of what the meter has none of. */
+  /**
+   * Arrays as PostgreSQL writes them; one element for each row, in no order, or for each part of a row. Null of what
+   * the meter has none of.
+   */
   readonly buckets: string;
   readonly divisors: string | null;
   readonly values: string | null;
 }
 
-/** A series, or that there is none; and whether what it was made of lacked something. */
-export type StatedSeries =
-  | ({ readonly is_lacking: boolean } & Series)
-  | { readonly is_lacking: boolean; readonly buckets: null };
+/** A series, or that there is none. */
+export type StatedSeries = Series | { readonly buckets: null };
+
+/** Parts that a row may have on average, of each day one for each subject: more are added up by PostgreSQL. */
+const MAX_PARTS = 4;
+
+/** An expression: whether customers have so many subjects that rows of days should not come in parts. */
+export const HAVE_MANY_SUBJECTS = `(SELECT count(*) > ${MAX_PARTS} * count(DISTINCT customer_id) FROM customer_subjects)`;
+
+/** Whether rows of an answer may come in parts: of days that are each a row, unless there are many for each row. */
+export function mayBeInParts(question: UsageQuestion): boolean {
+  const { meter, buckets, by, groupBy } = question;
+  const isByEveryGroup = new Set(groupBy).size === meter.groupBy.length;
+  return (
+    storageOf(meter.aggregation) === 'sums' &&
+    isByEveryGroup &&
+    by !== 'total' &&
+    areDays(buckets) &&
+    mayUseDays(question)
+  );
+}
 
 const arrayOf = (column: string, isThere: boolean): string =>
   isThere ? `array_agg(${column})::text` : 'NULL::text';
 
-/** A select: the answer to a question, from rollups, as series in no order. */
+/** A select: the answer to a question, from rollups, as series in no order; see `UsageQuestion.isInParts`. */
 export function seriesStatement(question: UsageQuestion, parameters: Parameters): string {
-  const { by, groupBy, meter, whose } = question;
+  const { by, groupBy, meter, whose, isInParts = false } = question;
   const { kind } = meter.aggregation;
   const answer = usageStatement({ ...question, isBrief: true }, { kind: 'rollups' }, parameters);
   const keys = varyingKeys(question).filter((key) => key !== 'bucket');
   const series = `SELECT ${[...keys, ''].join(', ')}array_agg(bucket)::text AS buckets,
-      ${arrayOf('divisor', kind === 'count' || kind === 'avg')} AS divisors,
+      ${arrayOf('divisor', kind === 'count' || kind === 'avg' || isInParts)} AS divisors,
       ${arrayOf('value', kind !== 'count')} AS values
     FROM (${answer}) AS one
     ${keys.length === 0 ? 'HAVING count(*) > 0' : `GROUP BY ${keys.join(', ')}`}`;
   const isNumbered = whose.kind === 'customers' && by !== 'total';
   const customer = keys.includes('customer_id') ? 'series.customer_id' : 'NULL::text';
   const groups = groupBy.length === 1 ? 'ARRAY[series.groups]' : 'series.groups';
-  return `WITH ${OWNER_NUMBER}
+  return `WITH ${ownerNumber(storageOf(meter.aggregation) !== 'values')}
     SELECT ${isNumbered ? 'owner_number.customer_id' : `${customer} AS customer_id`},
       ${by === 'subject' ? 'series.subject' : 'NULL::text AS subject'},
       ${groupBy.length === 0 ? `'{}'::text[]` : groups} AS groups, buckets, divisors, values
@@ -72,19 +95,57 @@ export function* linesOf(meter: Meter, sorted: readonly Series[]): Generator<Usa
 }
 
 function addLines(own: (UsageLine[] | undefined)[], meter: Meter, series: Series): void {
+  const buckets = elementsOf(series.buckets);
   const divisors = series.divisors === null ? null : elementsOf(series.divisors);
   const values = series.values === null ? null : elementsOf(series.values);
-  for (const [index, bucket] of elementsOf(series.buckets).entries()) {
+  if (divisors !== null) {
+    addUp(buckets, divisors, values);
+  }
+  for (const [index, bucket] of buckets.entries()) {
+    const divisor = divisors?.[index] ?? null;
+    if (divisor !== null && isNone(divisor)) {
+      continue;
+    }
     const line = toLine(meter, {
       customer_id: series.customer_id,
       subject: series.subject,
       bucket,
       groups: series.groups,
-      divisor: divisors?.[index] ?? null,
+      divisor,
       value: values?.[index] ?? null,
     });
     (own[line.bucket] ??= []).push(line);
   }
+}
+
+const NULL = 'NULL';
+
+/** Of what nothing is left once corrections are taken away, or never was anything. */
+const isNone = (count: string): boolean => count === '0' || count === NULL || count.startsWith('-');
+
+/** Adds parts of a row up in the first of them; what the others have is nothing then. */
+function addUp(buckets: readonly string[], divisors: string[], values: string[] | null): void {
+  const places: (number | undefined)[] = [];
+  for (const [index, bucket] of buckets.entries()) {
+    const place = places[Number(bucket)];
+    if (place === undefined) {
+      places[Number(bucket)] = index;
+      continue;
+    }
+    divisors[place] = sumOf(divisors[place], divisors[index]);
+    divisors[index] = NULL;
+    if (values !== null) {
+      values[place] = sumOf(values[place], values[index]);
+    }
+  }
+}
+
+/** Exactly, of numbers as PostgreSQL writes them. */
+function sumOf(left = NULL, right = NULL): string {
+  if (left === NULL || right === NULL) {
+    return left === NULL ? right : left;
+  }
+  return formatDecimal(decimal(left).plus(decimal(right)));
 }
 
 /** Of numbers, which need no quotes. */

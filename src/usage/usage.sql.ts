@@ -43,16 +43,24 @@ export interface UsageQuestion {
   readonly groupExclusions?: readonly GroupFilter[];
   /** Levels hold until then at most: what has not happened yet is not counted. */
   readonly now: Date;
-  /** Whether the answer has each customer as a number of the CTE OWNER_NUMBER, and a single group as text and no array. */
+  /** Whether the answer has each customer as a number of the CTE `ownerNumber`, and a single group as text and no array. */
   readonly isBrief?: boolean;
+  /**
+   * Whether a row of a sum may come in parts, in rows with the same keys that are still to be added up; one may have a
+   * count of 0 or less, and so may what they come to: that is no row.
+   */
+  readonly isInParts?: boolean;
 }
 
 /**
  * CTE: numbers that stand for customers. Answers of everybody are grouped by whose they are, twice, and ids are long, and
  * begin with the same letters.
+ *
+ * @param isHashed whether nothing needs an order of them. PostgreSQL expects few rows where there are tens of thousands and would
+ *   sort to group them, in twice the time; of numbers of this type it knows which are equal, and no order
  */
-export const OWNER_NUMBER = `owner_number AS MATERIALIZED (
-      SELECT customer_id, (row_number() OVER ())::int AS number
+export const ownerNumber = (isHashed: boolean): string => `owner_number AS MATERIALIZED (
+      SELECT customer_id, (row_number() OVER ())::${isHashed ? 'text::xid' : 'int'} AS number
       FROM (SELECT DISTINCT customer_id FROM customer_subjects) AS one
     )`;
 

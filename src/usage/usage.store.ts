@@ -13,7 +13,14 @@ import { lacking } from './lacking.sql.js';
 import { Parameters } from './meter-sql.js';
 import { type Asked, haveInCommon, togetherStatement } from './together.sql.js';
 import { fromLine, fromRow, type Row, type UsageLine, type UsageRow } from './usage-row.js';
-import { linesOf, seriesStatement, sortSeries, type StatedSeries } from './usage-series.sql.js';
+import {
+  HAVE_MANY_SUBJECTS,
+  linesOf,
+  mayBeInParts,
+  seriesStatement,
+  sortSeries,
+  type StatedSeries,
+} from './usage-series.sql.js';
 import { isOfOne, type UsageBasis, type UsageQuestion } from './usage.sql.js';
 
 /** A plan takes some hundred kilobytes for each question, and a connection keeps it. */
@@ -38,6 +45,12 @@ type StatedRow =
   | ({ readonly is_lacking: boolean } & Row)
   | { readonly is_lacking: boolean; readonly bucket: null };
 
+/** A series of an answer, or that there is none; and of what it is made. */
+type StatedAnswer = {
+  readonly is_lacking: boolean;
+  readonly have_many_subjects: boolean;
+} & StatedSeries;
+
 /** A row of several answers in one: which question it answers. */
 type NumberedRow = { readonly place: number } & StatedRow;
 
@@ -45,6 +58,8 @@ type NumberedRow = { readonly place: number } & StatedRow;
 export class UsageStore {
   /** Meters whose whole history is in the rollups, as far as this process has seen. */
   private readonly rolledUp = new Set<number>();
+  /** Until an answer says otherwise: then rows come in parts, which are many more than rows where subjects are many. */
+  private haveManySubjects = true;
 
   constructor(private readonly database: Database) {}
 
@@ -153,13 +168,15 @@ export class UsageStore {
   /** From rollups; null when they do not have all of it: that is asked in the same statement. */
   private async askStated(question: UsageQuestion): Promise<UsageLines | null> {
     const parameters = new Parameters();
-    const answer = seriesStatement(question, parameters);
-    const rows = await this.database.query<StatedSeries>(
-      `SELECT state.is_lacking, answer.*
-       FROM (SELECT ${lacking(question.meter, parameters)} AS is_lacking) AS state
+    const isInParts = !this.haveManySubjects && mayBeInParts(question);
+    const answer = seriesStatement({ ...question, isInParts }, parameters);
+    const rows = await this.database.query<StatedAnswer>(
+      `SELECT state.*, answer.*
+       FROM (SELECT ${lacking(question.meter, parameters)} AS is_lacking, ${HAVE_MANY_SUBJECTS} AS have_many_subjects) AS state
        LEFT JOIN (${answer}) AS answer ON true`,
       parameters.values,
     );
+    this.haveManySubjects = rows[0]?.have_many_subjects ?? this.haveManySubjects;
     if (rows[0]?.is_lacking === true) {
       return null;
     }

@@ -22,7 +22,7 @@ const NOTE = { reason: 'a test', by: 'key_test' };
 const VALUE = { kind: 'property', path: '$.v' } as const;
 const AGGREGATIONS: readonly Aggregation[] = [
   { kind: 'count' },
-  ...(['sum', 'min', 'max', 'latest', 'time_weighted_sum'] as const).map((kind) => ({
+  ...(['sum', 'avg', 'min', 'max', 'latest', 'time_weighted_sum'] as const).map((kind) => ({
     kind,
     value: VALUE,
   })),
@@ -448,6 +448,39 @@ describe('days that are summed up', () => {
       const question = questionOf(meter, DAYS, 'customer');
       await readsExactly({ ...question, whose: { kind: 'customer', customerId: id } });
     }
+  });
+
+  it('are added up in the service while customers have few subjects each, and else before they leave PostgreSQL', async () => {
+    const [count] = meters as [Meter];
+    const { database } = metering.db;
+    const at = FIRST + DAY_MS;
+    const event = { subject: 'one', at, v: 1, region: 'eu' };
+    await send([event, { ...event, subject: 'other' }, { ...event, subject: 'alone' }]);
+    await fold();
+    await sumDays(100);
+    const query = database.query.bind(database) as (...of: unknown[]) => Promise<unknown[]>;
+    let arrays: string[] = [];
+    Object.assign(database, {
+      query: async (...of: unknown[]): Promise<unknown[]> => {
+        const rows = await query(...of);
+        arrays = (rows as { buckets?: string }[]).flatMap(({ buckets }) => buckets ?? []);
+        return rows;
+      },
+    });
+    const read = async (): Promise<string[]> => {
+      await readsExactly(questionOf(count, DAYS, 'customer'));
+      const rows = await metering.usageStore.read(questionOf(count, DAYS, 'customer'));
+      expect(rows.map(({ quantity }) => quantity.toFixed()).toSorted()).toEqual(['1', '2']);
+      return arrays.toSorted();
+    };
+    expect(await read()).toEqual(['{2,2}', '{2}']);
+    const many = Array.from({ length: 9 }, (_, index) => `subject_${index}`);
+    await metering.customers.create(factory.customer(), many);
+    expect(await read()).toEqual(['{2}', '{2}']);
+    await metering.db.database.query('DELETE FROM customer_subjects WHERE subject = ANY ($1)', [
+      many,
+    ]);
+    expect(await read()).toEqual(['{2,2}', '{2}']);
   });
 
   it('stand for their hours until something is folded into one of them, or it is made anew', async () => {

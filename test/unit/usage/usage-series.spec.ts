@@ -1,5 +1,7 @@
 /* Rows that PostgreSQL puts together and the service takes apart again, in the order that answers have. */
+import { Big } from 'big.js';
 import fc from 'fast-check';
+import { formatDecimal } from '../../../src/kernel/decimal.js';
 import { type Meter } from '../../../src/meters/meter.js';
 import { type UsageLine } from '../../../src/usage/usage-row.js';
 import { linesOf, sortSeries, type StatedSeries } from '../../../src/usage/usage-series.sql.js';
@@ -29,12 +31,11 @@ function toSeries(lines: readonly UsageLine[]): StatedSeries[] {
     return first === undefined
       ? []
       : {
-          is_lacking: false,
           customer_id: first.customerId,
           subject: first.subject,
           groups: first.groups,
           buckets: array(own.map(({ bucket }) => bucket + 1)),
-          divisors: array(own.map(() => 'NULL')),
+          divisors: array(own.map(() => '1')),
           values: array(own.map(({ quantity }) => `${quantity}.50`)),
         };
   });
@@ -68,14 +69,51 @@ describe('series of usage', () => {
     );
   });
 
+  it('add up what comes in parts, and have no row where nothing is left', () => {
+    const part = fc.record({
+      ...{
+        bucket: fc.integer({ min: 1, max: 5 }),
+        count: fc.option(fc.integer({ min: -2, max: 3 })),
+      },
+      cents: fc.integer({ min: -300, max: 300 }),
+    });
+    const meter = { aggregation: { kind: 'avg' } } as unknown as Meter;
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 1, maxLength: 20 }), (parts) => {
+        const array = (elements: readonly unknown[]): string => `{${elements.join(',')}}`;
+        const series: StatedSeries = {
+          ...{ customer_id: 'one', subject: null, groups: [] },
+          buckets: array(parts.map(({ bucket }) => bucket)),
+          divisors: array(parts.map(({ count }) => count ?? 'NULL')),
+          values: array(parts.map(({ count, cents }) => (count === null ? 'NULL' : cents / 100))),
+        };
+        const expected = [1, 2, 3, 4, 5].flatMap((bucket) => {
+          const own = parts.filter((each) => each.bucket === bucket && each.count !== null);
+          const count = own.reduce((sum, each) => sum + (each.count ?? 0), 0);
+          const cents = own.reduce((sum, each) => sum + each.cents, 0);
+          return count > 0
+            ? [{ bucket: bucket - 1, average: new Big(cents).div(100).div(count) }]
+            : [];
+        });
+        const taken = [...linesOf(meter, sortSeries([series]))];
+        expect(taken.map(({ bucket, quantity }) => ({ bucket, quantity }))).toEqual(
+          expected.map(({ bucket, average }) => ({
+            bucket,
+            quantity: formatDecimal(average.round(12)),
+          })),
+        );
+      }),
+    );
+  });
+
   it('are none where there is no usage', () => {
-    const none: StatedSeries = { is_lacking: false, buckets: null };
+    const none: StatedSeries = { buckets: null };
     expect([...linesOf(METER, sortSeries([none]))]).toEqual([]);
   });
 
   it('have how many events there are where the meter counts', () => {
     const counted: StatedSeries = {
-      ...{ is_lacking: false, customer_id: 'one', subject: null, groups: [] },
+      ...{ customer_id: 'one', subject: null, groups: [] },
       ...{ buckets: '{2,1}', divisors: '{7,5}', values: '{NULL,NULL}' },
     };
     const meter = { aggregation: { kind: 'count' } } as unknown as Meter;
