@@ -4,6 +4,7 @@ import { type Bench } from '../bench.js';
 import { jobOf } from '../measure.js';
 import { STANDARD } from '../scenario.js';
 import { type Meterline } from '../service/meterline.js';
+import { waitUntilQuiet } from '../service/quiet.js';
 import { type Month } from './history.js';
 
 const METER = 'egress';
@@ -22,7 +23,7 @@ interface Round {
 
 /**
  * Rounds of four: the rebuild alone, ingest alone, as much ingest while the meter is rebuilt, and alone again, since it
- * grows slower as more is stored. Each begins when all is folded.
+ * grows slower as more is stored. Each begins when all is folded, and the first when days are summed up and nothing is vacuumed.
  */
 export async function measureRebuild(
   bench: Bench,
@@ -34,6 +35,8 @@ export async function measureRebuild(
   await ingest(bench, service);
   for (let round = 1; round <= bench.rounds; round += 1) {
     bench.say(`rebuild, round ${round}`);
+    await service.settle();
+    await waitUntilQuiet(bench, service);
     const seconds = await rebuild(service, month);
     bench.say(`rebuilt in ${seconds.toFixed(1)} s`);
     const before = mean(await loads(bench, service, () => false));
