@@ -58,8 +58,8 @@ function partsStatement(
   const compiled: Compiled = { meter, sql, buckets };
   const isKept = shared !== null && mayBeKept(question);
   const columns = {
-    ...columnsOf(meter, sql),
     isShared: shared !== null,
+    ...columnsOf(meter, sql),
     ...(isKept && { isKept, table: keptTableOf(meter) }),
   };
   const parts = new Parts(compiled, columns, parameters);

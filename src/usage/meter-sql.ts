@@ -42,28 +42,44 @@ export function compileMeter(meter: Meter, parameters: Parameters): MeterSql {
   const groups = once(() =>
     meter.groupBy.map((group) => `${property(group.property, bind)} #>> '{}'`),
   );
-  const parts = { ...valueParts, matches, groups };
-  return {
-    judge,
-    get matches() {
-      return parts.matches();
-    },
-    get groups() {
-      return parts.groups();
-    },
-    get value() {
-      return parts.value();
-    },
-    get text() {
-      return parts.text();
-    },
-    get rawValue() {
-      return parts.rawValue();
-    },
-    get reason() {
-      return parts.reason();
-    },
-  };
+  return new LazyMeterSql({ matches, groups, ...valueParts }, judge);
+}
+
+type Parts = { readonly [Part in keyof Omit<MeterSql, 'judge'>]: () => MeterSql[Part] };
+
+/**
+ * A class, since each object literal with getters has a shape of its own, which V8 makes where only the rare collection of
+ * everything looks; and as long as it was there it kept whatever the getters reached, the rows of answers among it.
+ */
+class LazyMeterSql implements MeterSql {
+  constructor(
+    private readonly parts: Parts,
+    readonly judge: MeterSql['judge'],
+  ) {}
+
+  get matches(): string {
+    return this.parts.matches();
+  }
+
+  get groups(): readonly string[] {
+    return this.parts.groups();
+  }
+
+  get value(): string {
+    return this.parts.value();
+  }
+
+  get text(): string {
+    return this.parts.text();
+  }
+
+  get rawValue(): string {
+    return this.parts.rawValue();
+  }
+
+  get reason(): string {
+    return this.parts.reason();
+  }
 }
 
 function conditionsOf(meter: Meter, bind: Bind): string[] {

@@ -64,7 +64,7 @@ const isCount = ({ meter }: UsageQuestion): boolean => meter.aggregation.kind ==
 /** A select: the events of a meter that no figure stands for. */
 function eventsOf({ meter }: UsageQuestion, buckets: Buckets, parameters: Parameters): string {
   const sql = compileMeter(meter, parameters);
-  const columns = { ...columnsOf(meter, sql), isShared: true };
+  const columns = { isShared: true, ...columnsOf(meter, sql) };
   const [events = ''] = new Parts({ meter, sql, buckets }, columns, parameters).summed([]);
   return events;
 }

@@ -92,7 +92,7 @@ export function describeWindow(window: Interval, timeZone: string): string {
   const first = DateTime.fromJSDate(window.start, { zone: timeZone });
   const last = DateTime.fromMillis(window.end.getTime() - 1, { zone: timeZone });
   const end = last.toFormat('LLL d, yyyy', ENGLISH);
-  if (first.hasSame(last, 'day')) {
+  if (first.toISODate() === last.toISODate()) {
     return end;
   }
   return `${first.toFormat(first.year === last.year ? 'LLL d' : 'LLL d, yyyy', ENGLISH)} – ${end}`;

@@ -202,11 +202,11 @@ function usageLine(price: UsagePrice, { span, currency, measured }: Rated): Rate
   const { meter, quantity } = found;
   const what = `${meter.name}${describeMatch(price)}: ${describeUsage(price, quantity)}`;
   return {
-    ...rate(price, quantity, currency),
     price,
     charge: { kind: 'usage', quantity },
     description: describe(what, span),
     measured: found,
+    ...rate(price, quantity, currency),
   };
 }
 

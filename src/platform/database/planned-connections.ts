@@ -27,12 +27,15 @@ export interface PreparedQuery extends QueryConfig {
   readonly name: string;
 }
 
+interface Asked {
+  readonly query: PreparedQuery;
+  /** By `performance.now()`. */
+  readonly at: number;
+}
+
 export class PlannedConnections {
-  /** By name, with when it was asked last; that one is the last of them. */
-  private readonly asked = new Map<
-    string,
-    { readonly query: PreparedQuery; readonly at: number }
-  >();
+  /** Each name once, with when it was asked last; in no order. */
+  private readonly asked: Asked[] = [];
 
   private constructor(private readonly dataSource: DataSource) {}
 
@@ -103,23 +106,28 @@ export class PlannedConnections {
     return rows;
   }
 
-  /** Takes down that a query was asked, so that the next connection knows its plan, too. */
+  /**
+   * Takes down that a query was asked, so that the next connection knows its plan, too. Each has a place that is taken over: a
+   * Map that something leaves each time is copied again and again, and each copy holds the next one, with all that was
+   * asked, until V8 collects everything.
+   */
   private remember(query: PreparedQuery): void {
-    this.asked.delete(query.name);
-    this.asked.set(query.name, { query, at: performance.now() });
-    for (const [name, { at }] of this.asked) {
-      if (this.asked.size <= MAX_REMEMBERED && performance.now() - at < REMEMBERED_MS) {
-        return;
-      }
-      this.asked.delete(name);
-    }
+    const known = this.asked.findIndex((one) => one.query.name === query.name);
+    const place = known === -1 ? this.freePlace() : known;
+    this.asked[place] = { query, at: performance.now() };
+  }
+
+  private freePlace(): number {
+    const { asked } = this;
+    const oldest = Math.min(...asked.map(({ at }) => at));
+    return asked.length < MAX_REMEMBERED
+      ? asked.length
+      : asked.findIndex(({ at }) => at === oldest);
   }
 
   /** The connection that follows the last one is asked once more what was asked lately, with the same parameters. */
   private async succeed(): Promise<void> {
-    const lately = [...this.asked.values()].filter(
-      ({ at }) => performance.now() - at < REMEMBERED_MS,
-    );
+    const lately = this.asked.filter(({ at }) => performance.now() - at < REMEMBERED_MS);
     if (lately.length === 0) {
       return;
     }
