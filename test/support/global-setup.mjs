@@ -1,12 +1,13 @@
 /*
- * The program in few files, one PostgreSQL for a test run and one migrated template in it. With
+ * The program as specs load it, one PostgreSQL for a test run and one migrated template in it. With
  * TEST_DATABASE_URL that server is used, else the embedded one, without fsync. A database that does
  * not start fails the run.
  */
 import { Client } from 'pg';
 import { migrate } from '../../dist/src/platform/database/data-source.js';
 import { openEmbeddedPostgres } from '../../dist/src/platform/database/embedded-postgres.js';
-import { buildBundles } from './bundle/build.mjs';
+import { bundleService } from './bundle/build.mjs';
+import { writeFacades } from './loading/facades.mjs';
 import { makeMemoryDisk } from './memory-disk.mjs';
 
 export const TEMPLATE = 'meterline_test_template';
@@ -20,10 +21,8 @@ const SETTINGS = {
 };
 
 export default async function setUp() {
-  const { packages, modules, service } = await buildBundles();
-  process.env.METERLINE_TEST_PACKAGES = packages;
-  process.env.METERLINE_TEST_MODULES = modules;
-  process.env.METERLINE_TEST_SERVICE = service;
+  await writeFacades();
+  process.env.METERLINE_TEST_SERVICE = await bundleService();
   const memory = makeMemoryDisk();
   if (memory !== null) {
     // Whatever specs put there goes with it.

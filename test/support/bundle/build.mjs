@@ -1,22 +1,17 @@
 /*
- * The program in few files, for tests. Node takes 2 s of CPU to load the service from some two
- * thousand files, and jest 4 s for each spec that needs all of it; from these bundles it takes less
- * than half. Three layers: packages, which change with package-lock.json only; the files of `src` on
- * top of them, for specs; and the built service, for those that start it as a process.
+ * The built service in few files, for specs that start it as a process. Node takes 2 s of CPU to load
+ * it from some two thousand files; from these bundles it takes less than half. Two layers: packages,
+ * which change with package-lock.json only, and the service on top of them.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
 import { build } from 'esbuild';
-import paths from './paths.cjs';
+import { importsOf } from '../loading/imports.mjs';
+import { root } from '../loading/places.cjs';
 
-const { root, bundles, fileOf } = paths;
-
-/** What tests import, and must get the same of as the program. */
-const TEST_PACKAGES = ['@nestjs/testing'];
-/** They start something when they are loaded. */
-const PROGRAMS = ['main.ts', 'cli.ts', 'migrate.ts'];
+const BUNDLES = path.join(root, '.meterline-test/bundles');
 /** What packages would load if it were installed. */
 const ABSENT = [
   '@fastify/multipart',
@@ -78,13 +73,10 @@ const SERVICE = 'as/in/dist';
 /**
  * Makes what has changed since the last time, beside what other runs may still use.
  *
- * @returns the directories of the packages, of the files of `src` at their places, and of the programs
+ * @returns the directory of the programs
  */
-export async function buildBundles() {
-  const sources = readdirSync(path.join(root, 'src'), { recursive: true })
-    .map((file) => file.split(path.sep).join('/'))
-    .filter((file) => file.endsWith('.ts'));
-  const names = packagesOf(sources);
+export async function bundleService() {
+  const names = importsOf('src').filter((name) => !IN_PLACE.includes(name));
   const ofPackages = digest(
     readFileSync(path.join(root, 'package-lock.json')),
     readFileSync(new URL(import.meta.url)),
@@ -95,25 +87,20 @@ export async function buildBundles() {
   });
   const built = ['dist/src/main.js', 'dist/src/cli.js'].map(stateOf);
   const service = await make('service', digest(ofPackages, ...built), async (place) => {
-    await bundleService(packages, place);
+    await bundlePrograms(packages, place);
   });
-  const modulesOf = sources.filter((file) => !PROGRAMS.includes(file));
-  const states = modulesOf.flatMap((file) => [stateOf(`src/${file}`), stateOf(builtOf(file))]);
-  const modules = await make('modules', digest(ofPackages, ...states), async (place) => {
-    await bundleModules(modulesOf, packages, place);
-  });
-  return { packages, modules, service: path.join(service, SERVICE) };
+  return path.join(service, SERVICE);
 }
 
 /** The directory of a bundle; it is there as a whole or not at all. */
 async function make(kind, from, fill) {
-  const place = path.join(bundles, `${kind}-${from.slice(0, 16)}`);
+  const place = path.join(BUNDLES, `${kind}-${from.slice(0, 16)}`);
   if (existsSync(place)) {
     await fs.utimes(place, new Date(), new Date());
     return place;
   }
-  for (const name of existsSync(bundles) ? readdirSync(bundles) : []) {
-    const old = path.join(bundles, name);
+  for (const name of existsSync(BUNDLES) ? readdirSync(BUNDLES) : []) {
+    const old = path.join(BUNDLES, name);
     if (name.startsWith(kind) && Date.now() - statSync(old).mtimeMs > STALE_MS) {
       await fs.rm(old, { recursive: true, force: true });
     }
@@ -142,10 +129,6 @@ function digest(...parts) {
 function stateOf(file) {
   const found = statSync(path.join(root, file), { throwIfNoEntry: false });
   return `${file} ${found?.mtimeMs} ${found?.size}`;
-}
-
-function builtOf(source) {
-  return `dist/src/${source.replace(/ts$/, 'js')}`;
 }
 
 async function bundlePackages(names, place) {
@@ -178,88 +161,8 @@ const dynamicImports = (names) => ({
   },
 });
 
-function packagesOf(sources) {
-  const names = new Set(TEST_PACKAGES);
-  for (const file of sources) {
-    const text = readFileSync(path.join(root, 'src', file), 'utf8');
-    for (const [, name] of text.matchAll(/^(?:import|.*\bfrom) '([^.'][^']*)';$/gm)) {
-      if (!name.startsWith('node:') && !IN_PLACE.includes(name)) {
-        names.add(name);
-      }
-    }
-  }
-  return [...names].toSorted();
-}
-
-async function bundleModules(sources, packages, directory) {
-  const all = path.join(directory, 'all.js');
-  const exports = await exportsOf(sources);
-  await build({
-    ...COMMON,
-    stdin: {
-      contents: sources
-        .map((file, index) => `export * as m${index} from './src/${file.replace(/ts$/, 'js')}';`)
-        .join('\n'),
-      resolveDir: root,
-    },
-    outfile: all,
-    sourcemap: 'linked',
-    plugins: [compiledSources, bundledPackages(packages)],
-  });
-  await Promise.all(
-    sources.map(async (file, index) => {
-      const place = path.join(directory, file.replace(/ts$/, 'js'));
-      const from = path.relative(path.dirname(place), all).split(path.sep).join('/');
-      const text = `import { m${index} } from './${from}';\nexport const { ${exports[index].join(', ')} } = m${index};\n`;
-      await write(place, text);
-    }),
-  );
-}
-
-/** The names that each of these files exports, types not among them. */
-async function exportsOf(sources) {
-  const { metafile } = await build({
-    entryPoints: sources.map((file) => path.join(root, 'src', file)),
-    absWorkingDir: root,
-    outbase: root,
-    outdir: bundles,
-    format: 'esm',
-    logLevel: 'error',
-    metafile: true,
-    write: false,
-  });
-  const names = new Map(
-    Object.values(metafile.outputs).map(({ entryPoint, exports }) => [entryPoint, exports]),
-  );
-  return sources.map((file) => names.get(`src/${file}`));
-}
-
-/** The files of `src`, from `dist` where that is newer: esbuild itself writes no metadata of decorators. */
-const compiledSources = {
-  name: 'compiled-sources',
-  setup({ onLoad }) {
-    onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, async ({ path: file }) => {
-      const built = path.join(root, 'dist', path.relative(root, file).replace(/ts$/, 'js'));
-      const isBuilt = existsSync(built) && statSync(built).mtimeMs > statSync(file).mtimeMs;
-      return {
-        contents: isBuilt ? await fs.readFile(built, 'utf8') : await transpile(file),
-        loader: 'js',
-      };
-    });
-  },
-};
-
-async function transpile(file) {
-  const { default: ts } = await import('typescript');
-  const { config } = ts.readConfigFile(path.join(root, 'tsconfig.json'), ts.sys.readFile);
-  const { compilerOptions } = config;
-  const { options } = ts.convertCompilerOptionsFromJson(
-    { ...compilerOptions, module: 'esnext', moduleResolution: 'bundler', sourceMap: false },
-    root,
-  );
-  const text = await fs.readFile(file, 'utf8');
-  return ts.transpileModule(text, { fileName: file, compilerOptions: options }).outputText;
-}
+/** The module of a package, in the directory of packages. */
+const fileOf = (name) => `${name.replaceAll('/', '+').replace(/\.js$/, '')}.js`;
 
 const bundledPackages = (packages) => ({
   name: 'bundled-packages',
@@ -274,7 +177,7 @@ const bundledPackages = (packages) => ({
   },
 });
 
-async function bundleService(packages, place) {
+async function bundlePrograms(packages, place) {
   for (const name of ['cli', 'main']) {
     await build({
       ...COMMON,
