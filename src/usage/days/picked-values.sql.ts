@@ -51,7 +51,7 @@ export function pickedValues({ runs, rest, varying, percentile }: Runs): {
           >= coalesce(bound.total, ranked.total) * ${percentile}::numeric
         GROUP BY ranked.place
       ) AS found
-      JOIN (SELECT DISTINCT place, ${KEYS.join(', ')} FROM run) AS named ON named.place = found.place`,
+      JOIN place ON place.place = found.place`,
   };
 }
 
@@ -66,20 +66,23 @@ function runsOf(runs: string, rest: string, varying: readonly string[]): string 
   const key = KEYS.map((name) => (varying.includes(name) ? name : `min(${name}) AS ${name}`));
   const keys = KEYS.join(', ');
   const partition = varying.length === 0 ? '' : `PARTITION BY ${varying.join(', ')}`;
-  const counted = `SELECT ${keys}, value AS text, value::numeric AS value, weight
+  const counted = `SELECT ${keys}, value, value::float8 AS number, weight
             FROM (SELECT ${keys}, value, sum(weight)::bigint AS weight FROM (${rest}) AS rest
               GROUP BY ${keys}, value HAVING sum(weight) <> 0) AS counted`;
+  // Numbers that are not exact may be equal where values are not: all of a row are in one order nevertheless.
+  const order = 'number, value';
   return `run AS MATERIALIZED (
       SELECT ${keys}, ${place} AS place, row_number() OVER () AS id, ${unpacked('numbers')} AS numbers,
         ${unpacked('up_to')} AS up_to, event_counts, inexact
       FROM (
         SELECT ${keys}, ${RUN}, NULL::numeric[] AS inexact FROM (${runs}) AS stored
         UNION ALL
-        SELECT ${key.join(', ')}, array_agg(text::float8 ORDER BY value), array_agg(up_to::bigint ORDER BY value),
-          array_agg(weight ORDER BY value),
-          CASE WHEN NOT bool_and(${isSearchable('text', 'value', 'weight')}) THEN array_agg(value ORDER BY value) END
+        SELECT ${key.join(', ')}, array_agg(number ORDER BY ${order}), array_agg(up_to::bigint ORDER BY ${order}),
+          array_agg(weight ORDER BY ${order}),
+          CASE WHEN NOT bool_and(${isSearchable('value', 'value::numeric', 'weight')})
+            THEN array_agg(value::numeric ORDER BY ${order}) END
         FROM (
-          SELECT *, sum(weight) OVER (${partition} ORDER BY value ROWS UNBOUNDED PRECEDING) AS up_to
+          SELECT *, sum(weight) OVER (${partition} ORDER BY ${order} ROWS UNBOUNDED PRECEDING) AS up_to
           FROM (${counted}) AS counted
         ) AS ranked
         ${by}
@@ -103,12 +106,15 @@ const placeOf = (number: string): string => `width_bucket(${number}, run.numbers
 /** How many events have one of these values; NULL for none. */
 const upTo = (number: string): string => `run.up_to[${placeOf(number)}]`;
 
-/** CTEs: `wide`, the rows of the answer with so many values that it pays to ask where to look; and `bound_0`. */
-const WIDE = `wide AS MATERIALIZED (
-      SELECT place, sum(up_to[cardinality(up_to)]) AS total, ceil(count(*) * 2 / ${QUESTIONS}.0)::bigint AS step FROM run
-      GROUP BY place
-      HAVING bool_and(inexact IS NULL)
-        AND sum(cardinality(numbers)) > greatest(${FEW_VALUES}, ${FEW_VALUES_OF_RUN} * count(*))
+/** CTEs: `place`, the rows of the answer; `wide`, those with so many values that it pays to ask where to look; and `bound_0`. */
+const WIDE = `place AS MATERIALIZED (
+      SELECT place, ${KEYS.join(', ')}, sum(up_to[cardinality(up_to)]) AS total,
+        ceil(count(*) * 2 / ${QUESTIONS}.0)::bigint AS step,
+        bool_and(inexact IS NULL)
+          AND sum(cardinality(numbers)) > greatest(${FEW_VALUES}, ${FEW_VALUES_OF_RUN} * count(*)) AS is_wide
+      FROM run GROUP BY place, ${KEYS.join(', ')}
+    ), wide AS MATERIALIZED (
+      SELECT * FROM place WHERE is_wide
     ), bound_0 AS (
       SELECT place, total, '-infinity'::float8 AS low, 'infinity'::float8 AS high, 0::numeric AS below, total AS above
       FROM wide
@@ -128,8 +134,15 @@ const askedOfRuns = (percentile: string): string => `asked_1 AS (
       WHERE hashint8(run.id) % wide.step = 0
     )`;
 
-/** CTE: where much is left nevertheless, values of it evenly spread, so that a seventeenth is left however they differ. */
-const askedOfRest = (number: number): string => `asked_${number} AS (
+/**
+ * CTEs: the runs of which much is left nevertheless, mostly none, so that nothing reads them once more; and of what is
+ * left of these, values evenly spread, so that a seventeenth is left however they differ.
+ */
+const askedOfRest = (number: number): string => `run_${number} AS MATERIALIZED (
+      SELECT run.id, run.place, run.numbers, run.up_to, bound.low, bound.high
+      FROM bound_${number - 1} AS bound JOIN ${runOf(number - 1)} AS run ON run.place = bound.place
+      WHERE bound.above - bound.below > ${FEW_VALUES}
+    ), asked_${number} AS (
       SELECT DISTINCT run.place, run.numbers[sized.after + sized.nth] AS number
       FROM (
         SELECT id, after, generate_series((step - before % step)::int, size, step::int) AS nth
@@ -137,15 +150,16 @@ const askedOfRest = (number: number): string => `asked_${number} AS (
           SELECT id, after, size, sum(size) OVER (PARTITION BY place ROWS UNBOUNDED PRECEDING) - size AS before,
             ceil(sum(size) OVER (PARTITION BY place) / ${QUESTIONS + 1}.0) AS step
           FROM (
-            SELECT run.id, run.place, ${placeOf('bound.low')} AS after,
-              ${placeOf('bound.high')} - ${placeOf('bound.low')} AS size
-            FROM bound_${number - 1} AS bound JOIN run ON run.place = bound.place
-            WHERE bound.above - bound.below > ${FEW_VALUES} OFFSET 0
+            SELECT id, place, ${placeOf('low')} AS after, ${placeOf('high')} - ${placeOf('low')} AS size
+            FROM run_${number} AS run OFFSET 0
           ) AS sized
         ) AS sized
       ) AS sized
-      JOIN run ON run.id = sized.id
+      JOIN run_${number} AS run ON run.id = sized.id
     )`;
+
+/** The runs that are asked in a round. */
+const runOf = (number: number): string => (number === 1 ? 'run' : `run_${number}`);
 
 /**
  * CTE: `bound` of the round before with narrower bounds, by what was asked. The value of the rank is above `low` and not
@@ -164,7 +178,7 @@ function bounds(number: number, percentile: string): string {
         SELECT place, number, coalesce(sum(up_to), 0) AS up_to
         FROM (
           SELECT asked.place, asked.number, ${upTo('asked.number')} AS up_to
-          FROM asked_${number} AS asked JOIN run ON run.place = asked.place OFFSET 0
+          FROM asked_${number} AS asked JOIN ${runOf(number)} AS run ON run.place = asked.place OFFSET 0
         ) AS found
         GROUP BY place, number
       ) AS answer ON answer.place = bound.place
@@ -172,16 +186,18 @@ function bounds(number: number, percentile: string): string {
     )`;
 }
 
-/** CTE: what of each run is between the bounds, or all of it. */
+/** CTE: what of each run is between the bounds; all of one whose row of the answer is not `wide`. */
 const PIECE = `piece AS (
-      SELECT run.place, one.number::numeric AS value, one.weight
+      SELECT run.place, one.value, one.weight
       FROM run LEFT JOIN bound_${ROUNDS} AS bound ON bound.place = run.place
       CROSS JOIN LATERAL (SELECT coalesce(${placeOf('bound.low')}, 0) + 1 AS first,
         coalesce(${placeOf('bound.high')}, cardinality(run.numbers)) AS last) AS slice
-      CROSS JOIN LATERAL unnest(run.numbers[first:last], run.event_counts[first:last]) AS one (number, weight)
-      WHERE run.inexact IS NULL
-      UNION ALL
-      SELECT run.place, one.value, one.weight
-      FROM run CROSS JOIN LATERAL unnest(run.inexact, run.event_counts) AS one (value, weight)
-      WHERE run.inexact IS NOT NULL
+      CROSS JOIN LATERAL (
+        SELECT number::numeric AS value, weight
+        FROM unnest(run.numbers[first:last], run.event_counts[first:last]) AS part (number, weight)
+        WHERE run.inexact IS NULL
+        UNION ALL
+        SELECT value, weight FROM unnest(run.inexact, run.event_counts) AS part (value, weight)
+        WHERE run.inexact IS NOT NULL
+      ) AS one
     )`;
