@@ -11,6 +11,7 @@ import {
   openEmbeddedPostgres,
   type RunningPostgres,
 } from '../../src/platform/database/embedded-postgres.js';
+import { pageMegabytes, usableBytes } from '../../src/platform/database/page-memory.js';
 import { guardPostgres } from '../../src/platform/database/postgres-guard.js';
 import { silentLog } from '../support/config.js';
 import { eventually } from '../support/service-process.js';
@@ -94,7 +95,7 @@ describe('openEmbeddedPostgres', () => {
     ]);
   });
 
-  it('runs as anybody, with durability on and its secrets shut away', async () => {
+  it('runs as anybody, with durability on, its share of memory, and its secrets shut away', async () => {
     const postgres = await openEmbeddedPostgres({ dataDir });
     opened.push(postgres);
     const { url } = postgres;
@@ -104,6 +105,9 @@ describe('openEmbeddedPostgres', () => {
        WHERE name IN ('fsync', 'synchronous_commit', 'full_page_writes', 'listen_addresses') ORDER BY name`,
     );
     expect(settings.map(({ setting }) => setting)).toEqual(['on', 'on', '127.0.0.1', 'on']);
+    expect(
+      await ask(url, `SELECT pg_size_bytes(current_setting('shared_buffers')) / 1048576 AS mb`),
+    ).toEqual([{ mb: String(pageMegabytes(usableBytes())) }]);
     expect((await stat(path.join(dataDir, 'postgres-password'))).mode & 0o077).toBe(0);
     const anonymous = new URL(url);
     anonymous.password = 'wrong';

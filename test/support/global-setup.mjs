@@ -18,6 +18,7 @@ const SETTINGS = {
   synchronous_commit: 'off',
   full_page_writes: 'off',
   max_wal_size: '512MB',
+  shared_buffers: '256MB',
 };
 
 export default async function setUp() {

@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { StartError } from '../start-error.js';
+import { pageMegabytes, usableBytes } from './page-memory.js';
 import { binaries, type Launcher, launcher } from './postgres-binaries.js';
 import { findPostmaster, isAlive, isOurs, type Postmaster } from './postmaster.js';
 
@@ -32,7 +33,6 @@ const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   max_connections: '200',
-  shared_buffers: '256MB',
   // Fewer checkpoints under load; costs disk and recovery time only.
   max_wal_size: '4GB',
   // Usage of every customer by day groups tens of thousands of rows; with 4 MB it sorted them on disk.
@@ -84,7 +84,11 @@ export async function openEmbeddedPostgres(options: EmbeddedOptions): Promise<Ru
     data: path.join(root, 'postgres'),
     log: path.join(root, 'postgres.log'),
     password,
-    settings: { ...SETTINGS, ...options.settings },
+    settings: {
+      ...SETTINGS,
+      shared_buffers: `${pageMegabytes(usableBytes())}MB`,
+      ...options.settings,
+    },
   };
   await initialise(cluster);
   let postmaster = await startOrAdopt(cluster);
