@@ -26,6 +26,7 @@ const DATABASE = 'meterline';
 const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
+const LINGER_MS = 1_000;
 const MAX_STARTS = 5;
 
 /** What differs from PostgreSQL's defaults; nothing here weakens durability. */
@@ -291,8 +292,13 @@ async function createDatabase(maintenanceUrl: string): Promise<void> {
 }
 
 async function stopUnlessUsed(cluster: Cluster, postmaster: Postmaster): Promise<void> {
-  if (await isUsed(urlOf(postmaster, cluster.password, 'postgres'))) {
-    return;
+  // Connections that were just closed are listed until their processes have ended, which takes a busy machine a while.
+  for (let waited = 0; await isUsed(urlOf(postmaster, cluster.password, 'postgres'));) {
+    if (waited >= LINGER_MS) {
+      return;
+    }
+    await sleep(POLL_MS);
+    waited += POLL_MS;
   }
   if (isAlive(postmaster.pid)) {
     process.kill(postmaster.pid, 'SIGINT');
