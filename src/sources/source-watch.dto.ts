@@ -73,7 +73,7 @@ export class RejectingDto {
   @IsInt()
   min_records: number = 100;
 
-  /** The last minutes that are looked at, in seconds. */
+  /** The last minutes that are looked at, in seconds, and the rest of the minute in which they begin. */
   @ApiProperty({
     type: 'integer',
     multipleOf: MINUTE,

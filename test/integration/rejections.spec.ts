@@ -132,11 +132,21 @@ describe('a source whose refusals are watched', () => {
     await send(...refused(3));
     await replica().tellRejecting();
     expect(await told()).toEqual([]);
-    clock.advance(120_000);
+    clock.advance(150_000);
     await send(...refused(1));
     await replica().tellRejecting();
     expect(await told()).toEqual([]);
     expect(await share()).toBe('1.0000');
+  });
+
+  it('is told of what came at the end of a minute, all of its window long', async () => {
+    clock.advance(29_000);
+    await send(...refused(4));
+    clock.advance(119_000);
+    await replica().tellRejecting();
+    expect(await told()).toMatchObject([
+      { data: { records: 4, reasons: [{ code: 'missing_subject', count: 4 }] } },
+    ]);
   });
 
   it('stays as it is while nothing comes, and ends with its rule', async () => {

@@ -20,7 +20,8 @@ import {
 } from './source-outcomes.store.js';
 
 const MINUTE_MS = 60_000;
-const MAX_WINDOW_MS = MAX_WINDOW_SECONDS * 1_000;
+/** The longest window, and the minute in which it begins. */
+const LONGEST_MS = MAX_WINDOW_SECONDS * 1_000 + MINUTE_MS;
 /** Sources that are judged in one pass; the rest wait for the next. */
 const AT_ONCE = 20;
 const REASONS_TOLD = 5;
@@ -98,7 +99,7 @@ export class RejectionsService {
   }
 
   private recent(counts: Iterable<OutcomeCount>): OutcomeCount[] {
-    const oldest = this.clock.now().getTime() - MAX_WINDOW_MS;
+    const oldest = this.clock.now().getTime() - LONGEST_MS;
     return Array.from(counts).filter(({ minuteAt }) => minuteAt.getTime() > oldest);
   }
 
@@ -124,7 +125,7 @@ export class RejectionsService {
 
   /** Removes counts that are in no window any longer. */
   async forgetOld(): Promise<void> {
-    const before = new Date(this.clock.now().getTime() - MAX_WINDOW_MS - MINUTE_MS);
+    const before = new Date(this.clock.now().getTime() - LONGEST_MS);
     await this.store.deleteBefore(before, REMOVED_AT_ONCE);
   }
 

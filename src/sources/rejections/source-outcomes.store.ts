@@ -60,13 +60,17 @@ interface TurnedRow {
 /** Longer windows would be sums over more rows, every five seconds. */
 export const MAX_WINDOW_SECONDS = 3_600;
 
-/** What came of each watched source within its window, up to the time $1; of one source if $2 names it. */
+/**
+ * What came of each watched source within its window, up to the time $1, and in all of the minute in
+ * which that began; of one source if $2 names it. Without that minute a window of 60 seconds would
+ * hardly see what came at the end of one.
+ */
 const SEEN = `SELECT sources.id, coalesce(sum(outcomes.count), 0) AS records,
     coalesce(sum(outcomes.count) FILTER (WHERE outcomes.code <> ''), 0) AS refused
   FROM sources
   LEFT JOIN source_outcomes AS outcomes ON outcomes.source_id = sources.id
     AND outcomes.minute_at
-      > $1::timestamptz - make_interval(secs => sources.rejecting_window_seconds)
+      > $1::timestamptz - make_interval(mins => 1, secs => sources.rejecting_window_seconds)
   WHERE sources.archived_at IS NULL AND sources.rejecting_share IS NOT NULL
     AND ($2::text[] IS NULL OR sources.id = ANY ($2))
   GROUP BY sources.id`;
@@ -145,11 +149,11 @@ export class SourceOutcomesStore {
     await this.database.query('UPDATE sources SET rejecting_since = $2 WHERE id = $1', [id, since]);
   }
 
-  /** Why most of a source was refused within a window, the most frequent first; at most `limit`. */
+  /** Why most of a source was refused since the minute of a time, the most frequent first; at most `limit`. */
   async listReasons(id: string, since: Date, limit: number): Promise<readonly ReasonCount[]> {
     const rows = await this.database.query<{ code: string; count: string }>(
       `SELECT code, sum(count) AS count FROM source_outcomes
-       WHERE source_id = $1 AND minute_at > $2 AND code <> ''
+       WHERE source_id = $1 AND minute_at > $2::timestamptz - interval '1 minute' AND code <> ''
        GROUP BY code
        ORDER BY sum(count) DESC, code
        LIMIT $3`,
