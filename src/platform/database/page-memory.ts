@@ -4,8 +4,8 @@ import { totalmem } from 'node:os';
 const MEGABYTE = 1_048_576;
 /** PostgreSQL's own default. */
 const LEAST_MB = 128;
-/** What is changed and not written yet is written when it stops, which nobody should wait for. */
-const MOST_MB = 1_024;
+/** As much as it changes between two checkpoints (`max_wal_size`): that is written when it stops, in seconds. */
+const MOST_MB = 4_096;
 /** PostgreSQL's manual says a quarter of a machine that it has for itself; here is the service, too. */
 const SHARE = 8;
 

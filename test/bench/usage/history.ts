@@ -33,7 +33,8 @@ export function monthBefore(now: Date): Month {
   return { from: new Date(lastMidnight.getTime() - DAYS * DAY_MS), lastMidnight, to: now };
 }
 
-const customerKey = (index: number): string => `customer_${String(index).padStart(4, '0')}`;
+/** Of the customer with the most usage but so many. */
+export const customerKey = (index: number): string => `customer_${String(index).padStart(4, '0')}`;
 
 /** So many customers, evenly from the one with most usage to the one with least. */
 export function customersSampled(count: number): string[] {

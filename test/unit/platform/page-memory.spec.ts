@@ -14,7 +14,8 @@ describe('pageMegabytes', () => {
     [2, 256],
     [3.9, 499],
     [8, 1_024],
-    [512, 1_024],
+    [24, 3_072],
+    [512, 4_096],
   ])('takes of %p GB %p MB', (gigabytes, expected) => {
     expect(pageMegabytes(gigabytes * GIGABYTE)).toBe(expected);
   });
